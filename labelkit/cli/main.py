@@ -1,0 +1,94 @@
+"""The entry point: find the command, run it, turn errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from labelkit import __version__
+from labelkit.errors import LabelkitError, nearest
+
+# command -> what it does; the order is that of a session
+COMMANDS = {
+    "demo": "simulate, build, map, train and report, in one folder, in minutes",
+    "simulate": "make recordings of simulated hands, with the exact truth beside them",
+    "inspect": "say what each recording is: layout, sensor, units, calibration, frames",
+    "build-dataset": "turn recordings into a labelled dataset",
+    "coverage-map": "show which orientations the dataset holds and which are missing",
+    "train": "train a network on the dataset",
+}
+
+EXIT_CODES = """\
+\b
+Exit codes: 0 done; 1 failed; 2 wrong usage, settings or input;
+3 done, but more frames were rejected than --max-rejected;
+4 verification failed; 5 no space or permission (resumable);
+130 interrupted (resumable)."""
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+class Commands(click.Group):
+    """The commands, each loaded only when it is called, so that --help stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"labelkit.cli.{name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise click.UsageError(f"no command {args[0]!r}; {nearest(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=Commands,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="labelkit", message="%(prog)s %(version)s")
+def labelkit() -> None:
+    """Turn Kinect recordings of hands into labelled datasets, and train networks that read orientation."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with a documented exit code."""
+    try:
+        sys.exit(labelkit.main(args=arguments, prog_name="labelkit", standalone_mode=False) or 0)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "labelkit"
+        _complain(f"{error.format_message().rstrip('.')} (see {command} --help)", command)
+        sys.exit(2)
+    except click.ClickException as error:
+        _complain(error.format_message())
+        sys.exit(2)
+    except LabelkitError as error:
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted; nothing is half-written, and the same command goes on from here")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output left (labelkit ... | head). Nothing more can be said to it.
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _complain(message: str, program: str = "labelkit") -> None:
+    print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr)

@@ -1,0 +1,83 @@
+"""What the commands' options have in common: a flag per setting, --config, --json, --quiet."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+from pydantic_core import to_jsonable_python
+
+from labelkit.settings import Settings, load_settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def settings_flags(schema: type[Settings]) -> Callable[[Command], Command]:
+    """Give a command one flag per key of its schema, and --config.
+
+    The command receives `settings`, resolved from file, environment and the flags that were typed.
+    """
+
+    def decorate(command: Command) -> Command:
+        def with_settings(*args: Any, config: Path | None, **kwargs: Any) -> Any:
+            ctx = click.get_current_context()
+            values = {key: kwargs.pop(key) for key in schema.model_fields}
+            typed = {
+                key: value
+                for key, value in values.items()
+                if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
+            }
+            return command(*args, settings=load_settings(schema, config=config, typed=typed), **kwargs)
+
+        wrapped: Any = with_settings
+        wrapped.__doc__ = command.__doc__
+        wrapped.__click_params__ = getattr(command, "__click_params__", [])
+        wrapped = click.option(
+            "--config",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="TOML file with any of these settings.",
+        )(wrapped)
+        for key in reversed(schema.model_fields):
+            wrapped = _flag(key, schema)(wrapped)
+        return typing.cast(Command, wrapped)
+
+    return decorate
+
+
+def _flag(key: str, schema: type[Settings]) -> Callable[[Any], Any]:
+    field = schema.model_fields[key]
+    name = f"--{key.replace('_', '-')}"
+    description = field.description or ""
+    shown = f"{description[:1].upper()}{description[1:]}."
+    annotation = _without_none(field.annotation)
+    if annotation is bool:
+        return click.option(f"{name}/--no-{key.replace('_', '-')}", key, default=None, help=shown)
+    shown += "" if field.default is None else f" [{field.default}]"
+    if typing.get_origin(annotation) is Literal:
+        return click.option(name, key, type=click.Choice(typing.get_args(annotation)), help=shown)
+    return click.option(name, key, type=annotation, help=shown)
+
+
+def _without_none(annotation: Any) -> Any:
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        (annotation,) = (part for part in typing.get_args(annotation) if part is not type(None))
+    return annotation
+
+
+json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+quiet_flag = click.option("--quiet", "-q", is_flag=True, help="No progress, no summary; errors only.")
+
+
+def show(result: Any, *, as_json: bool, quiet: bool, text: Callable[[], str]) -> None:
+    """Print a command's result: one JSON object, nothing, or text for people."""
+    if as_json:
+        content = dataclasses.asdict(result) if dataclasses.is_dataclass(result) else result  # type: ignore[arg-type]
+        click.echo(json.dumps(to_jsonable_python(content), allow_nan=False, ensure_ascii=False))
+    elif not quiet:
+        click.echo(text())

@@ -1,0 +1,80 @@
+"""The errors a user can mend.
+
+Every message says where, what was expected, what was found and what to do next. The command line
+prints the message as one line and leaves with `exit_code`. Each class is also the nearest built-in
+exception, so that callers of the Python API can catch what they expect.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class LabelkitError(Exception):
+    """Something a user can mend."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class SettingsError(LabelkitError, ValueError):
+    """A setting is unknown, out of range, or contradicts another."""
+
+
+class RecordingError(LabelkitError, ValueError):
+    """A folder or file of raw recordings cannot be used as one."""
+
+
+class RawFrameError(LabelkitError, ValueError):
+    """A raw frame exists but cannot be used as one."""
+
+
+class DatasetError(LabelkitError, ValueError):
+    """A dataset is missing, incomplete, damaged or of another version."""
+
+
+class SplitError(LabelkitError, ValueError):
+    """The dataset cannot be split as asked."""
+
+
+class OrientationError(LabelkitError, ValueError):
+    """A pair of angles, or a vector, that is no orientation."""
+
+
+class DegeneratePointsError(LabelkitError, ValueError):
+    """Points that do not span a plane, or a plane through the camera."""
+
+
+class OutputExistsError(LabelkitError, FileExistsError):
+    """The output is already there and was made otherwise, or is in use."""
+
+
+class OutputError(LabelkitError, OSError):
+    """The output cannot be written: no space, no permission. What is there can be resumed."""
+
+    exit_code = 5
+
+
+class MissingExtraError(LabelkitError, ImportError):
+    """A library that is needed only here is not installed."""
+
+
+class TrainingError(LabelkitError, RuntimeError):
+    """Training cannot go on."""
+
+    exit_code = 1
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Say which known names are nearest to an unknown one.
+
+    Args:
+        name: what was typed.
+        names: what would have been understood.
+    Returns:
+        A clause for the end of a message: "did you mean 'x'?" or "known are: a, b, c".
+    """
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"

@@ -1,0 +1,94 @@
+"""Files that appear whole or not at all, and their hashes."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from labelkit.errors import OutputError
+
+# What a user can mend by making room or changing a permission; anything else is a fault of ours.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+PART_SUFFIX = ".part"  # what a killed process may leave behind; never read
+
+
+@contextmanager
+def mendable(path: Path) -> Iterator[None]:
+    """Turn a full disk or a missing permission into an OutputError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM or isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"{path}: cannot write ({error.strerror}); make room or change the permission, "
+            "then run the same command again: it goes on where it stopped"
+        ) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        OutputError: no space, no permission, or a file of that name is in the way.
+    """
+    with mendable(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise OutputError(f"{path}: a file of this name is in the way of a folder") from None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a scratch path beside `path`; it becomes `path`, on disk, only if the block succeeds.
+
+    Raises:
+        OutputError: the disk is full or may not be written.
+    """
+    scratch = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
+    try:
+        with mendable(path):
+            yield scratch
+            flush_to_disk(scratch)
+            os.replace(scratch, path)
+            flush_to_disk(path.parent)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole, or leave what was there.
+
+    Raises:
+        OutputError: the disk is full or may not be written.
+    """
+    with replacing(path) as scratch:
+        scratch.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a UTF-8 file with \\n line ends whole, or leave what was there."""
+    write_bytes(path, content.encode())
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file or folder is on the disk (folders: where the system can do that)."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Cameras, planes, orientations and sensor noise. Pure functions of arrays."""

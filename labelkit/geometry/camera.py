@@ -1,0 +1,68 @@
+"""Pixels, rays and points of a pinhole camera."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from labelkit.records import FloatArray, Intrinsics
+
+
+def rays_through(pixels: FloatArray, intrinsics: Intrinsics) -> FloatArray:
+    """Find the rays through pixels.
+
+    Args:
+        pixels: (..., 2), u right and v down; integers are pixel centres.
+    Returns:
+        (..., 3), camera frame, scaled to z = 1; lens distortion is taken out.
+    """
+    pixels = np.asarray(pixels, dtype=np.float64)
+    if intrinsics.distortion:
+        flat = cv2.undistortPoints(
+            pixels.reshape(-1, 1, 2), intrinsics.matrix, np.asarray(intrinsics.distortion, dtype=np.float64)
+        )
+        plane = flat.reshape(pixels.shape)
+    else:
+        plane = (pixels - (intrinsics.cx, intrinsics.cy)) / (intrinsics.fx, intrinsics.fy)
+    return np.concatenate([plane, np.ones_like(plane[..., :1])], axis=-1)
+
+
+def project(points: FloatArray, intrinsics: Intrinsics) -> FloatArray:
+    """Find the pixels at which points appear.
+
+    Args:
+        points: (..., 3), metres (or any unit), camera frame, z > 0.
+    Returns:
+        (..., 2) pixels, with lens distortion.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    if intrinsics.distortion:
+        flat, _ = cv2.projectPoints(
+            points.reshape(-1, 1, 3),
+            np.zeros(3),
+            np.zeros(3),
+            intrinsics.matrix,
+            np.asarray(intrinsics.distortion, dtype=np.float64),
+        )
+        return np.asarray(flat.reshape(*points.shape[:-1], 2), dtype=np.float64)
+    scaled = points[..., :2] / points[..., 2:]
+    return scaled * (intrinsics.fx, intrinsics.fy) + (intrinsics.cx, intrinsics.cy)
+
+
+def deproject(depth_m: FloatArray, mask: FloatArray, intrinsics: Intrinsics) -> FloatArray:
+    """Turn the marked pixels of a depth picture into points.
+
+    Args:
+        depth_m: (H, W), metres along z, NaN where nothing was seen.
+        mask: (H, W) bool; pixels without depth in it are left out.
+    Returns:
+        (n, 3), metres, camera frame, in row-major order of the pixels.
+    """
+    v, u = np.nonzero(mask & np.isfinite(depth_m))
+    z = depth_m[v, u].astype(np.float64)
+    return rays_through(np.stack([u, v], axis=-1), intrinsics) * z[:, None]
+
+
+def transform_points(target_from_source: FloatArray, points: FloatArray) -> FloatArray:
+    """Take points (n, 3) to another frame with a (4, 4) rigid transform."""
+    return points @ target_from_source[:3, :3].T + target_from_source[:3, 3]

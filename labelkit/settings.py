@@ -1,0 +1,224 @@
+"""Settings: one frozen, strict schema per command.
+
+Values come, weakest first, from the defaults here, a TOML file (`--config`), the environment
+(`LABELKIT_<COMMAND>_<KEY>`) and the flags that were typed. An unknown key is an error that names its
+nearest neighbour. The resolved settings are written beside the result.
+
+Keys marked `how=True` say how to run, not what to make: they change no byte of the result and stay
+out of its digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from labelkit.errors import SettingsError, nearest
+
+
+class Settings(BaseModel):
+    """What every command's schema has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    command: ClassVar[str]
+
+    def digest(self) -> str:
+        """Hash of all that decides what is made; the same digest, the same result."""
+        return hashlib.sha256(json.dumps(self.deciding(), sort_keys=True).encode()).hexdigest()
+
+    def deciding(self) -> dict[str, Any]:
+        """The keys that decide what is made (not how), as plain values."""
+        return {key: value for key, value in self.model_dump(mode="json").items() if not is_how(type(self), key)}
+
+
+def is_how(schema: type[Settings], key: str) -> bool:
+    """Whether a key says how to run rather than what to make."""
+    extra = schema.model_fields[key].json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("how"))
+
+
+HOW = {"how": True}
+
+S = TypeVar("S", bound=Settings)
+
+
+class SimulateSettings(Settings):
+    """What `labelkit simulate` records."""
+
+    command: ClassVar[str] = "simulate"
+
+    participants: int = Field(8, ge=1, le=999, description="participants to simulate")
+    frames: int = Field(60, ge=1, le=100_000, description="frames per participant")
+    seed: int = Field(1, ge=0, description="the same seed gives the same files")
+    # The study's disc (FACTS, geometry of the label): inside it a hand is at most 48 degrees oblique.
+    reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the disc of centred angles, degrees")
+    workers: int = Field(0, ge=0, description="processes; 0 takes one per core", json_schema_extra=HOW)
+
+
+class BuildSettings(Settings):
+    """How `labelkit build-dataset` turns frames into samples."""
+
+    command: ClassVar[str] = "build-dataset"
+
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+    region: Literal["palm", "hand"] = Field("palm", description="what the normal is of: the palm, or all skin seen")
+    # Plane: FACTS, fitting a plane: hypotheses at 10 mm, then refits at 4 mm, err least on hands with fingers.
+    inlier_mm: float = Field(10.0, gt=0, le=100, description="distance from the plane within which a point votes, mm")
+    refit_mm: float = Field(4.0, gt=0, le=100, description="the same for the refits, mm")
+    crop: Literal["virtual-camera", "box"] = Field("virtual-camera", description="re-project the hand, or cut it out")
+    # A tenth on each side: the silhouette stays whole when the crop is turned or shifted by augmentation.
+    crop_margin: float = Field(0.1, ge=0, le=1, description="free border round the hand, as a share of its size")
+    with_depth: bool = Field(False, description="store the depth pyramid too")
+    min_points: int = Field(300, ge=3, description="points a plane needs")
+    max_rms_mm: float = Field(6.0, gt=0, description="rms distance of the inliers above which a hand is not planar, mm")
+    min_inliers: float = Field(0.6, ge=0, le=1, description="share of inliers under which a hand is not planar")
+    # 48 degrees is the steepest tilt on the disc of 45 degrees; beyond 60 the palm shows half its width.
+    max_tilt_deg: float = Field(60.0, gt=0, lt=90, description="tilt against the viewing ray beyond which is too oblique")
+    # The TUM tools' own default; at 30 frames/s neighbours are 33 ms apart, so a pair is never ambiguous.
+    max_gap_s: float = Field(0.02, ge=0, description="time between a depth and a colour picture that are one frame, s")
+    # 256 frames are about 16 MB a shard: small enough to rebuild, large enough to keep files few.
+    shard_frames: int = Field(256, ge=1, le=100_000, description="source frames a shard covers")
+    workers: int = Field(0, ge=0, description="processes; 0 takes one per core", json_schema_extra=HOW)
+    max_rejected: float = Field(
+        0.5, ge=0, le=1, description="share of rejected frames above which the exit code is 3", json_schema_extra=HOW
+    )
+
+
+class CoverageSettings(Settings):
+    """How `labelkit coverage-map` counts."""
+
+    command: ClassVar[str] = "coverage-map"
+
+    # 5 degrees: the study calls an error under 5 degrees a success.
+    cell_deg: float = Field(5.0, gt=0, le=45, description="side of a cell, degrees")
+    reach_deg: float = Field(45.0, gt=0, le=90, description="radius of the reachable disc, degrees")
+    target: int = Field(10, ge=1, description="samples that make a cell full")
+
+
+class TrainSettings(Settings):
+    """How `labelkit train` trains."""
+
+    command: ClassVar[str] = "train"
+
+    model: str = Field("vanilla", description="network family")
+    epochs: int = Field(30, ge=1, description="passes over the training samples, at most")
+    batch_size: int = Field(32, ge=1, description="samples a step")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
+    seed: int = Field(0, ge=0, description="seed of weights, order and split")
+    validation: float = Field(0.15, gt=0, lt=1, description="share of the participants for validation")
+    test: float = Field(0.15, gt=0, lt=1, description="share of the participants for the test")
+
+
+class DemoSettings(Settings):
+    """What `labelkit demo` makes."""
+
+    command: ClassVar[str] = "demo"
+
+    participants: int = Field(6, ge=3, le=99, description="participants to simulate")
+    frames: int = Field(60, ge=8, le=10_000, description="frames per participant")
+    epochs: int = Field(20, ge=1, description="passes over the training samples, at most")
+    seed: int = Field(1, ge=0, description="seed of everything")
+
+
+def load_settings(
+    schema: type[S],
+    *,
+    config: Path | None = None,
+    typed: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> S:
+    """Resolve a command's settings from file, environment and flags, weakest first.
+
+    Args:
+        schema: the command's schema.
+        config: a TOML file with the schema's keys at its top.
+        typed: what was typed, by key.
+        environment: in place of os.environ.
+    Raises:
+        SettingsError: an unknown key, or a value outside its range; says where it came from.
+    """
+    environment = os.environ if environment is None else environment
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for source, values in (
+        *((f"{config}", _from_file(config)) for config in [config] if config),
+        *_from_environment(schema, environment),
+        ("command line", dict(typed or {})),
+    ):
+        for key in values:
+            if key not in schema.model_fields:
+                raise SettingsError(
+                    f"{source}: unknown setting {key!r} for {schema.command}; {nearest(key, schema.model_fields)}"
+                )
+        merged |= values
+        origin |= dict.fromkeys(values, source)
+    try:
+        return schema.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(_first_complaint(error, origin)) from None
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot read the settings file ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not a TOML file: {error}") from None
+
+
+def _from_environment(schema: type[Settings], environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    prefix = f"LABELKIT_{schema.command.replace('-', '_').upper()}_"
+    found = []
+    for name in sorted(environment):
+        if not name.startswith(prefix):
+            continue
+        key, text = name.removeprefix(prefix).lower(), environment[name]
+        field = schema.model_fields.get(key)
+        if field is None:
+            found.append((name, {key: text}))  # the caller names the nearest key
+            continue
+        try:
+            value = TypeAdapter(field.annotation).validate_strings(text)
+        except ValidationError as error:
+            raise SettingsError(_first_complaint(error, {key: name}, key)) from None
+        found.append((name, {key: value}))
+    return found
+
+
+def _first_complaint(error: ValidationError, origin: Mapping[str, str], key: str | None = None) -> str:
+    first = error.errors(include_url=False)[0]
+    key = key or ".".join(str(part) for part in first["loc"])
+    where = origin.get(key, "settings")
+    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{where}: {key.replace('_', '-')} must be {expected}, not {first['input']!r}"
+
+
+def as_toml(settings: Settings) -> str:
+    """Write settings as a TOML file that `--config` reads back to the same settings."""
+    return "".join(f"{key} = {_toml_value(value)}\n" for key, value in settings.model_dump(mode="json").items())
+
+
+def _toml_value(value: Any) -> str:
+    # JSON's strings, numbers, booleans and flat lists are TOML's too; nothing else stands in a schema.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def from_plain(schema: type[S], values: Mapping[str, Any], where: str) -> S:
+    """Read settings back from what `model_dump` gave, as a manifest holds them.
+
+    Raises:
+        SettingsError: they are not of this version's schema.
+    """
+    try:
+        return schema.model_validate(dict(values))
+    except ValidationError as error:
+        raise SettingsError(_first_complaint(error, dict.fromkeys(values, where))) from None
