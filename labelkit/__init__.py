@@ -28,7 +28,7 @@ _PUBLIC = {
     "open_dataset": "labelkit.dataset.dataset",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

@@ -56,7 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with mendable(path):
             yield scratch
             flush_to_disk(scratch)
-            os.replace(scratch, path)
+            scratch.replace(path)
             flush_to_disk(path.parent)
     finally:
         scratch.unlink(missing_ok=True)

@@ -16,9 +16,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from labelkit.errors import SettingsError, nearest
 
@@ -45,7 +45,7 @@ def is_how(schema: type[Settings], key: str) -> bool:
     return isinstance(extra, dict) and bool(extra.get("how"))
 
 
-HOW = {"how": True}
+HOW: dict[str, JsonValue] = {"how": True}
 
 S = TypeVar("S", bound=Settings)
 
@@ -81,14 +81,20 @@ class BuildSettings(Settings):
     max_rms_mm: float = Field(6.0, gt=0, description="rms distance of the inliers above which a hand is not planar, mm")
     min_inliers: float = Field(0.6, ge=0, le=1, description="share of inliers under which a hand is not planar")
     # 48 degrees is the steepest tilt on the disc of 45 degrees; beyond 60 the palm shows half its width.
-    max_tilt_deg: float = Field(60.0, gt=0, lt=90, description="tilt against the viewing ray beyond which is too oblique")
+    max_tilt_deg: float = Field(
+        60.0, gt=0, lt=90, description="tilt against the viewing ray beyond which is too oblique"
+    )
     # The TUM tools' own default; at 30 frames/s neighbours are 33 ms apart, so a pair is never ambiguous.
     max_gap_s: float = Field(0.02, ge=0, description="time between a depth and a colour picture that are one frame, s")
     # 256 frames are about 16 MB a shard: small enough to rebuild, large enough to keep files few.
     shard_frames: int = Field(256, ge=1, le=100_000, description="source frames a shard covers")
     workers: int = Field(0, ge=0, description="processes; 0 takes one per core", json_schema_extra=HOW)
     max_rejected: float = Field(
-        0.5, ge=0, le=1, description="share of rejected frames above which the exit code is 3", json_schema_extra=HOW
+        0.5,
+        ge=0,
+        le=1,
+        description="share of rejected frames above which the exit code is 3",
+        json_schema_extra=HOW,
     )
 
 
@@ -187,7 +193,7 @@ def _from_environment(schema: type[Settings], environment: Mapping[str, str]) ->
             found.append((name, {key: text}))  # the caller names the nearest key
             continue
         try:
-            value = TypeAdapter(field.annotation).validate_strings(text)
+            value = TypeAdapter[Any](cast(type, field.annotation)).validate_strings(text)
         except ValidationError as error:
             raise SettingsError(_first_complaint(error, {key: name}, key)) from None
         found.append((name, {key: value}))

@@ -24,7 +24,8 @@ def angles_deg_from_normal(normals: FloatArray) -> FloatArray:
     Returns:
         (..., 2) azimuth and elevation, degrees, 0..180.
     """
-    return np.rad2deg(np.arccos(np.clip(np.asarray(normals)[..., :2], -1.0, 1.0)))
+    angles: FloatArray = np.rad2deg(np.arccos(np.clip(np.asarray(normals)[..., :2], -1.0, 1.0)))
+    return angles
 
 
 def normal_from_angles_deg(angles_deg: FloatArray) -> FloatArray:
@@ -62,7 +63,8 @@ def centred_deg(angles_deg: FloatArray) -> FloatArray:
 def unit(vectors: FloatArray) -> FloatArray:
     """Scale vectors (..., 3) to length 1."""
     vectors = np.asarray(vectors, dtype=np.float64)
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    scaled: FloatArray = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return scaled
 
 
 def angle_between(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -75,7 +77,8 @@ def angle_between(a: FloatArray, b: FloatArray) -> FloatArray:
     Source: Kahan 2006, "How futile are mindless assessments of roundoff" (half-angle formula).
     """
     a, b = unit(a), unit(b)
-    return 2.0 * np.arctan2(np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1))
+    angle: FloatArray = 2.0 * np.arctan2(np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1))
+    return angle
 
 
 def view_from_camera(ray: FloatArray) -> FloatArray:

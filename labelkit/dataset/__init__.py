@@ -1,0 +1,1 @@
+"""The dataset on disk: shards, label table, manifest, and the reader of all three."""
