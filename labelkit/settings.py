@@ -97,6 +97,11 @@ class BuildSettings(Settings):
         json_schema_extra=HOW,
     )
 
+    def labelling(self) -> dict[str, Any]:
+        """The keys that `labelling.label.label_frame` takes."""
+        other = {"seed", "max_gap_s", "shard_frames", "workers", "max_rejected"}
+        return self.model_dump(exclude=other)
+
 
 class CoverageSettings(Settings):
     """How `labelkit coverage-map` counts."""
@@ -159,17 +164,20 @@ def load_settings(
         *_from_environment(schema, environment),
         ("command line", dict(typed or {})),
     ):
-        for key in values:
-            if key not in schema.model_fields:
-                raise SettingsError(
-                    f"{source}: unknown setting {key!r} for {schema.command}; {nearest(key, schema.model_fields)}"
-                )
+        _refuse_unknown(schema, values, source)
         merged |= values
         origin |= dict.fromkeys(values, source)
     try:
         return schema.model_validate(merged)
     except ValidationError as error:
         raise SettingsError(_first_complaint(error, origin)) from None
+
+
+def _refuse_unknown(schema: type[Settings], values: Mapping[str, Any], source: str) -> None:
+    for key in values:
+        if key not in schema.model_fields:
+            known = nearest(key, schema.model_fields)
+            raise SettingsError(f"{source}: unknown setting {key!r} for {schema.command}; {known}")
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -224,6 +232,7 @@ def from_plain(schema: type[S], values: Mapping[str, Any], where: str) -> S:
     Raises:
         SettingsError: they are not of this version's schema.
     """
+    _refuse_unknown(schema, values, where)
     try:
         return schema.model_validate(dict(values))
     except ValidationError as error:

@@ -1,0 +1,1 @@
+"""Planning and running a build: recordings in, a finished dataset out."""

@@ -1,0 +1,146 @@
+"""One job: read a range of frames, label them, collect the samples into a shard and the rows of the table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.building.plan import Job
+from labelkit.dataset.shards import shard_bytes
+from labelkit.dataset.table import REJECTED, SAMPLE
+from labelkit.geometry.orientation import angles_deg_from_normal
+from labelkit.labelling.label import label_frame
+from labelkit.records import PYRAMID_SIZES, FrameName, Recording, Rejection, Sample, Unreadable
+from labelkit.settings import BuildSettings
+
+Row = dict[str, Any]
+
+
+def build_shard(
+    recording: Recording, job: Job, settings: BuildSettings, progress: Callable[[bool], None]
+) -> tuple[bytes | None, list[Row]]:
+    """Label a job's frames.
+
+    Args:
+        progress: called once a frame with whether it became a sample.
+    Returns:
+        The shard's bytes (None where no frame became a sample) and one table row for every frame.
+    """
+    samples: list[tuple[Sample, int, float]] = []
+    rows: list[Row] = []
+    for index in range(job.start, job.stop):
+        name = recording.frame_name(index)
+        outcome = label_one(recording, index, settings)
+        row = {**_origin(recording, name), **_what_became(outcome)}
+        if isinstance(outcome, Sample):
+            row |= {"shard": job.shard, "index": len(samples)}
+            samples.append((outcome, job.first_row + len(rows), name.stamp))
+        rows.append(row)
+        progress(isinstance(outcome, Sample))
+    if not samples:
+        return None, rows
+    attributes = {
+        "participant": recording.participant,
+        "recordings": recording.name,
+        "settings_digest": settings.digest(),
+    }
+    return shard_bytes(collect_columns(recording, samples), attributes), rows
+
+
+def label_one(recording: Recording, index: int, settings: BuildSettings) -> Sample | Rejection:
+    """Read and label one frame of a recording."""
+    frame = recording[index]
+    if isinstance(frame, Unreadable):
+        return Rejection(frame.reason, frame.detail)
+    return label_frame(
+        frame,
+        recording.calibration,
+        handedness=recording.handedness,
+        range_m=recording.range_m,
+        sensor=recording.sensor,
+        rng=frame_rng(settings.seed, recording.name, recording.frame_name(index).key),
+        **settings.labelling(),
+    )
+
+
+def frame_rng(seed: int, recording: str, frame: str) -> np.random.Generator:
+    """Make a frame's own generator, so that its label depends on no other frame, worker or order."""
+    words = hashlib.sha256(f"{recording}\0{frame}".encode()).digest()[:16]
+    return np.random.default_rng([seed, int.from_bytes(words, "big")])
+
+
+def _origin(recording: Recording, name: FrameName) -> Row:
+    return {
+        "participant": recording.participant,
+        "recording": recording.name,
+        "frame": name.key,
+        "color_frame": name.color,
+        "stamp": name.stamp if np.isfinite(name.stamp) else None,
+        "unit_stated": recording.stated.get("depth_unit_m"),
+        "intrinsics_stated": recording.stated.get("intrinsics"),
+        "registered_stated": recording.stated.get("registered"),
+    }
+
+
+def _what_became(outcome: Sample | Rejection) -> Row:
+    if isinstance(outcome, Rejection):
+        return {"status": REJECTED, "reason": outcome.reason.value, "detail": outcome.detail}
+    azimuth, elevation = angles_deg_from_normal(outcome.normal).tolist()
+    view_azimuth, view_elevation = angles_deg_from_normal(outcome.view_normal).tolist()
+    return {
+        "status": SAMPLE,
+        "azimuth": azimuth,
+        "elevation": elevation,
+        "view_azimuth": view_azimuth,
+        "view_elevation": view_elevation,
+        **dict(zip(("nx", "ny", "nz"), outcome.normal.tolist(), strict=True)),
+        "normal_sd": outcome.normal_sd_deg,
+        "in_plane": outcome.in_plane_deg,
+        "plane_rms": outcome.plane_rms_mm,
+        "inlier_ratio": outcome.inlier_ratio,
+        "points": outcome.points,
+        "distance": outcome.distance_m,
+        "padded": outcome.padded,
+        "mirrored": outcome.mirrored,
+    }
+
+
+def collect_columns(recording: Recording, samples: Sequence[tuple[Sample, int, float]]) -> dict[str, NDArray[Any]]:
+    """Stack samples, each with its row and time stamp, into a shard's columns."""
+    color = recording.calibration.color
+    only = [sample for sample, _, _ in samples]
+    normals = np.stack([sample.normal for sample in only])
+    view_normals = np.stack([sample.view_normal for sample in only])
+    angles, view_angles = angles_deg_from_normal(normals), angles_deg_from_normal(view_normals)
+    columns = {
+        **{f"rgb{size}": np.stack([s.rgb[level] for s in only]) for level, size in enumerate(PYRAMID_SIZES)},
+        "azimuth": angles[:, 0],
+        "elevation": angles[:, 1],
+        "view_azimuth": view_angles[:, 0],
+        "view_elevation": view_angles[:, 1],
+        "normal": normals,
+        "view_normal": view_normals,
+        "normal_cov": np.stack([s.normal_cov for s in only]),
+        "normal_sd": np.array([s.normal_sd_deg for s in only]),
+        "in_plane": np.array([s.in_plane_deg for s in only]),
+        "plane_rms": np.array([s.plane_rms_mm for s in only]),
+        "inlier_ratio": np.array([s.inlier_ratio for s in only]),
+        "points": np.array([s.points for s in only]),
+        "distance": np.array([s.distance_m for s in only]),
+        "ray": np.stack([s.ray for s in only]),
+        "intrinsics": np.tile([color.fx, color.fy, color.cx, color.cy], (len(only), 1)),
+        "crop": np.array([s.crop for s in only]),
+        "row": np.array([row for _, row, _ in samples]),
+        "stamp": np.array([stamp for _, _, stamp in samples]),
+        "mirrored": np.array([s.mirrored for s in only]),
+    }
+    with_depth = [s.depth_mm for s in only if s.depth_mm is not None]
+    if len(with_depth) == len(only):
+        columns |= {
+            f"depth{size}": np.stack([d[level] for d in with_depth]) for level, size in enumerate(PYRAMID_SIZES)
+        }
+    return columns

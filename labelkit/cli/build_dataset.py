@@ -1,0 +1,76 @@
+"""labelkit build-dataset RAW"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.settings import BuildSettings
+from labelkit.workflows import build_dataset as workflow
+
+TOO_MANY_REJECTED = 3
+
+
+@click.command("build-dataset")
+@click.argument("raw", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("dataset"), help="Dataset folder. [dataset]")
+@click.option("--overwrite", is_flag=True, help="Remove the dataset that is there, and build anew.")
+@click.option("--dry-run", is_flag=True, help="Say what would be built; write nothing.")
+@settings_flags(BuildSettings)
+@json_flag
+@quiet_flag
+@click.pass_context
+def command(
+    ctx: click.Context,
+    raw: Path,
+    out: Path,
+    overwrite: bool,
+    dry_run: bool,
+    settings: BuildSettings,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Turn the recordings below RAW into a labelled dataset.
+
+    Every source frame becomes a sample or a rejection with its reason. An interrupted build goes on
+    when the same command is given again.
+    """
+    if dry_run:
+        plan = workflow.plan_dataset(raw, out, settings)
+        show(plan, as_json=as_json, quiet=quiet, text=lambda: _plan_text(plan))
+        return
+    result = workflow.build_dataset(raw, out, settings, overwrite=overwrite, quiet=quiet or as_json)
+    show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
+    if result.too_many_rejected:
+        click.echo(
+            f"labelkit: {result.rejected_share:.0%} of the frames were rejected, more than "
+            f"--max-rejected {settings.max_rejected:g}",
+            err=True,
+        )
+        ctx.exit(TOO_MANY_REJECTED)
+
+
+def _plan_text(plan: workflow.BuildPlan) -> str:
+    return (
+        f"{plan.out}: would hold {plan.frames} frames of {plan.participants} participants "
+        f"in at most {plan.shards} shards"
+    )
+
+
+def _text(result: workflow.BuildResult) -> str:
+    lines = [
+        f"{result.out}: {result.samples} samples of {result.participants} participants "
+        f"in {result.shards} shards, from {result.frames} frames"
+    ]
+    if result.rejected:
+        by_count = sorted(result.rejected.items(), key=lambda item: -item[1])
+        lines.append("rejected: " + ", ".join(f"{count} {reason}" for reason, count in by_count))
+    if result.frames_done_now:
+        rate = result.frames_done_now / max(result.seconds, 1e-9)
+        lines.append(f"{result.seconds:.1f} s, {rate:.0f} frames/s, {result.workers} processes")
+    else:
+        lines.append("nothing to do: it was complete")
+    lines.append(f"next: labelkit coverage-map {result.out}")
+    return "\n".join(lines)

@@ -1,0 +1,97 @@
+"""Recordings in, dataset out."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from labelkit.settings import BuildSettings
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What `build_dataset` made."""
+
+    out: str
+    frames: int
+    samples: int
+    rejected: dict[str, int]  # reason -> frames
+    participants: int
+    shards: int
+    rejected_share: float
+    too_many_rejected: bool  # more than settings.max_rejected
+    frames_done_now: int  # the others were finished by an earlier run
+    seconds: float
+    workers: int
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """What `build_dataset` would do."""
+
+    out: str
+    recordings: int
+    participants: int
+    frames: int
+    shards: int  # at most: a range of frames without a sample leaves none
+
+
+def build_dataset(
+    raw: Path | str,
+    out: Path | str = "dataset",
+    settings: BuildSettings | None = None,
+    *,
+    overwrite: bool = False,
+    quiet: bool = True,
+) -> BuildResult:
+    """Turn the recordings below `raw` into a labelled dataset, or finish one that was interrupted.
+
+    Args:
+        overwrite: remove a dataset that is already there (and nothing else).
+        quiet: no progress bar.
+    Raises:
+        RecordingError: `raw` is missing, empty, or holds what no reader recognises.
+        OutputExistsError: `out` holds a dataset made with other settings or from other recordings.
+        OutputError: no space or permission; the same call goes on from there.
+    """
+    from tqdm import tqdm
+
+    from labelkit.building.build import build
+
+    settings = settings or BuildSettings()
+    with tqdm(desc="build", unit="frame", file=sys.stderr, disable=True if quiet else None, dynamic_ncols=True) as bar:
+
+        def report(done: int, samples: int, total: int) -> None:
+            bar.total = total
+            bar.set_postfix_str(f"rejected {done - samples}", refresh=False)
+            bar.update(done - bar.n)
+
+        outcome = build(Path(raw), Path(out), settings, overwrite=overwrite, report=report)
+    manifest = outcome.manifest
+    rejected_share = 1.0 - manifest.samples / manifest.frames
+    return BuildResult(
+        out=str(out),
+        frames=manifest.frames,
+        samples=manifest.samples,
+        rejected=manifest.rejected,
+        participants=len(manifest.participants),
+        shards=sum(name.startswith("shards/") for name in manifest.files),
+        rejected_share=rejected_share,
+        too_many_rejected=rejected_share > settings.max_rejected,
+        frames_done_now=outcome.frames_done_now,
+        seconds=outcome.seconds,
+        workers=outcome.workers,
+    )
+
+
+def plan_dataset(raw: Path | str, out: Path | str = "dataset", settings: BuildSettings | None = None) -> BuildPlan:
+    """Say what `build_dataset` would do, without writing anything."""
+    from labelkit.building.plan import make_plan
+    from labelkit.recordings import find_recordings
+
+    settings = settings or BuildSettings()
+    recordings = find_recordings(Path(raw), max_gap_s=settings.max_gap_s)
+    plan = make_plan(Path(raw), recordings, settings)
+    participants = {recording.participant for recording in recordings}
+    return BuildPlan(str(out), len(recordings), len(participants), plan.frames, len(plan.jobs))
