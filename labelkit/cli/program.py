@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from labelkit import __version__
+from labelkit.cli import INTERRUPTED
 from labelkit.errors import LabelkitError, nearest
 
 # command -> what it does; the order is that of a session
@@ -28,8 +29,6 @@ Exit codes: 0 done; 1 failed; 2 wrong usage, settings or input;
 3 done, but more frames were rejected than --max-rejected;
 4 verification failed; 5 no space or permission (resumable);
 130 interrupted (resumable)."""
-
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
 class Commands(click.Group):
@@ -65,7 +64,7 @@ def labelkit() -> None:
     """Turn Kinect recordings of hands into labelled datasets, and train networks that read orientation."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with a documented exit code."""
     try:
         sys.exit(labelkit.main(args=arguments, prog_name="labelkit", standalone_mode=False) or 0)
@@ -82,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _complain(str(error))
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted; nothing is half-written, and the same command goes on from here")
+        _complain("interrupted; nothing is half-written")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output left (labelkit ... | head). Nothing more can be said to it.

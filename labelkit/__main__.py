@@ -1,0 +1,5 @@
+"""python -m labelkit"""
+
+from labelkit.cli import main
+
+main()

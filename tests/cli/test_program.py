@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import errno
+
+import click
+import pytest
+
+from labelkit.cli import program as module
+from labelkit.errors import DatasetError, OutputError
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as left:
+        module.run(arguments)
+    printed = capsys.readouterr()
+    return left.value.code, printed.out, printed.err
+
+
+def failing_with(error):
+    @click.command()
+    def command():
+        raise error
+
+    return command
+
+
+def test_help_lists_every_command_and_the_exit_codes(capsys):
+    code, out, err = run(capsys, "--help")
+    assert (code, err) == (0, "")
+    assert all(name in out for name in module.COMMANDS)
+    assert "3 done, but more frames were rejected" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["biuld-dataset"], "no command 'biuld-dataset'; did you mean 'build-dataset'?"),
+        (["--verison"], "No such option '--verison'. Did you mean '--version'?"),
+        (["build-dataset"], "Missing argument 'RAW'"),
+        (["build-dataset", "raw", "--crop", "round"], "'round' is not one of 'virtual-camera', 'box'"),
+        (["build-dataset", "raw", "--see", "1"], "No such option '--see'. Did you mean '--seed'?"),
+        (["build-dataset", "raw", "--seed", "-1"], "command line: seed must be greater than or equal to 0"),
+        (["build-dataset", "raw", "again"], "Got unexpected extra argument (again)"),
+        (["build-dataset", "raw", "--config", "none.toml"], "none.toml: cannot read the settings file"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(capsys, arguments, words):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (DatasetError("dataset: not\na dataset"), 2),
+        (OutputError(errno.ENOSPC, "no space"), 5),
+        (KeyboardInterrupt(), 130),
+        (click.Abort(), 130),
+    ],
+)
+def test_an_error_is_one_line_with_its_exit_code(capsys, monkeypatch, error, code):
+    monkeypatch.setattr(module.Commands, "get_command", lambda *_: failing_with(error))
+    left, out, err = run(capsys, "train")
+    assert (left, out) == (code, "")
+    assert err.lstrip().startswith("labelkit: error: ")  # after ^C the terminal's line is ended first
+    assert err.strip().count("\n") == 0
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(module.Commands, "get_command", lambda *_: failing_with(ZeroDivisionError("x")))
+    with pytest.raises(ZeroDivisionError):
+        module.run(["train"])
