@@ -1,7 +1,8 @@
 """The errors a user can mend.
 
 Every message says where, what was expected, what was found and what to do next. The command line
-prints the message as one line and leaves with `exit_code`. Each class is also the nearest built-in
+prints the message as one line (and, after an empty line in it, lines to copy into a file) and leaves
+with `exit_code`. Each class is also the nearest built-in
 exception, so that callers of the Python API can catch what they expect.
 """
 
@@ -32,6 +33,10 @@ class RawFrameError(LabelkitError, ValueError):
 
 class DatasetError(LabelkitError, ValueError):
     """A dataset is missing, incomplete, damaged or of another version."""
+
+
+class RunError(LabelkitError, ValueError):
+    """A run folder is missing, unfinished, damaged or of another version."""
 
 
 class SplitError(LabelkitError, ValueError):

@@ -133,15 +133,24 @@ class FrameName:
 class Recording(Protocol):
     """One recording as a sequence of source frames. Knows files; knows no geometry."""
 
-    name: str  # the folder or file relative to RAW, with forward slashes; "." for RAW itself
-    layout: str  # the reader's name
-    participant: str
-    handedness: Handedness
-    sensor: str | None  # profile, see recordings/profiles
-    range_m: tuple[float, float]  # where a hand may be
-    depth_unit_m: float
-    calibration: Calibration
-    stated: Mapping[str, str]  # key of recording.toml -> where its value came from
+    @property
+    def name(self) -> str: ...  # relative to RAW, with forward slashes; "." for RAW itself
+    @property
+    def layout(self) -> str: ...  # the reader's name
+    @property
+    def participant(self) -> str: ...
+    @property
+    def handedness(self) -> Handedness: ...
+    @property
+    def sensor(self) -> str | None: ...  # profile, see recordings/profiles
+    @property
+    def range_m(self) -> tuple[float, float]: ...  # where a hand may be
+    @property
+    def depth_unit_m(self) -> float: ...
+    @property
+    def calibration(self) -> Calibration: ...
+    @property
+    def stated(self) -> Mapping[str, str]: ...  # key of recording.toml -> where its value came from
 
     def __len__(self) -> int: ...
     def frame_name(self, index: int) -> FrameName: ...

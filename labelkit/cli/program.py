@@ -80,8 +80,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except LabelkitError as error:
         _complain(str(error))
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted; nothing is half-written")
+    except (KeyboardInterrupt, click.Abort) as stop:
+        # click turns a KeyboardInterrupt into an Abort; the command may have said in it what is there.
+        _complain(str(stop.__cause__ or stop) or "interrupted; nothing is half-written")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output left (labelkit ... | head). Nothing more can be said to it.
@@ -90,4 +91,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
 
 def _complain(message: str, program: str = "labelkit") -> None:
-    print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr)
+    line, _, to_copy = message.partition("\n\n")  # lines for a file stay as they are
+    print(f"{program}: error: {' '.join(line.split())}", file=sys.stderr)
+    if to_copy:
+        print(f"\n{to_copy}", file=sys.stderr)

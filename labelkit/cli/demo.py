@@ -1,0 +1,46 @@
+"""labelkit demo [OUT]"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.settings import DemoSettings
+from labelkit.workflows.demo import DemoResult, demo
+
+
+@click.command("demo")
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"))
+@settings_flags(DemoSettings)
+@json_flag
+@quiet_flag
+def command(out: Path, settings: DemoSettings, as_json: bool, quiet: bool) -> None:
+    """Do the whole job in the folder OUT (default: demo), in a few minutes.
+
+    Simulates recordings, builds a dataset from them, draws its coverage map and trains a network.
+    """
+    silent = quiet or as_json
+    result = demo(out, settings, quiet=silent, announce=lambda step: None if silent else click.echo(step, err=True))
+    show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
+
+
+def _text(result: DemoResult) -> str:
+    built, trained = result.built, result.trained
+    return f"""
+The whole job took {result.seconds:.0f} s. What it made:
+
+  {result.simulated.raw}/   {result.simulated.frames} frames of {built.participants} simulated participants
+  {built.out}/   {built.samples} samples; {sum(built.rejected.values())} frames rejected, each with its reason
+      labels are {result.label_error_median_deg:.1f} deg from the truth (median)
+  {result.map}   {result.filled_share:.0%} of the reachable cells hold enough samples
+  {trained.run}/   a network; on participants it never saw its error is {trained.cmae_deg:.1f} deg
+      (CMAE; always guessing the middle gives {trained.constant_cmae_deg:.1f})
+
+So few frames make a small network and a thin map. Now with your own recordings:
+
+  labelkit inspect raw/         what each recording is, and what is still to be stated
+  labelkit build-dataset raw/
+  labelkit coverage-map
+  labelkit train"""

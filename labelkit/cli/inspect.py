@@ -1,0 +1,149 @@
+"""labelkit inspect RAW"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.settings import InspectSettings
+from labelkit.workflows import inspect as workflow
+
+HAS_PROBLEMS = 2
+
+_WIDTH = 80
+_LABEL = 14  # of a line: "  participant   "
+_VALUE = 30  # of a value, before where it came from
+
+
+@click.command("inspect")
+@click.argument("raw", type=click.Path(path_type=Path))
+@click.option("--write", is_flag=True, help="Draft recording.toml where something is not stated; never over one.")
+@settings_flags(InspectSettings)
+@json_flag
+@quiet_flag
+@click.pass_context
+def command(ctx: click.Context, raw: Path, write: bool, settings: InspectSettings, as_json: bool, quiet: bool) -> None:
+    """Say what each recording below RAW is: layout, sensor, units, calibration, frames, gaps.
+
+    What nobody states is listed with the lines to add to recording.toml; the exit code is then 2.
+    """
+    result = workflow.inspect(raw, settings, write=write)
+    show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
+    if result.problems:
+        ctx.exit(HAS_PROBLEMS)
+
+
+def _text(result: workflow.Inspection) -> str:
+    said: dict[tuple[str, str], str] = {}
+    blocks = ["\n".join(_lines(report, said)) for report in result.recordings]
+    blocks.append("\n".join(_summary(result)))
+    return "\n\n".join(blocks)
+
+
+def _lines(report: workflow.RecordingReport, said: dict[tuple[str, str], str]) -> Iterator[str]:
+    yield f"{report.name}: {_frames(report)}"
+    if report.layout:
+        yield from _facts(report)
+    for note in report.notes:
+        yield from _wrapped("note", note)
+    for problem in report.problems:
+        yield from _wrapped("problem", problem)
+    if report.add:
+        before = said.setdefault((report.add_to, report.add), report.name)
+        if before == report.name:
+            yield from _wrapped("add to", f"{report.add_to}:")
+            yield textwrap.indent(report.add, " " * 6)
+        else:
+            yield from _wrapped("add", f"the lines that {before} lacks, to the same file")
+
+
+def _frames(report: workflow.RecordingReport) -> str:
+    if not report.layout:
+        return "no recording"
+    parts = [f"{report.frames} frames"]
+    if report.pairs < report.frames:
+        parts.append(f"{report.pairs} pairs")
+    if report.without_color:
+        parts.append(f"{report.without_color} without colour")
+    if report.without_depth:
+        parts.append(f"{report.without_depth} without depth")
+    return ", ".join(parts)
+
+
+def _facts(report: workflow.RecordingReport) -> Iterator[str]:
+    shown = {
+        "layout": report.layout,
+        "participant": report.participant,
+        "handedness": report.handedness,
+        "sensor": report.sensor,
+        "depth unit": None if report.depth_unit_m is None else f"{report.depth_unit_m:g} m",
+        "registered": None if report.registered is None else "yes" if report.registered else "no",
+        "intrinsics": _camera(report.intrinsics),
+        "colour camera": _camera(report.color_intrinsics) if report.color_intrinsics else None,
+        "hand within": "{:g} to {:g} m".format(*report.range_m) if report.range_m else None,
+    }
+    keys = {
+        "depth unit": "depth_unit_m",
+        "hand within": "range_m",
+        "colour camera": "color_intrinsics",
+    }
+    for label, value in shown.items():
+        if value is not None:
+            origin = report.stated.get(keys.get(label, label), "files found" if label == "layout" else "")
+            yield f"  {label:<{_LABEL}}{value:<{_VALUE}}  {origin}".rstrip()
+    yield f"  {'pictures':<{_LABEL}}{_pictures(report)}"
+    if report.depth:
+        yield f"  {'depth seen':<{_LABEL}}{_depth(report.depth, report.depth_unit_m)}"
+    if report.pace:
+        yield f"  {'time':<{_LABEL}}{_pace(report.pace)}"
+
+
+def _camera(numbers: dict[str, float]) -> str | None:
+    if not {"fx", "fy", "cx", "cy"} <= numbers.keys():
+        return None
+    lens = ", distorted" if any(numbers.get("distortion") or ()) else ""  # type: ignore[arg-type]
+    return " ".join(f"{numbers[key]:.6g}" for key in ("fx", "fy", "cx", "cy")) + lens
+
+
+def _pictures(report: workflow.RecordingReport) -> str:
+    depth, color = (f"{size[0]}x{size[1]}" if size else "none" for size in (report.depth_size, report.color_size))
+    return f"depth {depth}, colour {color}"
+
+
+def _depth(seen: workflow.DepthSeen, unit_m: float | None) -> str:
+    digits, unit = (".0f", " stored steps") if unit_m is None else (".2f", " m")
+    return (
+        f"{seen.nearest:{digits}} to {seen.farthest:{digits}}, median {seen.median:{digits}}{unit}, "
+        f"{seen.holes:.0%} holes (in {seen.frames} frames)"
+    )
+
+
+def _pace(pace: workflow.Pace) -> str:
+    gaps = f"{pace.gaps} gaps, the longest {pace.longest_s:.2f} s" if pace.gaps else "no gaps"
+    return f"{pace.duration_s:.1f} s, a frame every {1000 * pace.usual_s:.0f} ms, {gaps}"
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=f"  {label:<{_LABEL}}",
+        subsequent_indent=" " * (_LABEL + 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _summary(result: workflow.Inspection) -> Iterator[str]:
+    yield from (f"drafted {path}" for path in result.drafted)
+    yield from (f"left as it is: {path}" for path in result.kept)
+    people = f"{result.participants} participant{'s' * (result.participants != 1)}"
+    recordings = sum(report.layout is not None for report in result.recordings)
+    problems = f"{result.problems or 'no'} problem{'s' * (result.problems != 1)}"
+    yield f"{recordings} recording{'s' * (recordings != 1)} of {people}, {result.frames} frames, {problems}"
+    if not result.problems:
+        yield f"next: labelkit build-dataset {result.raw}"

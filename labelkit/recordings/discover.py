@@ -1,0 +1,347 @@
+"""Find the recordings below a folder: walk it, ask the readers, settle what is stated."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import entry_points
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from labelkit.errors import RecordingError, nearest
+from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
+from labelkit.recordings.listing import PICTURE_SUFFIXES, folders_in, links_out_of, pictures_in, portable, source_path
+from labelkit.recordings.pairs import open_pairs
+from labelkit.recordings.patterns import open_patterns
+from labelkit.recordings.recording import StoredRecording, name_below
+from labelkit.recordings.settle import Problem, Statements, calibration_of, gather, problems_of
+from labelkit.recordings.sidecar import FILE_NAME, Sidecar, Stated, read_sidecar
+from labelkit.recordings.source import OtherLayoutError, Reader, Source
+from labelkit.recordings.tum import open_tum
+from labelkit.records import Recording
+
+log = logging.getLogger(__name__)
+
+# Asked in this order; the first that recognises a folder reads it. Patterns were stated, so they lead.
+READERS: Mapping[str, Reader] = {"patterns": open_patterns, "tum": open_tum, "pairs": open_pairs}
+
+READER_GROUP = "labelkit.readers"  # entry points that add to the table; they are asked last
+
+DEFAULT_MAX_GAP_S = 0.02  # as BuildSettings.max_gap_s
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What was found at one place below RAW: a recording, or why there is none.
+
+    Attributes:
+        name: relative to RAW, as Recording.name.
+        folder: where its recording.toml belongs.
+        layout, source, stated: None where no reader could take it.
+        problems: empty if and only if `recording` is there.
+        notes: what a user should know, in words.
+    """
+
+    name: str
+    folder: Path
+    layout: str | None = None
+    source: Source | None = None
+    stated: Statements | None = None
+    recording: Recording | None = None
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def find_recordings(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[Recording]:
+    """Find all recordings below a folder.
+
+    Args:
+        raw: the folder; it may be a recording itself.
+        max_gap_s: time between a depth and a colour picture that are one frame, seconds.
+    Returns:
+        Sorted by name; picklable, and light: no picture has been decoded.
+    Raises:
+        RecordingError: RAW is missing or empty; a folder that no reader recognises; a recording of which
+            something is not stated (the message ends with the lines to add) or contradicts its pictures.
+    """
+    findings = survey(raw, max_gap_s=max_gap_s)
+    if troubled := [finding for finding in findings if finding.problems]:
+        raise RecordingError(complaint(troubled[0], raw, others=len(troubled) - 1))
+    for finding in findings:
+        for note in finding.notes:
+            log.warning("%s: %s", finding.name, note)
+    return [finding.recording for finding in findings if finding.recording]
+
+
+def open_recording(raw: Path, name: str, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> Recording:
+    """Open one recording again by the name `find_recordings` gave it, without looking at the others.
+
+    Raises:
+        RecordingError: as `find_recordings`; or there is no recording of that name any more.
+    """
+    raw = _resolved(raw)
+    place = source_path(raw, name)
+    for folder in (place, place.parent):  # a clip bears the name of no folder of its own
+        if not folder.is_dir() or not folder.resolve().is_relative_to(raw):
+            continue
+        sidecar = _sidecar_down(raw, raw, folder, _read(raw, raw))
+        try:
+            findings = _ask(raw, folder, sidecar, max_gap_s)
+        except OtherLayoutError:
+            continue
+        for finding in findings:
+            if finding.name == name and finding.recording:
+                return finding.recording
+            if finding.name == name:
+                raise RecordingError(complaint(finding, raw))
+    raise RecordingError(f"{raw}: there is no recording {name!r}")
+
+
+def survey(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[Finding]:
+    """Say of everything below a folder what it is, or what keeps it from being read.
+
+    Returns:
+        Sorted by name; every picture is in one recording, in a note, or in a problem.
+    Raises:
+        RecordingError: RAW is missing, or holds nothing that could be a recording.
+    """
+    raw = _resolved(raw)
+    places: list[_Place] = []
+    findings: list[Finding] = []
+    taken: set[str] = set()
+    for place in _walk(raw):
+        places.append(place)
+        if place.trouble:
+            findings.append(_troubled(raw, place.folder, place.trouble))
+        elif not any(name in taken for name in place.names(raw)):
+            try:
+                found = _ask(raw, place.folder, place.sidecar, max_gap_s)
+            except OtherLayoutError:
+                continue
+            findings += found
+            taken.update(_pictures_of(raw, found))
+    findings = _with_the_rest(raw, findings, [(place, place.names(raw) - taken) for place in places], max_gap_s)
+    if not findings:
+        tried = ", ".join(sorted(PICTURE_SUFFIXES))
+        raise RecordingError(f"{raw}: no recording below this folder: it holds no picture ({tried})")
+    return _distinct(sorted(findings, key=lambda finding: finding.name))
+
+
+def complaint(finding: Finding, raw: Path, *, others: int = 0) -> str:
+    """Say in one line what keeps a recording from being read, and below it the lines to add."""
+    says = "; ".join(problem.says for problem in finding.problems)
+    more = f" (and {others} more have problems: see labelkit inspect {raw})" if others else ""
+    lines = lines_to_add(finding.problems)
+    place = raw / finding.folder.relative_to(raw.resolve()) / FILE_NAME
+    cure = f"; add to {place}, or to one in a folder above for all below it:\n\n{lines}" if lines else ""
+    return f"{raw if finding.name == '.' else raw / finding.name}: {says}{more}{cure}"
+
+
+def lines_to_add(problems: Sequence[Problem]) -> str:
+    """Gather the lines that recording.toml lacks, under their tables."""
+    tables: dict[str, list[str]] = {}
+    for problem in problems:
+        if problem.lines:
+            tables.setdefault(problem.table, []).extend(problem.lines)
+    return "\n".join(line for table, lines in tables.items() for line in (f"[{table}]", *lines))
+
+
+class _Place(NamedTuple):
+    """One folder below RAW."""
+
+    folder: Path
+    sidecar: Sidecar
+    pictures: Sequence[str] = ()
+    trouble: str | None = None
+
+    def names(self, raw: Path) -> set[str]:
+        """Name the pictures relative to RAW."""
+        prefix = _below(raw, self.folder)
+        return {portable(f"{prefix}/{picture}" if prefix else picture) for picture in self.pictures}
+
+
+def _walk(raw: Path) -> Iterator[_Place]:
+    """Visit RAW and the folders below it, each before those it holds; follow no links."""
+    waiting: list[tuple[Path, Sidecar]] = [(raw, {})]
+    while waiting:
+        folder, above = waiting.pop()
+        try:
+            if links := links_out_of(raw, folder):
+                raise RecordingError(
+                    f"{links[0].name} is a link that leads out of {raw} ({links[0].resolve()}), which is not "
+                    "followed; copy what it leads to, or give a folder above both"
+                )
+            sidecar = {**above, **_read(raw, folder)}
+            yield _Place(folder, sidecar, pictures_in(folder))
+            waiting += [(folder / inside, sidecar) for inside in reversed(folders_in(folder))]
+        except RecordingError as error:
+            yield _Place(folder, above, trouble=str(error))
+        except OSError as error:
+            yield _Place(folder, above, trouble=f"cannot be opened ({error.strerror})")
+
+
+def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Finding]:
+    """Ask the readers for the recordings of a folder.
+
+    Raises:
+        OtherLayoutError: none recognises it; says what each missed.
+    """
+    readers = _readers()
+    if "recording.layout" in sidecar:
+        layout = sidecar["recording.layout"].value
+        readers = {layout: readers[layout]}
+    misses = []
+    for layout, reader in readers.items():
+        try:
+            return [_settled(raw, folder, layout, found, sidecar) for found in reader(folder, sidecar, max_gap_s)]
+        except OtherLayoutError as miss:
+            misses.append(f"{layout}: {miss}")
+        except RecordingError as error:
+            return [_troubled(raw, folder, str(error), layout)]
+        except OSError as error:
+            return [_troubled(raw, folder, f"{Path(error.filename).name} cannot be read ({error.strerror})", layout)]
+    raise OtherLayoutError("; ".join(misses))
+
+
+def _settled(raw: Path, folder: Path, layout: str, source: Source, sidecar: Sidecar) -> Finding:
+    place = _below(raw, folder)
+    name = "/".join(part for part in (place, source.clip) if part) or "."
+    person = Stated(portable(place.split("/")[0]), "folder") if place else Stated(portable(raw.name), "name of RAW")
+    stated = gather(source, _sidecar_down(raw, folder, source.beside, sidecar), layout=layout, participant=person)
+    problems = problems_of(stated)
+    near_m, far_m = stated.value("range_m")
+    return Finding(
+        name=portable(name),
+        folder=folder,
+        layout=layout,
+        source=source,
+        stated=stated,
+        problems=problems,
+        notes=tuple(source.notes),
+        recording=None
+        if problems
+        else StoredRecording(
+            source=source,
+            folder=place,
+            name=portable(name),
+            layout=layout,
+            participant=stated.value("participant"),
+            handedness=stated.value("handedness"),
+            sensor=stated.value("sensor"),
+            range_m=(near_m, far_m),
+            depth_unit_m=stated.value("depth_unit_m"),
+            calibration=calibration_of(stated),
+            stated=stated.origins(),
+        ),
+    )
+
+
+def _with_the_rest(
+    raw: Path, findings: list[Finding], rest: Sequence[tuple[_Place, set[str]]], max_gap_s: float
+) -> list[Finding]:
+    """Account for the pictures in no recording: as notes on the recording above them, else as problems."""
+    nearest_first = sorted(findings, key=lambda finding: -len(finding.folder.parts))
+    notes: dict[int, list[str]] = {}
+    unrecognised: dict[Path, _Place] = {}
+    for place, names in rest:
+        above = next((f for f in nearest_first if place.folder.is_relative_to(f.folder)), None)
+        if names and above is None:
+            unrecognised[_home(raw, place.folder)] = place
+        elif names and above and above.source:
+            notes.setdefault(id(above), []).append(f"{len(names)} pictures, such as {min(names)}, are no part of it")
+    noted = [replace(f, notes=(*f.notes, *notes.get(id(f), ()))) for f in findings]
+    return noted + [
+        _unrecognised(raw, folder, place.sidecar, max_gap_s)
+        for folder, place in unrecognised.items()
+        if not any(other != folder and folder.is_relative_to(other) for other in unrecognised)
+    ]
+
+
+def _home(raw: Path, folder: Path) -> Path:
+    """Say which folder a folder of stray pictures should have been a part of: .../p01 for .../p01/rgb."""
+    parts = folder.relative_to(raw).parts
+    for depth, part in enumerate(parts):
+        if part.lower() in (*COLOR_FOLDERS, *DEPTH_FOLDERS):
+            return raw.joinpath(*parts[:depth])
+    return folder
+
+
+def _unrecognised(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> Finding:
+    try:
+        found = _ask(raw, folder, sidecar, max_gap_s)
+        assert not found, "asked before, it was not recognised"
+        misses = ""
+    except OtherLayoutError as error:
+        misses = str(error)
+    lines = ('color = ?  # how they are named, such as "{key}_color.jpg"', 'depth = ?  # such as "{key}_depth.png"')
+    problem = Problem(f"holds pictures, but no reader recognises it ({misses})", "files", lines)
+    return Finding(portable(_below(raw, folder)) or ".", folder, problems=(problem,))
+
+
+def _troubled(raw: Path, folder: Path, says: str, layout: str | None = None) -> Finding:
+    return Finding(portable(_below(raw, folder)) or ".", folder, layout, problems=(Problem(says),))
+
+
+def _distinct(findings: list[Finding]) -> list[Finding]:
+    for one, other in pairwise(findings):
+        if one.name == other.name and one.recording and other.recording:
+            raise RecordingError(
+                f"{one.name}: two recordings bear this name (in {one.folder} and {other.folder}); rename one"
+            )
+    return findings
+
+
+def _pictures_of(raw: Path, findings: Sequence[Finding]) -> Iterator[str]:
+    for finding in findings:
+        if finding.source is None:
+            continue
+        place = _below(raw, finding.folder)
+        for index in range(len(finding.source)):
+            name = name_below(place, finding.source.frame_name(index))
+            yield from (part for part in (name.depth, name.color) if part)
+
+
+def _sidecar_down(raw: Path, top: Path, bottom: Path, sidecar: Sidecar) -> Sidecar:
+    """Lay what the folders below `top`, down to `bottom`, state over what is stated from RAW to `top`."""
+    for part in bottom.relative_to(top).parts:
+        top = top / part
+        sidecar = {**sidecar, **_read(raw, top)}
+    return sidecar
+
+
+def _read(raw: Path, folder: Path) -> Sidecar:
+    place = _below(raw, folder)
+    sidecar = read_sidecar(folder, portable(f"{place}/{FILE_NAME}" if place else FILE_NAME))
+    if "recording.layout" in sidecar and (layout := sidecar["recording.layout"].value) not in _readers():
+        raise RecordingError(f"{FILE_NAME}: no layout {layout!r}; {nearest(layout, _readers())}")
+    return sidecar
+
+
+@cache
+def _readers() -> Mapping[str, Reader]:
+    """The table of readers, with those that other packages bring."""
+    readers = dict(READERS)
+    for entry in sorted(entry_points(group=READER_GROUP), key=lambda entry: entry.name):
+        try:
+            readers.setdefault(entry.name, entry.load())
+        except Exception as error:
+            raise RecordingError(
+                f"the reader {entry.name!r} ({entry.value}) cannot be loaded: {error}; mend or uninstall its package"
+            ) from error
+    return readers
+
+
+def _below(raw: Path, folder: Path) -> str:
+    """Name a folder relative to RAW, with forward slashes; "" for RAW itself."""
+    return "" if folder == raw else folder.relative_to(raw).as_posix()
+
+
+def _resolved(raw: Path) -> Path:
+    if not raw.exists():
+        raise RecordingError(f"{raw}: there is no such folder; give the one that holds the recordings")
+    if not raw.is_dir():
+        raise RecordingError(f"{raw}: is a file; give the folder that holds the recordings")
+    return raw.resolve()

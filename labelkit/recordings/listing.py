@@ -1,0 +1,75 @@
+"""What lies in a folder of recordings, and what a file is called in a table.
+
+Links are never followed out of RAW: a linked folder is not entered, and a linked file must lead to a
+file below RAW. Names that begin with a dot are skipped (.DS_Store, ._0001.png, .git).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+# Suffixes by which a file counts as a picture, and so as a source frame. Only some can be read
+# (pictures.py); the others are counted as rejected frames rather than passed over in silence.
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm", ".bmp", ".tif", ".tiff", ".webp"})
+
+_SKIPPED = "__MACOSX"  # what macOS leaves in zip files
+
+
+def pictures_in(folder: Path) -> list[str]:
+    """List the names of the pictures directly in a folder, sorted; also of links that lead nowhere."""
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if not _skipped(entry.name)
+            and os.path.splitext(entry.name)[1].lower() in PICTURE_SUFFIXES  # noqa: PTH122  (thousands of names)
+            and (entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()))
+        )
+
+
+def folders_in(folder: Path) -> list[str]:
+    """List the names of the folders directly in a folder, sorted; links are left out."""
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name for entry in entries if not _skipped(entry.name) and entry.is_dir(follow_symlinks=False)
+        )
+
+
+def is_own_folder(path: Path) -> bool:
+    """Whether a path, below a folder that has no links in its own, is a folder reached through no link."""
+    return path.is_dir() and path.resolve() == path
+
+
+def links_out_of(raw: Path, folder: Path) -> list[Path]:
+    """List the links directly in a folder that lead out of RAW, sorted."""
+    with os.scandir(folder) as entries:
+        links = sorted(Path(entry.path) for entry in entries if entry.is_symlink() and not _skipped(entry.name))
+    return [link for link in links if not link.resolve().is_relative_to(raw)]
+
+
+def _skipped(name: str) -> bool:
+    return name.startswith(".") or name == _SKIPPED
+
+
+def portable(name: str) -> str:
+    """Write a file's name as text that any table, terminal and JSON file can hold.
+
+    Bytes that are no UTF-8, control characters and the percent sign itself become %XX, so that
+    `source_path` can turn the name back.
+    """
+    if name.isascii() and name.isprintable() and "%" not in name:
+        return name
+    text = os.fsencode(name).replace(b"%", b"%25").decode("utf-8", "surrogateescape")
+    return _NOT_PORTABLE.sub(lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
+
+
+# surrogateescape turns the stray byte 0x80 + n into U+DC80 + n
+_NOT_PORTABLE = re.compile("[\x00-\x1f\x7f\udc80-\udcff]")
+
+
+def source_path(raw: Path, name: str) -> Path:
+    """Find the file below RAW that a portable name stands for."""
+    return raw / os.fsdecode(unquote_to_bytes(name))

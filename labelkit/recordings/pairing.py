@@ -1,0 +1,129 @@
+"""Which depth picture belongs to which colour picture. Pure functions of stamps and names.
+
+Every picture ends in exactly one pair; a pair's other half may be missing. Nothing is ever paired by
+its place in a list.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from labelkit.errors import RecordingError
+
+_DIGITS = re.compile("[0-9]+")
+
+# A name's text with # for each number, and its numbers: depth_00012 is ("depth_#", (12,)).
+NameKey = tuple[str, tuple[int, ...]]
+
+
+def pair_by_stamp(
+    depth: Sequence[float], color: Sequence[float], max_gap_s: float
+) -> list[tuple[int | None, int | None]]:
+    """Pair the pictures nearest in time, the closest first, each at most once.
+
+    Args:
+        depth, color: stamps in seconds, in any order; those alike pair in the order given.
+        max_gap_s: no pair lies farther apart.
+    Returns:
+        Indices into `depth` and `color`, None for a missing half; in no particular order.
+    Source: the greedy choice of the TUM benchmark's associate.py, but over neighbours in time only (the
+        closest pair left always are neighbours), so that n pictures cost n log n.
+    """
+    line = sorted([*_marks(depth, 0), *_marks(color, 1)])
+    before, after = list(range(-1, len(line) - 1)), list(range(1, len(line) + 1))
+    near: list[tuple[float, int, int]] = []
+
+    def consider(a: int, b: int) -> None:
+        if a >= 0 and b < len(line) and line[a][2] != line[b][2] and line[b][0] - line[a][0] <= max_gap_s:
+            heapq.heappush(near, (line[b][0] - line[a][0], a, b))
+
+    for a, b in pairwise(range(len(line))):
+        consider(a, b)
+    partner: dict[int, int] = {}
+    while near:
+        _, a, b = heapq.heappop(near)
+        if a in partner or b in partner:
+            continue
+        partner |= {a: b, b: a}
+        left, right = before[a], after[b]
+        if left >= 0:
+            after[left] = right
+        if right < len(line):
+            before[right] = left
+        consider(left, right)
+    index_of = [mark[3] for mark in line]
+    pairs: list[tuple[int | None, int | None]] = []
+    for place, (_, _, kind, index) in enumerate(line):
+        other = index_of[partner[place]] if place in partner else None
+        if kind == 0:
+            pairs.append((index, other))
+        elif other is None:
+            pairs.append((None, index))
+    return pairs
+
+
+def _marks(stamps: Sequence[float], kind: int) -> list[tuple[float, int, int, int]]:
+    """Mark stamps as (stamp, how many of this kind bear it already, kind, index)."""
+    seen: dict[float, int] = {}
+    marks = []
+    for index, stamp in enumerate(stamps):
+        rank = seen[stamp] = seen.get(stamp, -1) + 1
+        marks.append((stamp, rank, kind, index))
+    return marks
+
+
+def name_key(stem: str) -> NameKey:
+    """Split a name into its text and its numbers."""
+    return _DIGITS.sub("#", stem), tuple(int(digits) for digits in _DIGITS.findall(stem))
+
+
+def pair_by_name(depth: Mapping[str, str], color: Mapping[str, str]) -> list[tuple[str | None, str | None]]:
+    """Pair files whose names are alike but for leading zeros, or whose numbers are.
+
+    Numbers alone decide where each side's names differ in nothing else (color_00012.png and
+    depth_12.png); where a side mixes several kinds of names, their text must agree too.
+
+    Args:
+        depth, color: file -> stem.
+    Returns:
+        Files, None for a missing half, sorted by number and then name.
+    Raises:
+        RecordingError: two files of one side bear the same number, or names of several kinds have
+            nothing in common.
+    """
+    depth_by_key, color_by_key = _by_key(depth), _by_key(color)
+    depth_texts, color_texts = ({text for text, _ in keys} for keys in (depth_by_key, color_by_key))
+    if len(depth_texts) <= 1 and len(color_texts) <= 1:
+        depth_by_key, color_by_key = _numbers_only(depth_by_key), _numbers_only(color_by_key)
+    elif not depth_by_key.keys() & color_by_key.keys():
+        raise RecordingError(
+            "names of several kinds, and none is the same for colour and depth "
+            f"(colour: {_some(color_texts)}; depth: {_some(depth_texts)}, # for a number); "
+            "say under [files] in recording.toml how they are named"
+        )
+    keys = sorted(depth_by_key.keys() | color_by_key.keys(), key=lambda key: (key[1], key[0]))
+    return [(depth_by_key.get(key), color_by_key.get(key)) for key in keys]
+
+
+def _by_key(stems: Mapping[str, str]) -> dict[NameKey, str]:
+    found: dict[NameKey, str] = {}
+    for file, stem in stems.items():
+        other = found.setdefault(name_key(stem), file)
+        if other != file:
+            raise RecordingError(
+                f"{other} and {file} bear the same number, so that it is unclear which one to pair; "
+                "remove one, or say under [files] in recording.toml how the pictures are named"
+            )
+    return found
+
+
+def _numbers_only(by_key: Mapping[NameKey, str]) -> dict[NameKey, str]:
+    return {("", numbers) if numbers else (text, numbers): file for (text, numbers), file in by_key.items()}
+
+
+def _some(texts: set[str]) -> str:
+    shown = sorted(texts)[:3]
+    return ", ".join(shown) + (", ..." if len(texts) > 3 else "")

@@ -1,0 +1,218 @@
+"""Read one picture: bytes first, then its header, then its pixels.
+
+The header is judged before anything is decoded, so that a small file that claims a vast picture costs
+nothing, and the end of the file is looked for, because decoders fill up a picture that was cut short.
+Messages name no path: they go into the label table, which is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.errors import RawFrameError
+from labelkit.records import ColorImage
+
+# The largest sensor here is the Azure Kinect's, 4096 x 3072 = 12.6 million pixels.
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 8 * MAX_PIXELS  # four channels of 16 bits, stored as they are
+
+_HEADER_BYTES = 4096  # enough but for a JPEG with a long preamble (EXIF, colour profile)
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type; a palette holds colours
+_JPEG_START = b"\xff\xd8\xff"
+_JPEG_END = b"\xff\xd9"
+# Start of frame: every FFCx but the tables DHT (C4), JPG (C8) and DAC (CC).
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
+_JPEG_SCAN = 0xDA
+_PNM = re.compile(rb"P([56])" + rb"(?:\s+(?:#[^\n]*\n\s*)*)(\d{1,9})" * 3 + rb"\s")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture says of itself."""
+
+    format: str  # "PNG", "JPEG" or "PNM" (binary PGM and PPM)
+    width: int
+    height: int
+    channels: int
+    bits: int  # a channel
+    data: int  # where in the file the pixels begin
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, pixels."""
+        return self.width, self.height
+
+
+def read_depth(path: Path) -> NDArray[np.uint16]:
+    """Read a depth picture as it is stored.
+
+    Returns:
+        (H, W) uint16, in the file's own unit; what its values mean is not known here.
+    Raises:
+        RawFrameError: no depth picture of 16 bits, or a damaged one.
+        OSError: the file cannot be read.
+    """
+    import cv2
+
+    content = _read(path)
+    header = _depth_header(content)
+    pixels = _decode(content, header, cv2.IMREAD_UNCHANGED)
+    if pixels.dtype != np.uint16 or pixels.ndim != 2:
+        raise RawFrameError(f"does not decode to one channel of 16 bits but to {pixels.dtype}, {pixels.ndim}-d")
+    return pixels
+
+
+def read_color(path: Path) -> ColorImage:
+    """Read a colour picture.
+
+    Returns:
+        (H, W, 3) RGB uint8, as stored: an EXIF orientation is not applied, since depth has none.
+    Raises:
+        RawFrameError: no picture, or a damaged one.
+        OSError: the file cannot be read.
+    """
+    import cv2
+
+    content = _read(path)
+    bgr = _decode(content, header_of(content), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+
+
+def depth_size(path: Path) -> tuple[int, int]:
+    """Read a depth picture's width and height off its header; raises as `read_depth`."""
+    return _depth_header(_read(path, _HEADER_BYTES)).size
+
+
+def color_size(path: Path) -> tuple[int, int]:
+    """Read a colour picture's width and height off its header; raises as `read_color`."""
+    content = _read(path, _HEADER_BYTES)
+    try:
+        return header_of(content).size
+    except RawFrameError:
+        if len(content) < _HEADER_BYTES:
+            raise
+        return header_of(_read(path)).size
+
+
+def header_of(content: bytes) -> Header:
+    """Read the header of a PNG, JPEG, PGM or PPM picture and judge its size.
+
+    Raises:
+        RawFrameError: empty, of no known format, cut short within the header, or too large.
+    """
+    if not content:
+        raise RawFrameError("is empty")
+    try:
+        if content.startswith(_PNG_START):
+            header = _png_header(content)
+        elif content.startswith(_JPEG_START):
+            header = _jpeg_header(content)
+        elif found := _PNM.match(content):
+            header = _pnm_header(found)
+        else:
+            raise RawFrameError(f"is no PNG, JPEG or binary PGM/PPM (it begins with {content[:8]!r})")
+    except (struct.error, IndexError):
+        raise RawFrameError("is cut short within its header") from None
+    if not 0 < header.width * header.height <= MAX_PIXELS:
+        raise RawFrameError(f"claims {header.width}x{header.height} pixels; at most {MAX_PIXELS:,} are read")
+    return header
+
+
+def _depth_header(content: bytes) -> Header:
+    header = header_of(content)
+    if header.channels != 1 or header.bits != 16:
+        channels = "1 channel" if header.channels == 1 else f"{header.channels} channels"
+        raise RawFrameError(
+            f"is a {header.format} of {channels} of {header.bits} bits, not one of 16 bits: "
+            "a picture of the depth, not the depth"
+        )
+    return header
+
+
+def _png_header(content: bytes) -> Header:
+    kind, width, height, bits, color_type = struct.unpack_from(">4sIIBB", content, 12)
+    if kind != b"IHDR" or color_type not in _PNG_CHANNELS:
+        raise RawFrameError("is a damaged PNG (no header chunk)")
+    return Header("PNG", width, height, _PNG_CHANNELS[color_type], 8 if color_type == 3 else bits, data=8)
+
+
+def _jpeg_header(content: bytes) -> Header:
+    position = 2
+    while True:
+        marker, code = content[position], content[position + 1]
+        if marker != 0xFF or code == _JPEG_SCAN:
+            raise RawFrameError("is a damaged JPEG (no frame header)")
+        if code in _JPEG_FRAMES:
+            bits, height, width, channels = struct.unpack_from(">BHHB", content, position + 4)
+            return Header("JPEG", width, height, channels, bits, data=position)
+        position += 1 if code == 0xFF else 2 if code in _JPEG_BARE else 2 + _u16(content, position + 2)
+
+
+def _pnm_header(found: re.Match[bytes]) -> Header:
+    kind, width, height, largest = (int(number) for number in found.groups())
+    return Header("PNM", width, height, 1 if kind == 5 else 3, 8 if largest < 256 else 16, data=found.end())
+
+
+def _u16(content: bytes, position: int) -> int:
+    (value,) = struct.unpack_from(">H", content, position)
+    return int(value)
+
+
+def _decode(content: bytes, header: Header, flags: int) -> NDArray[Any]:
+    import cv2
+
+    if not _is_whole(content, header):
+        raise RawFrameError(f"is cut short or damaged: a {header.format} of {len(content)} bytes without its end")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:
+        pixels = None
+    if pixels is None or pixels.shape[:2] != (header.height, header.width):
+        raise RawFrameError(f"is a {header.format} that does not decode")
+    return np.asarray(pixels)
+
+
+def _is_whole(content: bytes, header: Header) -> bool:
+    if header.format == "PNG":
+        return _png_is_whole(content, header.data)
+    if header.format == "JPEG":
+        # Within the coded pixels FF is always followed by 00 or a restart marker, so the first end
+        # marker after the frame header is the picture's (a thumbnail's lies before it).
+        return content.find(_JPEG_END, header.data) > 0
+    return len(content) - header.data >= header.width * header.height * header.channels * header.bits // 8
+
+
+def _png_is_whole(content: bytes, position: int) -> bool:
+    """Walk the chunks to the last one, checking the sums of those that a decoder must understand."""
+    view = memoryview(content)
+    while position + 12 <= len(content):
+        length, kind = struct.unpack_from(">I4s", content, position)
+        end = position + 12 + length
+        if end > len(content):
+            return False
+        is_critical = kind[:1].isupper()
+        if is_critical and zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+            return False
+        if kind == b"IEND":
+            return True
+        position = end
+    return False
+
+
+def _read(path: Path, most: int = MAX_BYTES) -> bytes:
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size > MAX_BYTES:
+            raise RawFrameError(f"is larger than {MAX_BYTES:,} bytes")
+        return file.read(most)

@@ -1,0 +1,126 @@
+"""A recording ready to be read: a source whose unit, sentinels and calibration are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.errors import RawFrameError
+from labelkit.recordings.listing import portable
+from labelkit.recordings.source import Source
+from labelkit.records import (
+    Calibration,
+    ColorImage,
+    FloatArray,
+    Frame,
+    FrameName,
+    Handedness,
+    Intrinsics,
+    Reason,
+    Unreadable,
+)
+
+# No sensor for hands measures farther; where half of a picture does, its unit cannot be right.
+_FARTHEST_M = 20.0
+
+_NOTHING = 0  # what sensors and their drivers store where they saw nothing
+_SATURATED = np.iinfo(np.uint16).max  # what they store beyond their reach
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRecording:
+    """The Recording of every reader; see records.Recording for what the attributes mean."""
+
+    source: Source
+    folder: str  # the folder the source's names are relative to, itself relative to RAW; "" for RAW
+    name: str
+    layout: str
+    participant: str
+    handedness: Handedness
+    sensor: str | None
+    range_m: tuple[float, float]
+    depth_unit_m: float
+    calibration: Calibration
+    stated: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def frame_name(self, index: int) -> FrameName:
+        """Name a frame's files relative to RAW."""
+        return name_below(self.folder, self.source.frame_name(index))
+
+    def __getitem__(self, index: int) -> Frame | Unreadable:
+        """Read one frame; its colour only as far as the header, until it is asked for."""
+        name = self.source.frame_name(index)
+        if name.depth is None or name.color is None:
+            return Unreadable(Reason.MISSING_PAIR, f"no {'depth' if name.depth is None else 'colour'} picture with it")
+        kind = "depth"
+        try:
+            stored = self.source.read_depth(index)
+            kind = "colour"
+            color_size = self.source.color_size(index)
+        except RawFrameError as error:
+            return Unreadable(Reason.DECODE, f"the {kind} picture {error}")
+        except OSError as error:
+            return Unreadable(Reason.IO, f"the {kind} picture cannot be read ({error.strerror})")
+        return (
+            _wrong_size("depth", (stored.shape[1], stored.shape[0]), self.calibration.depth)
+            or _wrong_size("colour", color_size, self.calibration.color)
+            or _wrong_unit(stored, self.depth_unit_m)
+            or Frame(metres(stored, self.depth_unit_m), partial(_read_color, self.source, index), name.stamp)
+        )
+
+
+def name_below(folder: str, name: FrameName) -> FrameName:
+    """Name a frame relative to RAW rather than to its folder."""
+    prefix = f"{folder}/" if folder else ""
+    depth, color = (None if part is None else portable(prefix + part) for part in (name.depth, name.color))
+    return FrameName(depth, color, name.stamp)
+
+
+def metres(stored: NDArray[np.uint16], unit_m: float) -> FloatArray:
+    """Turn stored depth into metres.
+
+    Args:
+        stored: (H, W).
+    Returns:
+        (H, W) float32, NaN where nothing was seen.
+    """
+    depth_m = stored * np.float32(unit_m)
+    depth_m[(stored == _NOTHING) | (stored == _SATURATED)] = np.nan
+    return depth_m
+
+
+def _read_color(source: Source, index: int) -> ColorImage:
+    try:
+        return source.read_color(index)
+    except RawFrameError as error:
+        raise RawFrameError(f"the colour picture {error}") from None
+    except OSError as error:
+        # Without the file's name: what is said of a frame is the same on every machine.
+        raise OSError(error.errno, f"the colour picture cannot be read ({error.strerror})") from None
+
+
+def _wrong_size(kind: str, size: tuple[int, int], camera: Intrinsics) -> Unreadable | None:
+    if size == (camera.width, camera.height):
+        return None
+    return Unreadable(
+        Reason.SIZE,
+        f"the {kind} picture is {size[0]}x{size[1]}, its intrinsics are for {camera.width}x{camera.height}",
+    )
+
+
+def _wrong_unit(stored: NDArray[np.uint16], unit_m: float) -> Unreadable | None:
+    if unit_m * _SATURATED <= _FARTHEST_M:
+        return None
+    n_far = np.count_nonzero(stored > _FARTHEST_M / unit_m) - np.count_nonzero(stored == _SATURATED)
+    if 2 * n_far <= np.count_nonzero(stored):
+        return None
+    return Unreadable(
+        Reason.UNIT, f"half of the depth lies beyond {_FARTHEST_M:g} m: depth_unit_m = {unit_m:g} is not its unit"
+    )

@@ -1,0 +1,173 @@
+"""recording.toml: what cannot be known from the files of a recording.
+
+It lies beside the frames or in any folder above, up to RAW itself; the nearer file wins, key by key.
+Formats, profiles and defaults speak in the same tables, so that all statements are layers of one kind:
+each key has a value and says where that came from.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from labelkit.errors import RecordingError, nearest
+from labelkit.recordings.profiles import PROFILES
+from labelkit.records import Handedness
+
+FILE_NAME = "recording.toml"
+
+_DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)  # what OpenCV's camera models take
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Recording(_Table):
+    participant: str = Field("", min_length=1)
+    handedness: Handedness = "right"
+    sensor: str = ""
+    layout: str = ""
+    # A centimetre a step is already too coarse for a hand; 1.0 would be metres, which no PNG holds.
+    depth_unit_m: float = Field(0.001, gt=0, le=0.01)
+    registered: bool = True
+    range_m: Annotated[list[float], Field(min_length=2, max_length=2)] = []
+
+    @field_validator("sensor")
+    @classmethod
+    def _known(cls, sensor: str) -> str:
+        if sensor not in PROFILES:
+            raise ValueError(f"a known sensor; {nearest(sensor, PROFILES)}")
+        return sensor
+
+    @field_validator("range_m")
+    @classmethod
+    def _ascending(cls, range_m: list[float]) -> list[float]:
+        if not 0 <= range_m[0] < range_m[1]:
+            raise ValueError("two distances in metres, the nearer first")
+        return range_m
+
+
+class _Files(_Table):
+    color: str = ""
+    depth: str = ""
+
+
+class _Intrinsics(_Table):
+    fx: float = Field(1.0, gt=0)
+    fy: float = Field(1.0, gt=0)
+    cx: float = 0.0
+    cy: float = 0.0
+    width: int = Field(1, gt=0, le=65535)
+    height: int = Field(1, gt=0, le=65535)
+    distortion: list[float] = []
+
+    @field_validator("distortion")
+    @classmethod
+    def _opencv(cls, distortion: list[float]) -> list[float]:
+        if len(distortion) not in _DISTORTION_LENGTHS:
+            raise ValueError(f"a list of {_DISTORTION_LENGTHS} numbers, in OpenCV's order")
+        return distortion
+
+
+_THREE = Field(min_length=3, max_length=3)
+_Row = Annotated[list[float], _THREE]
+
+
+class _Transform(_Table):
+    rotation: Annotated[list[_Row], _THREE] = []
+    translation_m: _Row = []
+
+    @field_validator("rotation")
+    @classmethod
+    def _rigid(cls, rotation: list[list[float]]) -> list[list[float]]:
+        R = np.array(rotation)
+        if not np.allclose(R @ R.T, np.eye(3), atol=1e-3) or np.linalg.det(R) < 0:
+            raise ValueError("a rotation: orthonormal rows, determinant +1")
+        return rotation
+
+
+TABLES: Mapping[str, type[_Table]] = {
+    "recording": _Recording,
+    "files": _Files,
+    "intrinsics": _Intrinsics,
+    "color_intrinsics": _Intrinsics,
+    "color_from_depth": _Transform,
+}
+
+
+class Stated(NamedTuple):
+    """A value, and where it came from."""
+
+    value: Any
+    origin: str
+
+
+# "table.key" -> what is stated of it. A nearer sidecar is laid over a farther one with `{**far, **near}`.
+Sidecar = Mapping[str, Stated]
+
+
+def statements(tables: Mapping[str, Any], origin: str) -> Sidecar:
+    """Check tables against the schema and flatten them.
+
+    Args:
+        tables: as recording.toml holds them.
+        origin: what is to be named as the source of the values.
+    Raises:
+        RecordingError: an unknown table or key (names its nearest neighbour), or a value out of range.
+    """
+    flat: dict[str, Stated] = {}
+    for table, values in tables.items():
+        if table not in TABLES:
+            raise RecordingError(_unknown_table(table))
+        if not isinstance(values, Mapping):
+            raise RecordingError(f"[{table}] must be a table, not {values!r}")
+        schema = TABLES[table]
+        for key in values:
+            if key not in schema.model_fields:
+                raise RecordingError(f"unknown key {key!r} in [{table}]; {nearest(key, schema.model_fields)}")
+        try:
+            checked = schema.model_validate(dict(values))
+        except ValidationError as error:
+            raise RecordingError(f"[{table}] {_first_complaint(error)}") from None
+        flat |= {f"{table}.{key}": Stated(getattr(checked, key), origin) for key in values}
+    return flat
+
+
+def read_sidecar(folder: Path, origin: str) -> Sidecar:
+    """Read a folder's recording.toml; a folder without one states nothing.
+
+    Args:
+        origin: the file's name relative to RAW.
+    Raises:
+        RecordingError: no TOML, or not of the schema.
+    """
+    path = folder / FILE_NAME
+    try:
+        if not path.is_file():
+            return {}
+        return statements(tomllib.loads(path.read_text(encoding="utf-8-sig")), origin)
+    except OSError as error:
+        raise RecordingError(f"{FILE_NAME} cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecordingError(f"{FILE_NAME} is no TOML: {error}") from None
+    except RecordingError as error:
+        raise RecordingError(f"{FILE_NAME}: {error}") from None
+
+
+def _unknown_table(name: str) -> str:
+    for table, schema in TABLES.items():
+        if name in schema.model_fields:
+            return f"{name!r} belongs under [{table}]"
+    return f"unknown table [{name}]; {nearest(name, TABLES)}"
+
+
+def _first_complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{first['loc'][0]} must be {expected}, not {first['input']!r}"

@@ -1,0 +1,165 @@
+"""The layout of the TUM RGB-D benchmark: pictures under time stamps.
+
+    <folder>/rgb.txt      "1305031102.175304 rgb/1305031102.175304.png", a line a picture, # for comments
+    <folder>/depth.txt    the same for depth
+
+Without the two lists the pictures' own names must be their stamps. Colour and depth are paired by
+time, and the format says that they are registered. It does not say the unit: the benchmark's own
+pictures hold fifths of a millimetre, but its imitators' often do not.
+
+Source: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats
+"""
+
+from __future__ import annotations
+
+import math
+import posixpath
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from labelkit.errors import RecordingError
+from labelkit.recordings.folders import picture_folders
+from labelkit.recordings.listing import is_own_folder, pictures_in
+from labelkit.recordings.pairing import pair_by_stamp
+from labelkit.recordings.sidecar import Sidecar
+from labelkit.recordings.source import OtherLayoutError, PicturePair, PictureSource
+
+COLOR_LIST, DEPTH_LIST = "rgb.txt", "depth.txt"
+
+_STAMP = re.compile(r"[0-9]+\.[0-9]+")
+_SEPARATORS = re.compile(r"[\s,]+")  # as the benchmark's own tools split lines
+
+_NO_STAMP = math.nan
+
+
+class _Side(NamedTuple):
+    """The colour pictures, or the depth pictures: file -> stamp (NaN where it has none)."""
+
+    stamps: dict[str, float]
+    folder: str
+    notes: tuple[str, ...] = ()
+
+
+def open_tum(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[PictureSource]:
+    """Give the recording of a folder in the TUM layout."""
+    del sidecar
+    color, depth = _sides(folder)
+    pairs = _paired(depth.stamps, color.stamps, max_gap_s)
+    if not pairs:
+        raise OtherLayoutError(f"none of the files in {COLOR_LIST} and {DEPTH_LIST} is there")
+    return [
+        PictureSource(
+            folder,
+            pairs,
+            beside=folder / depth.folder,
+            states={"recording": {"registered": True}},
+            notes=(*color.notes, *depth.notes),
+        )
+    ]
+
+
+def _sides(folder: Path) -> tuple[_Side, _Side]:
+    missing = [name for name in (COLOR_LIST, DEPTH_LIST) if not (folder / name).is_file()]
+    if not missing:
+        color, depth = _read_list(folder / COLOR_LIST), _read_list(folder / DEPTH_LIST)
+        both = color.keys() & depth.keys()
+        if both:
+            raise RecordingError(f"{COLOR_LIST} and {DEPTH_LIST} both list {min(both)}")
+        return _on_disk(folder, color, depth, COLOR_LIST), _on_disk(folder, depth, color, DEPTH_LIST)
+    try:
+        color_folder, depth_folder = picture_folders(folder)
+    except OtherLayoutError as miss:
+        raise OtherLayoutError(f"no {' and '.join(missing)}, {miss}") from None
+    sides = _named(color_folder), _named(depth_folder)
+    if any(all(math.isnan(stamp) for stamp in side.stamps.values()) for side in sides):
+        raise OtherLayoutError(f"no {' and '.join(missing)}, and names that are no time stamps")
+    return sides
+
+
+def _paired(depth: dict[str, float], color: dict[str, float], max_gap_s: float) -> tuple[PicturePair, ...]:
+    """Pair files by stamp; those without one stay alone."""
+    depth_files, color_files = ([f for f in side if not math.isnan(side[f])] for side in (depth, color))
+    indices = pair_by_stamp([depth[f] for f in depth_files], [color[f] for f in color_files], max_gap_s)
+    stamps = {**depth, **color}
+    paired = [(_at(depth_files, d), _at(color_files, c)) for d, c in indices]
+    alone = [(file, None) for file in depth if math.isnan(depth[file])]
+    alone_color = [(None, file) for file in color if math.isnan(color[file])]
+    pairs = [PicturePair(d, c, stamps[d or c or ""]) for d, c in (*paired, *alone, *alone_color)]
+    return tuple(sorted(pairs, key=_in_time))
+
+
+def _at(files: Sequence[str], index: int | None) -> str | None:
+    return None if index is None else files[index]
+
+
+def _in_time(pair: PicturePair) -> tuple[bool, float, str]:
+    unstamped = math.isnan(pair.stamp)
+    return unstamped, 0.0 if unstamped else pair.stamp, pair.depth or pair.color or ""
+
+
+def _named(folder: Path) -> _Side:
+    """Take the pictures of a folder with the stamps that are their names."""
+    stamps = {
+        f"{folder.name}/{name}": float(stem) if _STAMP.fullmatch(stem := PurePath(name).stem) else _NO_STAMP
+        for name in pictures_in(folder)
+    }
+    return _Side(stamps, folder.name)
+
+
+def _on_disk(folder: Path, listed: dict[str, float], other: dict[str, float], list_name: str) -> _Side:
+    """Take the listed files that are there, and pictures beside them that are not listed."""
+    inside, others = ({posixpath.dirname(file) for file in files} for files in (listed, other))
+    there = [
+        f"{place}/{name}" if place else name
+        for place in sorted(inside)
+        if is_own_folder(folder / place)
+        for name in pictures_in(folder / place)
+    ]
+    stamps = {file: listed[file] for file in there if file in listed}
+    alone = [file for file in there if file not in listed and posixpath.dirname(file) not in others]
+    notes = []
+    if len(stamps) < len(listed):
+        notes.append(f"{len(listed) - len(stamps)} of the {len(listed)} files in {list_name} are not there")
+    if alone:
+        notes.append(f"{len(alone)} pictures (such as {alone[0]}) are not in {list_name}, so they have no time stamp")
+    backwards = sum(later < earlier for earlier, later in pairwise(listed.values()))
+    if backwards:
+        notes.append(f"the time stamps in {list_name} run backwards {backwards} times")
+    place = next((place for place in sorted(inside) if is_own_folder(folder / place)), "")
+    return _Side(stamps | dict.fromkeys(alone, _NO_STAMP), place, tuple(notes))
+
+
+def _read_list(path: Path) -> dict[str, float]:
+    """Read a list of pictures: file -> stamp, in the order listed.
+
+    Raises:
+        RecordingError: a line is not "stamp file", or leads out of the folder, or lists a file twice.
+    """
+    stamps: dict[str, float] = {}
+    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        where = f"{path.name}, line {number}"
+        parts = _SEPARATORS.split(line.strip(), maxsplit=1)
+        stamp = _stamp(parts[0])
+        if len(parts) < 2 or math.isnan(stamp):
+            raise RecordingError(f"{where}: expected 'stamp file', found {line.strip()[:60]!r}")
+        file = posixpath.normpath(parts[1])
+        if file.startswith(("/", "../")):
+            raise RecordingError(f"{where}: {file!r} leads out of the recording's folder")
+        if file in stamps:
+            raise RecordingError(f"{where}: {file!r} is listed a second time; which stamp is its own?")
+        stamps[file] = stamp
+    return stamps
+
+
+def _stamp(text: str) -> float:
+    try:
+        stamp = float(text)
+    except ValueError:
+        return _NO_STAMP
+    return stamp if math.isfinite(stamp) else _NO_STAMP

@@ -1,0 +1,272 @@
+"""What each recording below a folder is, and what keeps it from being read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labelkit.settings import InspectSettings
+
+if TYPE_CHECKING:
+    from labelkit.recordings.discover import Finding
+    from labelkit.recordings.settle import Statements
+    from labelkit.records import FloatArray
+
+_LOOKED_AT = 5  # frames decoded to see what depth they hold: 20 ms a recording
+
+_GAP = 3.0  # times the usual time between frames; less is a picture or two that the sensor dropped
+
+# Programs that stretch each picture to its largest value leave that value in every one of them.
+_STRETCHED = (2**15 - 1, 2**16 - 2)
+
+
+@dataclass(frozen=True)
+class DepthSeen:
+    """The depth of a few frames. In metres where the unit is stated, else as stored."""
+
+    frames: int
+    unreadable: int
+    nearest: float  # 1st percentile
+    median: float
+    farthest: float  # 99th percentile
+    holes: float  # share of the pixels
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The time stamps of a recording, seconds."""
+
+    duration_s: float
+    usual_s: float  # between two frames
+    gaps: int  # more than three times the usual
+    longest_s: float
+
+
+@dataclass(frozen=True)
+class RecordingReport:
+    """What one recording is. None where nobody states it."""
+
+    name: str
+    layout: str | None
+    frames: int
+    pairs: int
+    without_color: int
+    without_depth: int
+    participant: str | None
+    handedness: str | None
+    sensor: str | None
+    depth_unit_m: float | None
+    registered: bool | None
+    range_m: tuple[float, float] | None
+    intrinsics: dict[str, Any]
+    color_intrinsics: dict[str, Any]
+    depth_size: tuple[int, int] | None
+    color_size: tuple[int, int] | None
+    stated: dict[str, str]  # key -> where its value came from
+    depth: DepthSeen | None
+    pace: Pace | None
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+    add_to: str  # the recording.toml that lacks `add`
+    add: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect` found."""
+
+    raw: str
+    recordings: tuple[RecordingReport, ...]
+    frames: int
+    participants: int
+    problems: int
+    drafted: tuple[str, ...]  # recording.toml files written
+    kept: tuple[str, ...]  # those already there, and left as they are
+
+
+def inspect(raw: Path | str, settings: InspectSettings | None = None, *, write: bool = False) -> Inspection:
+    """Say what each recording below `raw` is, and where each fact about it is stated.
+
+    Args:
+        write: draft a recording.toml where something is not stated; never over one that is there.
+    Raises:
+        RecordingError: `raw` is missing, or holds nothing that could be a recording.
+        OutputError: a draft cannot be written.
+    """
+    from labelkit.recordings.discover import survey
+
+    settings = settings or InspectSettings()
+    raw = Path(raw)
+    findings = survey(raw, max_gap_s=settings.max_gap_s)
+    reports = tuple(_report(finding, raw) for finding in findings)
+    drafted, kept = _draft_all(findings, raw) if write else ((), ())
+    return Inspection(
+        raw=str(raw),
+        recordings=reports,
+        frames=sum(report.frames for report in reports),
+        participants=len({report.participant for report in reports if report.participant}),
+        problems=sum(len(report.problems) for report in reports),
+        drafted=drafted,
+        kept=kept,
+    )
+
+
+def _report(finding: Finding, raw: Path) -> RecordingReport:
+    from labelkit.recordings.discover import lines_to_add
+
+    source, stated = finding.source, finding.stated
+    names = [source.frame_name(index) for index in range(len(source))] if source else []
+    looked_at, unreadable = _look(finding, [i for i, name in enumerate(names) if name.depth and name.color])
+    add = lines_to_add(finding.problems)
+
+    def value(key: str) -> Any:
+        return stated.value(key) if stated else None
+
+    return RecordingReport(
+        name=finding.name,
+        layout=finding.layout,
+        frames=len(names),
+        pairs=sum(bool(name.depth and name.color) for name in names),
+        without_color=sum(name.color is None for name in names),
+        without_depth=sum(name.depth is None for name in names),
+        participant=value("participant"),
+        handedness=value("handedness"),
+        sensor=value("sensor"),
+        depth_unit_m=value("depth_unit_m"),
+        registered=value("registered"),
+        range_m=tuple(value("range_m")) if stated else None,
+        intrinsics=_table(stated, "intrinsics"),
+        color_intrinsics=_table(stated, "color_intrinsics"),
+        depth_size=stated.depth_sizes[0] if stated and stated.depth_sizes else None,
+        color_size=stated.color_sizes[0] if stated and stated.color_sizes else None,
+        stated=stated.origins() if stated else {},
+        depth=_depth_seen(looked_at, len(unreadable), value("depth_unit_m") or 1.0),
+        pace=_pace([name.stamp for name in names if math.isfinite(name.stamp)]),
+        notes=(*finding.notes, *(_some_unreadable(unreadable) if looked_at else ())),
+        problems=(
+            *(problem.says for problem in finding.problems),
+            *(_some_unreadable(unreadable) if not looked_at else ()),
+            *_stretched(looked_at),
+            *(
+                ["no depth picture has a colour picture"]
+                if source and not any(n.depth and n.color for n in names)
+                else []
+            ),
+        ),
+        add_to=str(_sidecar_path(finding, raw)) if add else "",
+        add=add,
+    )
+
+
+def _look(finding: Finding, paired: Sequence[int]) -> tuple[list[FloatArray], list[str]]:
+    """Read the depth of a few frames, in the stored unit; and say why of those that cannot be read."""
+    from labelkit.errors import RawFrameError
+    from labelkit.recordings.recording import metres
+    from labelkit.recordings.settle import evenly
+    from labelkit.records import Unreadable
+
+    seen: list[FloatArray] = []
+    unreadable: list[str] = []
+    for index in evenly(paired, _LOOKED_AT):
+        if finding.recording:
+            frame = finding.recording[index]
+            if isinstance(frame, Unreadable):
+                unreadable.append(f"{finding.recording.frame_name(index).key}: {frame.detail}")
+            else:
+                seen.append(frame.depth_m / finding.recording.depth_unit_m)
+        elif finding.source:
+            try:
+                seen.append(metres(finding.source.read_depth(index), 1.0))
+            except RawFrameError as error:
+                unreadable.append(f"{finding.source.frame_name(index).key}: the depth picture {error}")
+            except OSError as error:
+                unreadable.append(f"{finding.source.frame_name(index).key}: {error.strerror}")
+    return seen, unreadable
+
+
+def _depth_seen(looked_at: Sequence[FloatArray], unreadable: int, unit_m: float) -> DepthSeen | None:
+    import numpy as np
+
+    if not looked_at:
+        return None
+    depth = np.concatenate([stored.ravel() for stored in looked_at])
+    valid = depth[np.isfinite(depth)] * unit_m
+    near, median, far = np.percentile(valid, (1, 50, 99)).tolist() if valid.size else (0.0, 0.0, 0.0)
+    return DepthSeen(len(looked_at), unreadable, near, median, far, 1.0 - valid.size / depth.size)
+
+
+def _some_unreadable(unreadable: Sequence[str]) -> list[str]:
+    if not unreadable:
+        return []
+    return [f"of the frames looked at, {len(unreadable)} cannot be read: {unreadable[0]}"]
+
+
+def _stretched(looked_at: Sequence[FloatArray]) -> list[str]:
+    import numpy as np
+
+    largest = {round(float(np.nanmax(stored))) for stored in looked_at if np.isfinite(stored).any()}
+    if len(looked_at) < 2 or len(largest) > 1 or not largest & set(_STRETCHED):
+        return []
+    return [
+        f"the largest value of every depth picture is {largest.pop()}: the program that saved them stretched "
+        "each to its own scale, so their unit cannot be recovered; record again, or leave this folder out"
+    ]
+
+
+def _pace(stamps: Sequence[float]) -> Pace | None:
+    if len(stamps) < 2:
+        return None
+    steps = sorted(later - earlier for earlier, later in pairwise(stamps))
+    usual = steps[len(steps) // 2]
+    gaps = sum(step > _GAP * usual for step in steps) if usual > 0 else 0
+    return Pace(stamps[-1] - stamps[0], usual, gaps, steps[-1])
+
+
+def _table(stated: Statements | None, table: str) -> dict[str, Any]:
+    if stated is None:
+        return {}
+    return {key.split(".")[1]: about.value for key, about in stated.merged.items() if key.startswith(f"{table}.")}
+
+
+def _sidecar_path(finding: Finding, raw: Path) -> Path:
+    return raw / finding.folder.relative_to(raw.resolve()) / "recording.toml"
+
+
+def _draft_all(findings: Sequence[Finding], raw: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    from labelkit.files import write_text
+
+    drafted, kept = [], []
+    lacking = [finding for finding in findings if any(problem.lines for problem in finding.problems)]
+    for folder, (finding, *_) in groupby(lacking, key=lambda finding: finding.folder):  # clips share one folder
+        path = _sidecar_path(finding, raw)
+        if path.exists():
+            kept.append(str(path))
+        else:
+            write_text(folder / path.name, _draft(finding))
+            drafted.append(str(path))
+    return tuple(drafted), tuple(kept)
+
+
+def _draft(finding: Finding) -> str:
+    """Write what is known as it is, and what is not as comments to fill in."""
+    tables: dict[str, list[str]] = {"recording": []}
+    if finding.layout and finding.stated:
+        participant = finding.stated.value("participant").replace("\\", "\\\\").replace('"', '\\"')
+        tables["recording"] = [
+            f'participant = "{participant}"',
+            f'# handedness = "{finding.stated.value("handedness")}"  # right | left',
+            '# sensor = "kinect-v1"  # kinect-v1 kinect-v2 azure-kinect realsense structured-light tof',
+            f'layout = "{finding.layout}"',
+        ]
+    for problem in finding.problems:
+        if problem.lines:
+            tables.setdefault(problem.table, []).extend(
+                f"# {line}" if "?" in line.split("#")[0] else line for line in problem.lines
+            )
+    blocks = ["\n".join((f"[{table}]", *lines)) for table, lines in tables.items() if lines]
+    head = "# Drafted by labelkit inspect --write. Replace each ? and take the # off the line."
+    return "\n\n".join((head, *blocks)) + "\n"

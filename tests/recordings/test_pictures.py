@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from labelkit.errors import RawFrameError
+from labelkit.recordings.pictures import color_size, depth_size, header_of, read_color, read_depth
+from tests.recordings.made import color_png, depth_png, encoded, write
+
+RNG = np.random.default_rng(0)
+NOISY_DEPTH = encoded(RNG.integers(400, 1500, (24, 32), dtype=np.uint16))
+NOISY_COLOR = RNG.integers(0, 255, (24, 32, 3), dtype=np.uint8)
+NOISY_JPEG = encoded(NOISY_COLOR, ".jpg")
+
+
+def png_claiming(width: int, height: int, bits: int = 16, color_type: int = 0) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(b"\0" * 64))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
+
+
+def with_orientation(jpeg: bytes, orientation: int) -> bytes:
+    tiff = b"MM\0*\0\0\0\x08" + struct.pack(">H", 1) + struct.pack(">HHIHH", 0x112, 3, 1, orientation, 0) + b"\0" * 4
+    exif = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+def with_thumbnail(jpeg: bytes, thumbnail: bytes) -> bytes:
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + jpeg[2:]
+
+
+def test_depth_is_read_as_it_is_stored(tmp_path: Path) -> None:
+    stored = read_depth(write(tmp_path / "d.png", depth_png(1234)))
+    assert stored.dtype == np.uint16
+    assert stored.shape == (24, 32)
+    assert (stored == 1234).all()
+
+
+def test_color_is_rgb(tmp_path: Path) -> None:
+    picture = read_color(write(tmp_path / "c.png", color_png((200, 100, 50))))
+    assert picture.shape == (24, 32, 3)
+    assert picture[0, 0].tolist() == [200, 100, 50]
+
+
+def test_a_pgm_of_16_bits_is_big_endian_and_is_not_rescaled_by_its_largest_value(tmp_path: Path) -> None:
+    values = np.arange(24 * 32, dtype=">u2").reshape(24, 32)
+    path = write(tmp_path / "d.pgm", b"P5\n# by a driver\n32 24\n2047\n" + values.tobytes())
+    assert (read_depth(path) == values).all()
+    assert depth_size(path) == (32, 24)
+
+
+def test_an_exif_orientation_is_not_applied(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.jpg", with_orientation(NOISY_JPEG, 6))
+    assert cv2.imread(str(path)).shape == (32, 24, 3), "OpenCV itself would turn it"
+    assert read_color(path).shape == (24, 32, 3)
+    assert color_size(path) == (32, 24)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"not a picture at all", "is no PNG, JPEG or binary PGM"),
+        (NOISY_DEPTH[: len(NOISY_DEPTH) // 2], "cut short or damaged"),
+        (NOISY_DEPTH[:-12], "cut short or damaged"),
+        (NOISY_DEPTH[:20], "cut short within its header"),
+        (NOISY_DEPTH[:200] + bytes([NOISY_DEPTH[200] ^ 1]) + NOISY_DEPTH[201:], "cut short or damaged"),
+        (b"P5 32 24 65535\n" + bytes(32 * 24 * 2 - 1), "cut short or damaged"),
+        (encoded(np.full((24, 32), 80, np.uint8)), "1 channel of 8 bits, not one of 16"),
+        (encoded(np.full((24, 32, 3), 800, np.uint16)), "3 channels of 16 bits"),
+        (NOISY_JPEG, "3 channels of 8 bits"),
+        (png_claiming(65535, 65535), "claims 65535x65535 pixels"),
+        (png_claiming(0, 24), "claims 0x24 pixels"),
+        (png_claiming(32, 24), "does not decode"),
+        (png_claiming(32, 24, 8, 3), "3 channels of 8 bits"),
+        (png_claiming(32, 24, 16, 7), "damaged PNG"),
+    ],
+)
+def test_a_bad_depth_picture_is_refused_with_what_is_wrong(tmp_path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(RawFrameError, match=words):
+        read_depth(write(tmp_path / "d.png", content))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (NOISY_JPEG[: len(NOISY_JPEG) // 2], "cut short"),
+        (NOISY_JPEG[:-2], "cut short"),
+        (NOISY_JPEG[:-2] + bytes(100), "cut short"),
+        (with_thumbnail(NOISY_JPEG, NOISY_JPEG)[:-200], "cut short"),
+        (NOISY_JPEG[:20], "header"),
+        (NOISY_JPEG[:2] + b"\xff\xda" + NOISY_JPEG[2:], "no frame header"),
+        (b"GIF89a" + bytes(100), "is no PNG"),
+        (b"P6 99999 99999 255\n", "claims 99999x99999"),
+    ],
+)
+def test_a_bad_color_picture_is_refused_with_what_is_wrong(tmp_path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(RawFrameError, match=words):
+        read_color(write(tmp_path / "c.jpg", content))
+
+
+def test_bytes_after_a_whole_jpeg_do_no_harm(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.jpg", with_thumbnail(NOISY_JPEG, NOISY_JPEG) + b"what a camera adds")
+    assert read_color(path).shape == (24, 32, 3)
+
+
+def test_the_size_of_a_jpeg_is_found_behind_a_long_preamble(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.jpg", with_thumbnail(NOISY_JPEG, bytes(60_000)))
+    assert color_size(path) == (32, 24)
+
+
+def test_a_missing_picture_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_depth(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("picture", [NOISY_DEPTH, NOISY_JPEG, b"P5 32 24 65535\n" + bytes(1536)])
+def test_no_beginning_of_a_picture_passes_for_a_whole_one(tmp_path: Path, picture: bytes) -> None:
+    read = read_color if picture is NOISY_JPEG else read_depth
+    path = tmp_path / "cut"
+    for length in range(0, len(picture) - 1, max(1, len(picture) // 100)):
+        path.write_bytes(picture[:length])
+        with pytest.raises(RawFrameError):
+            read(path)
+
+
+def test_the_header_says_where_the_pixels_begin() -> None:
+    assert header_of(b"P5 2 1 65535\n\x01\x02\x03\x04").data == 13

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labelkit.errors import RawFrameError
+from labelkit.recordings import find_recordings
+from labelkit.recordings.recording import metres
+from labelkit.records import Frame, Reason, Recording, Unreadable
+from tests.recordings.made import SIDECAR, color_png, depth_png, encoded, write, write_pairs, write_tum
+
+
+def with_one_bad(folder: Path, bad: str, content: bytes | None) -> Recording:
+    """Three pairs, of which the middle one has a bad file (None: none)."""
+    write_pairs(folder)
+    path = folder / bad
+    path.unlink()
+    if content is not None:
+        write(path, content)
+    (recording,) = find_recordings(folder)
+    return recording
+
+
+DEPTH, COLOR = "depth/depth_00001.png", "color/color_00001.png"
+
+
+@pytest.mark.parametrize(
+    ("bad", "content", "reason", "words"),
+    [
+        (DEPTH, None, Reason.MISSING_PAIR, "no depth picture with it"),
+        (COLOR, None, Reason.MISSING_PAIR, "no colour picture with it"),
+        (DEPTH, b"", Reason.DECODE, "the depth picture is empty"),
+        (DEPTH, b"text", Reason.DECODE, "the depth picture is no PNG"),
+        (DEPTH, depth_png()[:-20], Reason.DECODE, "the depth picture is cut short"),
+        (DEPTH, encoded(np.full((24, 32), 90, np.uint8)), Reason.DECODE, "8 bits"),
+        (DEPTH, depth_png(size=(30, 24)), Reason.SIZE, "the depth picture is 30x24, its intrinsics are for 32x24"),
+        (COLOR, color_png(size=(30, 24)), Reason.SIZE, "the colour picture is 30x24"),
+        (COLOR, b"", Reason.DECODE, "the colour picture is empty"),
+        (COLOR, b"text", Reason.DECODE, "the colour picture is no PNG"),
+        (DEPTH, depth_png(40_000), Reason.UNIT, "beyond 20 m: depth_unit_m = 0.001 is not its unit"),
+    ],
+)
+def test_a_bad_file_costs_one_frame_and_says_why(
+    tmp_path: Path, bad: str, content: bytes | None, reason: Reason, words: str
+) -> None:
+    recording = with_one_bad(tmp_path, bad, content)
+    assert len(recording) == 3
+    frame = recording[1]
+    assert isinstance(frame, Unreadable)
+    assert frame.reason is reason
+    assert words in frame.detail
+    assert str(tmp_path) not in frame.detail, "what is said of a frame is the same on every machine"
+    assert isinstance(recording[0], Frame)
+    assert isinstance(recording[2], Frame)
+
+
+@pytest.mark.parametrize("bad", [DEPTH, COLOR])
+def test_a_file_that_cannot_be_opened_costs_one_frame(tmp_path: Path, bad: str) -> None:
+    write_pairs(tmp_path)
+    (recording,) = find_recordings(tmp_path)
+    (tmp_path / bad).unlink()  # after the listing; a file without permission ends the same way
+    frame = recording[1]
+    assert isinstance(frame, Unreadable)
+    assert frame.reason is Reason.IO
+    assert "cannot be read (No such file" in frame.detail
+
+
+def test_a_frame_is_metres_and_rgb(tmp_path: Path) -> None:
+    write_pairs(tmp_path)
+    (recording,) = find_recordings(tmp_path)
+    frame = recording[2]
+    assert isinstance(frame, Frame)
+    assert frame.depth_m.dtype == np.float32
+    np.testing.assert_allclose(frame.depth_m, 0.802, rtol=1e-6)
+    assert frame.read_color()[0, 0].tolist() == [2, 100, 50]
+    assert np.isnan(frame.stamp)
+
+
+def test_colour_cut_short_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
+    frame = with_one_bad(tmp_path, COLOR, color_png()[:-20])[1]
+    assert isinstance(frame, Frame)
+    with pytest.raises(RawFrameError, match="the colour picture is cut short"):
+        frame.read_color()
+    (tmp_path / COLOR).unlink()
+    with pytest.raises(OSError, match=r"the colour picture cannot be read \(No such file") as caught:
+        frame.read_color()
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_depth_without_any_reading_is_a_frame_of_nan(tmp_path: Path) -> None:
+    frame = with_one_bad(tmp_path, DEPTH, depth_png(0))[1]
+    assert isinstance(frame, Frame)
+    assert np.isnan(frame.depth_m).all()
+
+
+def test_zero_and_the_largest_value_mean_that_nothing_was_seen() -> None:
+    depth_m = metres(np.array([[0, 1, 1000, 65534, 65535]], np.uint16), 0.001)
+    assert depth_m.dtype == np.float32
+    np.testing.assert_allclose(depth_m, [[np.nan, 0.001, 1.0, 65.534, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "is_read"), [(0.0002, 65534, True), (0.001, 1500, True), (0.01, 2500, False)]
+)
+def test_a_unit_is_doubted_only_where_half_of_a_picture_lies_beyond_every_sensor(
+    tmp_path: Path, unit: float, value: int, is_read: bool
+) -> None:
+    write_pairs(tmp_path, 1, sidecar=SIDECAR.replace("0.001", str(unit)))
+    write(tmp_path / "depth/depth_00000.png", depth_png(value))
+    (recording,) = find_recordings(tmp_path)
+    assert isinstance(recording[0], Frame) is is_read
+
+
+def test_frames_can_be_iterated_and_end(tmp_path: Path) -> None:
+    (recording,) = find_recordings(write_tum(tmp_path, [1.0, 2.0, 3.0], [1.0, 3.0]))
+    frames = [recording[index] for index in range(len(recording))]
+    assert [isinstance(frame, Frame) for frame in frames] == [True, False, True]
+    assert recording.frame_name(1).color is None
+    assert recording.frame_name(1).key == "depth/2.000000.png"
+    with pytest.raises(IndexError):
+        recording[3]
+
+
+def test_a_gap_given_decides_what_pairs(tmp_path: Path) -> None:
+    write_tum(tmp_path, [1.0], [1.03])
+    assert len(find_recordings(tmp_path)[0]) == 2
+    assert len(find_recordings(tmp_path, max_gap_s=0.05)[0]) == 1

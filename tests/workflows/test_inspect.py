@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labelkit.recordings import find_recordings
+from labelkit.settings import InspectSettings
+from labelkit.workflows.inspect import RecordingReport, inspect
+from tests.recordings.made import SIDECAR, depth_png, encoded, write, write_pairs, write_sidecar, write_tum
+
+
+def report(raw: Path) -> RecordingReport:
+    (found,) = inspect(raw).recordings
+    return found
+
+
+def test_a_recording_is_described_with_the_source_of_each_fact(tmp_path: Path) -> None:
+    write_tum(tmp_path / "p1", [1.0, 1.1, 1.2, 2.2], [1.0, 1.1, 1.2])
+    found = report(tmp_path)
+    assert (found.name, found.layout, found.participant, found.registered) == ("p1", "tum", "p1", True)
+    assert (found.frames, found.pairs, found.without_color, found.without_depth) == (4, 3, 1, 0)
+    assert found.depth_unit_m == 0.001
+    assert found.stated["depth_unit_m"] == "p1/recording.toml"
+    assert found.stated["handedness"] == "default"
+    assert found.depth_size == found.color_size == (32, 24)
+    assert found.pace is not None
+    assert (found.pace.gaps, found.pace.longest_s) == (1, pytest.approx(1.0))
+    assert found.pace.duration_s == pytest.approx(1.2)
+    assert found.pace.usual_s == pytest.approx(0.1)
+    assert not found.problems
+
+
+def test_the_depth_seen_is_in_metres_once_the_unit_is_stated_and_as_stored_before(tmp_path: Path) -> None:
+    stored = np.full((24, 32), 800, np.uint16)
+    stored[:6] = 0
+    write_pairs(tmp_path, 1, sidecar=None)
+    write(tmp_path / "depth/depth_00000.png", encoded(stored))
+    seen = report(tmp_path).depth
+    assert seen is not None
+    assert (seen.median, seen.holes) == (800.0, 0.25)
+    write_sidecar(tmp_path)
+    seen = report(tmp_path).depth
+    assert seen is not None
+    assert seen.median == pytest.approx(0.8)
+
+
+def test_every_recording_is_told_of_though_some_have_problems(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "p1", sidecar=None)
+    write_pairs(tmp_path / "p2")
+    found = inspect(tmp_path)
+    assert [bool(recording.problems) for recording in found.recordings] == [True, False]
+    assert found.problems == 3
+    assert found.recordings[0].add_to == str(tmp_path / "p1" / "recording.toml")
+    assert "depth_unit_m = ?" in found.recordings[0].add
+
+
+def test_depth_that_cannot_be_read_is_a_problem_where_it_is_all_and_a_note_where_it_is_some(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path, 2)
+    write(folder / "depth/depth_00000.png", encoded(np.full((24, 32), 90, np.uint8)))
+    (note,) = report(folder).notes
+    assert "1 cannot be read: depth/depth_00000.png: the depth picture is a PNG of 1 channel of 8 bits" in note
+    write(folder / "depth/depth_00001.png", b"")
+    (problem,) = report(folder).problems
+    assert "2 cannot be read" in problem
+
+
+def test_pictures_each_stretched_to_the_same_largest_value_are_a_problem(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path, 3)
+    for index in range(3):
+        stored = np.full((24, 32), 900 + index, np.uint16)
+        stored[0, 0] = 32767
+        write(folder / f"depth/depth_{index:05d}.png", encoded(stored))
+    (problem,) = report(folder).problems
+    assert "the largest value of every depth picture is 32767" in problem
+
+
+def test_a_recording_without_any_pair_is_a_problem(tmp_path: Path) -> None:
+    write_tum(tmp_path, [1.0], [2.0])
+    assert report(tmp_path).problems == ("no depth picture has a colour picture",)
+    assert not inspect(tmp_path, InspectSettings(max_gap_s=1.0)).problems
+
+
+def test_a_draft_is_completed_by_replacing_its_question_marks(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / 'p"1', sidecar=None)
+    found = inspect(tmp_path, write=True)
+    path = folder / "recording.toml"
+    assert found.drafted == (str(path),)
+    draft = path.read_text(encoding="utf-8")
+    assert len(inspect(tmp_path).recordings[0].problems) == 3, "a draft states nothing that was not known"
+    for line, filled in (("# depth_unit_m = ?", "depth_unit_m = 0.001"), ("# registered = ?", "registered = true")):
+        draft = draft.replace(line, filled)
+    for key in ("fx", "fy", "cx", "cy"):
+        draft = draft.replace(f"# {key} = ?", f"{key} = 26.0")
+    write_sidecar(folder, draft)
+    (recording,) = find_recordings(tmp_path)
+    assert (recording.participant, recording.calibration.depth.width) == ('p"1', 32)
+
+
+def test_a_draft_never_replaces_a_file_and_clips_share_one(tmp_path: Path) -> None:
+    write_sidecar(write_pairs(tmp_path / "p1", sidecar=None), "# mine\n")
+    for clip in ("a", "b"):
+        write(tmp_path / "p2" / "color" / clip / "1.png", depth_png())
+        write(tmp_path / "p2" / "depth" / clip / "1.png", depth_png())
+    write_pairs(tmp_path / "p3", sidecar=SIDECAR)
+    found = inspect(tmp_path, write=True)
+    assert found.kept == (str(tmp_path / "p1" / "recording.toml"),)
+    assert found.drafted == (str(tmp_path / "p2" / "recording.toml"),)
+    assert (tmp_path / "p1" / "recording.toml").read_text(encoding="utf-8") == "# mine\n"
