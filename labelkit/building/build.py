@@ -24,7 +24,6 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from labelkit import __version__
-from labelkit.building.engines import run_jobs, worker_count
 from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
 from labelkit.dataset.card import card
@@ -41,6 +40,7 @@ from labelkit.dataset.manifest import (
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, table_bytes, table_of
 from labelkit.errors import OutputExistsError
 from labelkit.files import make_folder, mendable, sha256_of, write_bytes, write_text
+from labelkit.processes import run_jobs, worker_count
 from labelkit.recordings import find_recordings, open_recording
 from labelkit.records import Recording
 from labelkit.settings import BuildSettings
