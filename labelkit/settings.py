@@ -26,7 +26,8 @@ from labelkit.errors import SettingsError, nearest
 class Settings(BaseModel):
     """What every command's schema has in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Built at first use: --help needs the keys, not the validators.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     command: ClassVar[str]
 
@@ -60,7 +61,20 @@ class SimulateSettings(Settings):
     seed: int = Field(1, ge=0, description="the same seed gives the same files")
     # The study's disc (FACTS, geometry of the label): inside it a hand is at most 48 degrees oblique.
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the disc of centred angles, degrees")
+    # Off: the published models are of single pixels. docs/simulator.md shows what real boards say.
+    correlated_noise: bool = Field(False, description="let neighbouring depth pixels err together, as real ones do")
+    # Off: only benchmarks that fit the true palm's pixels read them.
+    with_masks: bool = Field(False, description="write OUT/truth/: which pixel shows palm, fingers, forearm, sleeve")
     workers: int = Field(0, ge=0, description="processes; 0 takes one per core", json_schema_extra=HOW)
+
+
+class InspectSettings(Settings):
+    """How `labelkit inspect` reads recordings."""
+
+    command: ClassVar[str] = "inspect"
+
+    # As BuildSettings.max_gap_s, so that inspect counts the pairs that a build will find.
+    max_gap_s: float = Field(0.02, ge=0, description="time between a depth and a colour picture that are one frame, s")
 
 
 class BuildSettings(Settings):
@@ -78,7 +92,8 @@ class BuildSettings(Settings):
     crop_margin: float = Field(0.1, ge=0, le=1, description="free border round the hand, as a share of its size")
     with_depth: bool = Field(False, description="store the depth pyramid too")
     min_points: int = Field(300, ge=3, description="points a plane needs")
-    max_rms_mm: float = Field(6.0, gt=0, description="rms distance of the inliers above which a hand is not planar, mm")
+    # Over what the sensor's noise explains; real open palms reach 3 mm, fists 4.5 mm (docs/labels.md).
+    max_rms_mm: float = Field(4.0, gt=0, description="unevenness (rms) above which a hand is not planar, mm")
     min_inliers: float = Field(0.6, ge=0, le=1, description="share of inliers under which a hand is not planar")
     # 48 degrees is the steepest tilt on the disc of 45 degrees; beyond 60 the palm shows half its width.
     max_tilt_deg: float = Field(
@@ -108,9 +123,17 @@ class CoverageSettings(Settings):
 
     command: ClassVar[str] = "coverage-map"
 
-    # 5 degrees: the study calls an error under 5 degrees a success.
-    cell_deg: float = Field(5.0, gt=0, le=45, description="side of a cell, degrees")
-    reach_deg: float = Field(45.0, gt=0, le=90, description="radius of the reachable disc, degrees")
+    # The crop shows the hand as the view frame has it, and that is what a network learns to read.
+    frame: Literal["view", "camera"] = Field(
+        "view", description="axes of the angles: the viewing ray's, as the crop shows the hand, or the camera's"
+    )
+    # 5 degrees: the study calls an error under 5 degrees a success. Under 2, a cell would be
+    # not much wider than the error of a label (about 1.2 degrees).
+    cell_deg: float = Field(5.0, ge=2, le=45, description="side of a cell, degrees")
+    # 45 degrees: the study's disc. Beyond 63 it would hold pairs that are no orientation: (45, 45) is edge-on.
+    reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the reachable disc of centred angles, degrees")
+    # With ten, the mean error within a cell is known to a third of its spread (1 / sqrt 10), so that cells
+    # can be compared; the study's 9,700 pictures, spread evenly, would hold 38.
     target: int = Field(10, ge=1, description="samples that make a cell full")
 
 
@@ -120,9 +143,23 @@ class TrainSettings(Settings):
     command: ClassVar[str] = "train"
 
     model: str = Field("vanilla", description="network family")
-    epochs: int = Field(30, ge=1, description="passes over the training samples, at most")
-    batch_size: int = Field(32, ge=1, description="samples a step")
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
+    # One number says how the pixels reach every branch; it is part of the network (docs/decisions/normalisation.md).
+    input: Literal["rgb", "grey"] = Field("rgb", description="what the network sees")
+    normalisation: Literal["scale", "standardise"] = Field(
+        "standardise", description="pixels to -1..1, or each sample to mean 0 and deviation 1"
+    )
+    # The network: FACTS, Keras: 2 stages of 16 filters of 5 pixels, dense 128, 65-76 ms a step on 2 cores.
+    kernel_size: int = Field(5, ge=1, le=31, description="side of the convolutions, pixels")
+    filters: int = Field(16, ge=1, le=512, description="filters of each convolution")
+    stages: int = Field(2, ge=1, le=4, description="convolutions in each branch, each halved after")
+    dense: int = Field(128, ge=1, le=4096, description="neurons of the first dense layer")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of the dense layers' inputs dropped")
+    # The fit.
+    epochs: int = Field(30, ge=1, le=100_000, description="passes over the training samples, at most")
+    patience: int = Field(10, ge=1, description="epochs without a better validation CMAE before stopping")
+    batch_size: int = Field(32, ge=1, le=65_536, description="samples a step")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start")
+    augment: bool = Field(True, description="turn, mirror and light the training pictures, and their labels")
     seed: int = Field(0, ge=0, description="seed of weights, order and split")
     validation: float = Field(0.15, gt=0, lt=1, description="share of the participants for validation")
     test: float = Field(0.15, gt=0, lt=1, description="share of the participants for the test")

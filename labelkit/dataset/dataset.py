@@ -100,8 +100,7 @@ class Dataset:
         Raises:
             DatasetError: the dataset does not hold that field.
         """
-        if field not in self.fields:
-            raise DatasetError(f"{self.path}: holds no {field!r}; it has {', '.join(self.fields) or 'no samples'}")
+        self._check_field(field)
         shard, local = self._place(np.asarray(indices, dtype=np.int64))
         first = self._shards[0][field]
         gathered = np.empty((len(shard), *first.shape[1:]), first.dtype)
@@ -112,7 +111,12 @@ class Dataset:
 
     def column(self, field: str) -> NDArray[Any]:
         """Read one field of all samples into memory: (n, *tail). For labels; gather pictures instead."""
-        return self.gather(field, np.arange(len(self)))
+        self._check_field(field)
+        return np.concatenate([shard[field] for shard in self._shards])
+
+    def _check_field(self, field: str) -> None:
+        if field not in self.fields:
+            raise DatasetError(f"{self.path}: holds no {field!r}; it has {', '.join(self.fields) or 'no samples'}")
 
     @cached_property
     def participants(self) -> NDArray[np.str_]:

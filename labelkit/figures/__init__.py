@@ -1,0 +1,1 @@
+"""Pictures of datasets and runs: the only user of matplotlib, and their likeness in a terminal."""

@@ -1,0 +1,1 @@
+"""From a frame to its label, and what decides. Pure."""

@@ -1,0 +1,206 @@
+"""How well samples cover orientation space: counts per cell, shares, gaps in words, balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.cells import FRONT, OUTSIDE, REGIONS, Cells, IntArray
+from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
+from labelkit.records import BoolArray, FloatArray
+
+
+class Gap(NamedTuple):
+    """A region of orientation space, in words, and the share of its samples that is missing."""
+
+    region: str
+    missing_share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """Samples counted by cell.
+
+    Attributes:
+        cells: the cells.
+        target: samples that make a cell full.
+        counts: (side, side), row elevation, column azimuth; 0 in cells out of reach.
+        outside: samples that lie in no reachable cell.
+    """
+
+    cells: Cells
+    target: int
+    counts: IntArray
+    outside: int
+
+    @property
+    def samples(self) -> int:
+        """All samples, those outside included."""
+        return int(self.counts.sum()) + self.outside
+
+    @property
+    def reachable_cells(self) -> int:
+        """Cells within reach."""
+        return int(self.cells.reachable_mask.sum())
+
+    @property
+    def filled_mask(self) -> BoolArray:
+        """(side, side): reachable cells that hold the target."""
+        return self.cells.reachable_mask & np.greater_equal(self.counts, self.target)
+
+    @property
+    def empty_mask(self) -> BoolArray:
+        """(side, side): reachable cells that hold nothing."""
+        return self.cells.reachable_mask & np.equal(self.counts, 0)
+
+    @property
+    def filled_cells(self) -> int:
+        """Reachable cells that hold the target."""
+        return int(self.filled_mask.sum())
+
+    @property
+    def empty_cells(self) -> int:
+        """Reachable cells that hold nothing."""
+        return int(self.empty_mask.sum())
+
+    @property
+    def filled_share(self) -> float:
+        """Share of the reachable cells that hold the target."""
+        return self.filled_cells / self.reachable_cells
+
+    @property
+    def started_share(self) -> float:
+        """Share of the reachable cells that hold at least one sample."""
+        return 1.0 - self.empty_cells / self.reachable_cells
+
+    @property
+    def entropy_share(self) -> float | None:
+        """Entropy over the reachable cells as a share of the greatest: 1 all even, 0 all in one; None without any."""
+        counts = self.counts[self.cells.reachable_mask]
+        if not counts.any():
+            return None
+        share = counts[counts > 0] / counts.sum()
+        return float(-(share * np.log(share)).sum() / np.log(len(counts))) + 0.0  # no "-0"
+
+    @property
+    def gini(self) -> float | None:
+        """Gini coefficient over the reachable cells: 0 all even, near 1 all in one; None without any.
+
+        Source: Damgaard & Weiner 2000, Ecology 81, 1139 (formula for sorted values).
+        """
+        counts = np.sort(self.counts[self.cells.reachable_mask])
+        if not counts.any():
+            return None
+        n = len(counts)
+        return float((2 * np.arange(1, n + 1) - n - 1) @ counts / (n * counts.sum()))
+
+    @property
+    def emptiest(self) -> Gap | None:
+        """The region that lacks most of its samples; None where every cell is full."""
+        missing = np.clip(self.target - self.counts, 0, None) / self.target
+        reachable = self.cells.reachable_mask
+        shares = {
+            region: float(missing[here].mean())
+            for region in range(len(REGIONS))
+            if (here := reachable & (self.cells.regions == region)).any()
+        }
+        worst = max(shares.values())
+        tied = [region for region, share in shares.items() if share == worst]
+        if worst == 0.0:
+            return None
+        if len(tied) == len(shares):
+            return Gap("everywhere", worst)
+        if len(tied) == len(shares) - 1 and FRONT not in tied:
+            return Gap("all round the rim", worst)
+        return Gap(REGIONS[tied[0]], worst)
+
+    def as_plain(self) -> dict[str, Any]:
+        """Say all of it in plain values, as JSON holds them: `null` for counts out of reach."""
+        reachable, centres = self.cells.reachable_mask, self.cells.centres_deg
+        rows, columns = np.nonzero(self.empty_mask)
+        return {
+            "samples": self.samples,
+            "outside": self.outside,
+            "reachable_cells": self.reachable_cells,
+            "filled_cells": self.filled_cells,
+            "filled_share": self.filled_share,
+            "started_share": self.started_share,
+            "entropy_share": self.entropy_share,
+            "gini": self.gini,
+            "emptiest": None if (gap := self.emptiest) is None else gap._asdict(),
+            "empty_cells": [
+                {"azimuth": float(centres[column]), "elevation": float(centres[row])}
+                for row, column in zip(rows, columns, strict=True)
+            ],
+            "counts": [
+                [int(count) if reached else None for count, reached in zip(*row, strict=True)]
+                for row in zip(self.counts, reachable, strict=True)
+            ],
+        }
+
+
+def cells_of_labels(azimuth_deg: FloatArray, elevation_deg: FloatArray, cells: Cells) -> IntArray:
+    """Find the cells in which labels lie.
+
+    Args:
+        azimuth_deg, elevation_deg: (n,) as stored: arccos, 0..180.
+    Returns:
+        (n,) indices as `cells.index_of` gives them.
+    Raises:
+        OrientationError: a pair of angles that is no orientation.
+    """
+    labels = np.stack([azimuth_deg, elevation_deg], axis=-1).astype(np.float64)
+    normal_from_angles_deg(labels)  # for its check alone
+    azimuth, elevation = centred_deg(labels).T
+    return cells.index_of(azimuth, elevation)
+
+
+def measure_coverage(index: IntArray, cells: Cells, target: int) -> Coverage:
+    """Count samples by cell.
+
+    Args:
+        index: (n,) the samples' cells, from `cells_of_labels`.
+        cells: the cells.
+        target: samples that make a cell full.
+    """
+    (coverage,) = _count(index, np.zeros(len(index), np.int64), 1, cells, target)
+    return coverage
+
+
+def coverage_by_group(
+    index: IntArray, groups: Sequence[str] | NDArray[Any], cells: Cells, target: int
+) -> dict[str, Coverage]:
+    """Count samples by cell, apart for each group (participant, split).
+
+    Args:
+        index: (n,) the samples' cells, from `cells_of_labels`.
+        groups: (n,) the group of each sample.
+        cells, target: as for `measure_coverage`.
+    Returns:
+        Group -> coverage, in the order of the groups' names.
+    """
+    names, number = _numbered(np.asarray(groups))
+    return dict(zip(names, _count(index, number, len(names), cells, target), strict=True))
+
+
+def _numbered(groups: NDArray[Any]) -> tuple[list[str], IntArray]:
+    # Samples come participant after participant: sorting the runs' names is far quicker than sorting all.
+    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]) if len(groups) else np.array([], np.int64)
+    names, of_run = np.unique(groups[starts].astype(str), return_inverse=True)
+    return names.tolist(), np.repeat(of_run, np.diff(np.r_[starts, len(groups)]))
+
+
+def _count(index: IntArray, group: IntArray, n_groups: int, cells: Cells, target: int) -> list[Coverage]:
+    bins = cells.side**2 + 1  # one more, the last, for those outside
+    place = np.where(index == OUTSIDE, bins - 1, index)
+    counts = np.bincount(group * bins + place, minlength=n_groups * bins).reshape(n_groups, bins)
+    return [Coverage(cells, target, row[:-1].reshape(cells.side, cells.side), int(row[-1])) for row in counts]
+
+
+def ranked(groups: Mapping[str, Coverage]) -> list[tuple[str, Coverage]]:
+    """Sort groups by the share of their cells that is full, then started; the best first, then by name."""
+    return sorted(groups.items(), key=lambda item: (-item[1].filled_share, -item[1].started_share, item[0]))
