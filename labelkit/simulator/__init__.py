@@ -1,0 +1,1 @@
+"""Recordings of simulated hands, with the exact truth beside them (docs/simulator.md)."""

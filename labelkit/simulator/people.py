@@ -1,0 +1,194 @@
+"""Who is recorded and how they hold their hand: every random choice but the sensor's noise.
+
+What belongs to a participant (hand, skin, sleeve, room, light) is drawn from (seed, participant);
+what changes from frame to frame (orientation, place, pose) wanders smoothly through the recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from labelkit.geometry.orientation import normal_from_angles_deg
+from labelkit.records import FloatArray
+from labelkit.simulator.motion import drift, wandering_angles
+from labelkit.simulator.pose import Pose, rotation
+from labelkit.simulator.skeleton import HandShape
+
+BackdropKind = Literal["wall", "clutter", "none"]
+
+NEAREST_M, FARTHEST_M = 0.5, 1.0
+
+# Skin of the back of the hand from light to dark, sRGB (after the Monk scale's ten tones).
+_SKIN = np.array(
+    [[233, 200, 184], [224, 186, 164], [208, 163, 136], [182, 134, 104], [150, 104, 76], [112, 76, 56], [84, 58, 45]]
+)
+_PALMAR = np.array([214.0, 158.0, 140.0])  # the palm is lighter than dark skin, redder than light skin
+_CLOTH = np.array([[60, 70, 110], [150, 40, 45], [70, 110, 70], [200, 200, 205], [45, 45, 50], [190, 160, 90]])
+
+_EMPTY_SHARE = 0.025  # frames before the hand comes in
+_LEFT_SHARE = 0.25
+_SLEEVE_SHARE = 0.4
+_BENT_SD_DEG, _BENT_MOST_DEG = 25.0, 60.0
+_IN_PLANE_SD_DEG = 20.0
+
+# A forearm may come this much toward the camera per metre of its length; more, and the elbow would be
+# in front of the sensor.
+_ELBOW_TOWARD = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Participant:
+    """What stays the same through one recording."""
+
+    name: str
+    shape: HandShape
+    skin: FloatArray  # (3,) sRGB 0..1, back of the hand
+    palm_skin: FloatArray  # (3,) sRGB 0..1
+    cloth: FloatArray  # (3,) sRGB 0..1
+    gloss: float
+    backdrop: BackdropKind
+    wall_m: float  # from the camera to what is behind the hand
+    light: FloatArray  # (3,) unit, toward the light, camera frame
+    ambient: float  # 0..1, share of the light that comes from everywhere
+    exposure: float
+    tint: FloatArray  # (3,) colour of the light
+    color_noise: float  # levels of 255
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What changes from frame to frame.
+
+    Attributes:
+        angles_deg: (2,) centred azimuth and elevation, view frame.
+        in_plane_rad: turn of the fingers about the palm's normal, clockwise in the picture.
+        distance_m: from the camera to the palm's centre along z.
+        place: (2,) 0..1, where in the picture the hand is, of the room it has.
+        pose: joint angles.
+        light: (3,) unit, toward the light.
+        exposure: against the participant's.
+    """
+
+    angles_deg: FloatArray
+    in_plane_rad: float
+    distance_m: float
+    place: FloatArray
+    pose: Pose
+    light: FloatArray
+    exposure: float
+
+
+def draw_participant(seed: int, index: int) -> Participant:
+    """Draw the participant with this index; the same whoever else is recorded."""
+    rng = np.random.default_rng([seed, index, 0])
+    tone = rng.uniform(0.0, len(_SKIN) - 1.0)
+    low = int(tone)
+    skin = _SKIN[low] + (tone - low) * (_SKIN[min(low + 1, len(_SKIN) - 1)] - _SKIN[low])
+    palm_skin = skin + rng.uniform(0.25, 0.45) * (_PALMAR - skin)
+    light = np.array([rng.uniform(-0.9, 0.9), rng.uniform(-1.0, 0.1), rng.uniform(-1.0, -0.45)])
+    return Participant(
+        name=f"p{index + 1:02d}",
+        shape=_draw_shape(rng),
+        skin=skin / 255.0,
+        palm_skin=palm_skin / 255.0,
+        cloth=np.clip(rng.choice(_CLOTH) / 255.0 + rng.normal(0.0, 0.04, 3), 0.03, 0.95),
+        gloss=float(rng.uniform(0.02, 0.12)),
+        backdrop=str(rng.choice(["wall", "clutter", "none"], p=[0.5, 0.35, 0.15])),  # type: ignore[arg-type]
+        wall_m=float(rng.uniform(0.3, 1.0)),
+        light=light / np.linalg.norm(light),
+        ambient=float(rng.uniform(0.25, 0.6)),
+        exposure=float(rng.uniform(0.8, 1.15)),
+        tint=1.0 + np.array([0.5, 0.0, -0.5]) * rng.uniform(-0.16, 0.16),
+        color_noise=float(rng.uniform(1.0, 2.5)),
+    )
+
+
+def _draw_shape(rng: np.random.Generator) -> HandShape:
+    return HandShape(
+        size=float(rng.uniform(0.85, 1.15)),
+        breadth=float(rng.uniform(0.94, 1.06)),
+        thickness=float(rng.uniform(0.92, 1.08)),
+        fingers=tuple(float(x) for x in rng.uniform(0.94, 1.06, 5)),
+        hollow_mm=float(rng.uniform(1.0, 3.0)),
+        sleeve_mm=float(rng.uniform(55.0, 200.0)) if rng.random() < _SLEEVE_SHARE else None,
+        left=bool(rng.random() < _LEFT_SHARE),
+    )
+
+
+def draw_moments(
+    seed: int, index: int, n_frames: int, reach_deg: float, participant: Participant
+) -> list[Moment | None]:
+    """Draw a recording's frames; None where the hand has not come in yet.
+
+    Args:
+        reach_deg: radius of the disc of centred view angles.
+    """
+    rng = np.random.default_rng([seed, index, 1])
+    n_empty = round(_EMPTY_SHARE * n_frames)
+    n = n_frames - n_empty
+    angles = wandering_angles(rng, n, reach_deg)
+    in_plane = np.deg2rad(_IN_PLANE_SD_DEG) * np.clip(drift(rng, n, ()), -2.5, 2.5)
+    middle = rng.uniform(0.6, 0.9)
+    distance = np.clip(middle + 0.08 * drift(rng, n, ()), NEAREST_M, FARTHEST_M)
+    # the normal's distribution function would spread places evenly; this is close, and simple
+    place = 0.5 + 0.5 * np.tanh(0.9 * drift(rng, n, (2,)))
+    bend, fingers = drift(rng, n, (2,)), drift(rng, n, (5, 5))
+    light, exposure = drift(rng, n, (3,)), drift(rng, n, ())
+    moments = []
+    for k in range(n):
+        turn = hand_turn(angles[k], float(in_plane[k]))
+        lit = participant.light + 0.08 * light[k]
+        moments.append(
+            Moment(
+                angles_deg=angles[k],
+                in_plane_rad=float(in_plane[k]),
+                distance_m=float(distance[k]),
+                place=place[k],
+                pose=_draw_pose(bend[k], fingers[k], turn),
+                light=lit / np.linalg.norm(lit),
+                exposure=float(np.exp(0.04 * exposure[k])),
+            )
+        )
+    return [None] * n_empty + moments
+
+
+def hand_turn(angles_deg: FloatArray, in_plane_rad: float) -> FloatArray:
+    """Turn the hand: the (3, 3) rotation from hand to view frame.
+
+    The fingers are turned in the palm's plane first, then the palm is tilted by the shortest way.
+    """
+    x, y, z = normal_from_angles_deg(90.0 - angles_deg)
+    axis = np.cross([0.0, 0.0, -1.0], [x, y, z])
+    sine = float(np.linalg.norm(axis))
+    tilt = rotation(axis / sine, float(np.arctan2(sine, -z))) if sine > 1e-12 else np.eye(3)
+    return tilt @ rotation(np.array([0.0, 0.0, 1.0]), in_plane_rad)
+
+
+def _draw_pose(bend: FloatArray, fingers: FloatArray, turn: FloatArray) -> Pose:
+    """Turn standard normals into joint angles a hand can have.
+
+    Args:
+        bend: (2,), wrist flexion and deviation.
+        fingers: (5, 5) per digit: splay, curl of three joints, and curl shared by all of them.
+        turn: (3, 3) rotation from hand to view frame.
+    """
+    flexion = np.clip(_BENT_SD_DEG * bend[0], -_BENT_MOST_DEG, _BENT_MOST_DEG)
+    flexion = max(np.deg2rad(flexion), _least_flexion(turn))
+    deviation = np.deg2rad(np.clip(8.0 * bend[1], -18.0, 18.0))
+    splay = np.deg2rad(np.clip(3.0 * fingers[:, 0], -4.0, 7.0))
+    splay[0] = np.deg2rad(np.clip(9.0 * fingers[0, 0], -16.0, 14.0))
+    # slight curl: the fingers of an open hand are seldom quite straight, and never far bent backward
+    curl = np.deg2rad([8.0, 10.0, 6.0]) * (1.0 + 0.5 * fingers[:, 1:4] + 0.6 * fingers[:1, 4:])
+    curl = np.clip(curl, np.deg2rad([-8.0, -2.0, 0.0]), np.deg2rad([30.0, 40.0, 25.0]))
+    curl[0] *= 0.5  # the thumb lies beside the palm
+    return Pose(splay, curl, (float(flexion), float(deviation)), turn.T @ np.array([0.1, 0.97, 0.22]))
+
+
+def _least_flexion(turn: FloatArray) -> float:
+    """Find the least wrist flexion that keeps the elbow from coming too near the camera."""
+    down, back = turn[2, 1], turn[2, 2]
+    amplitude = np.hypot(down, back)
+    return float(np.arctan2(back, down) - np.arccos(max(-1.0, -_ELBOW_TOWARD / amplitude)))

@@ -1,0 +1,81 @@
+"""Cast rays at meshes, on one core, with Open3D."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labelkit.geometry.camera import rays_through
+from labelkit.records import BoolArray, FloatArray, Intrinsics
+from labelkit.simulator.surface import IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Where rays met a mesh.
+
+    Attributes:
+        depth_m: (...), in units of the rays' length; inf where they met nothing.
+        triangle: (...), 0 where they met nothing.
+        weights: (..., 3), of the triangle's corners.
+        normals: (..., 3), the triangle's, either way round.
+    """
+
+    depth_m: FloatArray
+    triangle: IntArray
+    weights: FloatArray
+    normals: FloatArray
+
+    @property
+    def hit_mask(self) -> BoolArray:
+        """Which rays met something."""
+        return np.isfinite(self.depth_m)
+
+
+def full_rays(intrinsics: Intrinsics) -> FloatArray:
+    """Find the ray (H, W, 3) through every pixel, float32, scaled to z = 1."""
+    u, v = np.meshgrid(np.arange(intrinsics.width), np.arange(intrinsics.height))
+    return rays_through(np.stack([u, v], axis=-1), intrinsics).astype(np.float32)
+
+
+def scene_of(vertices: FloatArray, triangles: IntArray) -> Any:
+    """Prepare a mesh for casting."""
+    import open3d as o3d
+
+    # one thread: participants are what runs in parallel
+    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(
+        o3d.core.Tensor.from_numpy(np.ascontiguousarray(vertices, dtype=np.float32)),
+        o3d.core.Tensor.from_numpy(np.ascontiguousarray(triangles, dtype=np.uint32)),
+    )
+    return scene
+
+
+def cast(scene: Any, directions: FloatArray, origins: FloatArray | None = None) -> Hits:
+    """Find what rays (..., 3) meet first; they start at the camera unless `origins` says otherwise."""
+    import open3d as o3d
+
+    found = scene.cast_rays(o3d.core.Tensor.from_numpy(_packed(directions, origins)), nthreads=1)
+    depth = found["t_hit"].numpy()
+    triangle = np.where(np.isfinite(depth), found["primitive_ids"].numpy(), 0).astype(np.int64)
+    second, third = np.moveaxis(found["primitive_uvs"].numpy(), -1, 0)
+    weights = np.stack([1.0 - second - third, second, third], axis=-1)
+    return Hits(depth, triangle, weights, found["primitive_normals"].numpy())
+
+
+def blocked(scene: Any, directions: FloatArray, origins: FloatArray | None = None) -> BoolArray:
+    """Say which rays (..., 3) meet anything at all."""
+    import open3d as o3d
+
+    answer = scene.test_occlusions(o3d.core.Tensor.from_numpy(_packed(directions, origins)), nthreads=1)
+    return np.asarray(answer.numpy(), dtype=np.bool_)
+
+
+def _packed(directions: FloatArray, origins: FloatArray | None) -> FloatArray:
+    rays = np.zeros((*directions.shape[:-1], 6), dtype=np.float32)
+    rays[..., 3:] = directions
+    if origins is not None:
+        rays[..., :3] = origins
+    return rays

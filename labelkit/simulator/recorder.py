@@ -1,0 +1,119 @@
+"""Record one participant: room, hand, frames, sensor, files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from labelkit.files import make_folder, write_bytes
+from labelkit.recordings.tum_writer import TumWriter
+from labelkit.records import ColorImage, FloatArray, Intrinsics
+from labelkit.simulator.backdrop import Backdrop, make_backdrop
+from labelkit.simulator.hand import Arm, build_arm
+from labelkit.simulator.kinect import sense
+from labelkit.simulator.people import Moment, Participant, draw_moments, draw_participant
+from labelkit.simulator.rays import full_rays
+from labelkit.simulator.render import Rendered, draw, draw_empty, photograph, skin_colors
+from labelkit.simulator.stage import Staged, stage
+from labelkit.simulator.truth import TruthRow, truth_of, truth_of_empty
+
+# A registered Kinect v1 as OpenNI and the TUM benchmark give it.
+INTRINSICS = Intrinsics(fx=525.0, fy=525.0, cx=319.5, cy=239.5, width=640, height=480)
+
+_RATE_HZ = 30.0
+_FIRST_STAMP_S = 1.4e9 + 1.0  # any date will do, as long as it is the same on every run
+_JITTER_S = 0.0015
+_COLOR_LAG_S = 0.006  # colour and depth cameras run free of each other, at most this far apart
+
+# What a generator is for, in its key: (seed, participant, purpose[, frame]). 0 and 1: people.py.
+_ROOM, _SKIN, _STAMPS, _FRAME = 2, 3, 4, 5
+
+
+class FilmSet:
+    """A participant's arm in a participant's room, ready to be filmed."""
+
+    def __init__(self, seed: int, index: int) -> None:
+        self.participant: Participant = draw_participant(seed, index)
+        self.rays: FloatArray = full_rays(INTRINSICS)
+        self.backdrop: Backdrop = make_backdrop(
+            self.participant, INTRINSICS, np.random.default_rng([seed, index, _ROOM])
+        )
+        self.arm: Arm = build_arm(self.participant.shape)
+        skin_rng = np.random.default_rng([seed, index, _SKIN])
+        self.colors: FloatArray = skin_colors(self.arm, self.participant, skin_rng)
+
+    def shoot(self, moment: Moment | None) -> tuple[Staged | None, Rendered]:
+        """Draw one exact frame, with or without a hand."""
+        if moment is None:
+            return None, draw_empty(self.backdrop)
+        staged = stage(self.arm, moment, INTRINSICS)
+        drawn = draw(self.arm, self.colors, staged, moment, self.participant, self.backdrop, self.rays, INTRINSICS)
+        return staged, drawn
+
+    def develop(
+        self, moment: Moment | None, rendered: Rendered, rng: np.random.Generator, *, correlated: bool = False
+    ) -> tuple[FloatArray, ColorImage]:
+        """Give what the sensor makes of an exact frame: depth in metres, and colour."""
+        exposure = self.participant.exposure * (moment.exposure if moment else 1.0)
+        color = photograph(rendered.linear, exposure, self.participant.color_noise, rng)
+        return sense(rendered.depth_m, rendered.cos_tilt, rng, correlated=correlated), color
+
+
+def record(
+    raw: Path,
+    *,
+    seed: int,
+    index: int,
+    frames: int,
+    reach_deg: float,
+    correlated: bool,
+    masks: Path | None,
+    on_frame: Callable[[], None],
+) -> list[TruthRow]:
+    """Write the recording of one participant, and say what is true of it.
+
+    Args:
+        raw: the folder of recordings; this one becomes raw/<participant>.
+        index: which participant; the result does not depend on who else is recorded.
+        correlated: whether neighbouring depth pixels err together.
+        masks: where the parts' masks go, or None.
+        on_frame: called after each frame; what it raises ends the recording.
+    """
+    film_set = FilmSet(seed, index)
+    participant = film_set.participant
+    writer = TumWriter(raw / participant.name)
+    if masks:
+        make_folder(masks / participant.name)
+    stamps = _stamps(np.random.default_rng([seed, index, _STAMPS]), frames)
+    rows = []
+    for k, moment in enumerate(draw_moments(seed, index, frames, reach_deg, participant)):
+        staged, rendered = film_set.shoot(moment)
+        rng = np.random.default_rng([seed, index, _FRAME, k])
+        depth_m, color = film_set.develop(moment, rendered, rng, correlated=correlated)
+        frame = f"{participant.name}/{writer.add(depth_m, stamps[k, 0], color, stamps[k, 1])}"
+        if masks:
+            mask = masks / participant.name / Path(frame).name
+            write_bytes(mask, cv2.imencode(".png", rendered.parts)[1].tobytes())
+        if moment is None or staged is None:
+            rows.append(truth_of_empty(participant, frame))
+        else:
+            rows.append(truth_of(participant, frame, moment, staged, rendered, INTRINSICS))
+        on_frame()
+    writer.finish(
+        participant=participant.name,
+        handedness="left" if participant.shape.left else "right",
+        sensor="kinect-v1",
+        intrinsics=INTRINSICS,
+        title=f"labelkit simulate, seed {seed}, participant {participant.name}",
+    )
+    return rows
+
+
+def _stamps(rng: np.random.Generator, frames: int) -> FloatArray:
+    """Draw the time of each depth and colour picture: (frames, 2) seconds."""
+    depth = _FIRST_STAMP_S + np.arange(frames) / _RATE_HZ
+    depth += rng.uniform(-_JITTER_S, _JITTER_S, frames)
+    return np.stack([depth, depth + rng.uniform(-_COLOR_LAG_S, _COLOR_LAG_S, frames)], axis=-1)

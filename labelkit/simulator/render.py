@@ -1,0 +1,191 @@
+"""Draw a staged arm before its backdrop: exact depth, parts, and a lit colour picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.geometry.camera import project
+from labelkit.records import BoolArray, ColorImage, FloatArray, Intrinsics
+from labelkit.simulator.backdrop import Backdrop
+from labelkit.simulator.hand import Arm
+from labelkit.simulator.people import Moment, Participant
+from labelkit.simulator.rays import Hits, blocked, cast, scene_of
+from labelkit.simulator.rig import Part
+from labelkit.simulator.stage import Staged
+
+_SHADOW_STEP = 4  # pixels between the wall's shadow samples; the blur between them makes it soft
+_SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
+_SHININESS = 18.0
+_COLOR_BLUR_PX = 0.7  # lens and demosaicing
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """One exact picture.
+
+    Attributes:
+        depth_m: (H, W) float32, NaN where nothing is.
+        cos_tilt: (H, W) float32, cosine between surface normal and viewing ray.
+        parts: (H, W) uint8, Part.
+        linear: (H, W, 3) float32 linear colour.
+    """
+
+    depth_m: FloatArray
+    cos_tilt: FloatArray
+    parts: NDArray[np.uint8]
+    linear: FloatArray
+
+
+def skin_colors(arm: Arm, participant: Participant, rng: np.random.Generator) -> FloatArray:
+    """Colour the arm's vertices (n, 3), linear: palm and back, creases, blotches, cloth."""
+    palmar, crease = arm.skin.T
+    color = participant.skin + palmar[:, None] * (participant.palm_skin - participant.skin)
+    waves = rng.normal(0.0, 1.0, (8, 3)) * 130.0  # blotches of about 15-50 mm
+    blotch = np.cos(arm.vertices @ waves.T + rng.uniform(0, 2 * np.pi, 8)).mean(axis=1)
+    color = color * (1.0 + 0.12 * blotch[:, None] * (0.6, 1.0, 1.0)) * (1.0 - 0.16 * crease[:, None])
+    cloth = np.zeros(len(color), dtype=np.bool_)
+    cloth[arm.triangles[arm.parts == Part.SLEEVE]] = True
+    color[cloth] = participant.cloth * (1.0 + 0.05 * np.cos(arm.vertices[cloth] @ waves[:1].T))
+    return np.asarray(np.clip(color, 0.02, 0.98) ** 2)  # sRGB's curve, near enough
+
+
+def draw_empty(backdrop: Backdrop) -> Rendered:
+    """Draw the room alone."""
+    parts = np.zeros(backdrop.depth_m.shape, dtype=np.uint8)
+    return Rendered(backdrop.depth_m, backdrop.cos_tilt, parts, backdrop.linear)
+
+
+def draw(
+    arm: Arm,
+    colors: FloatArray,
+    staged: Staged,
+    moment: Moment,
+    participant: Participant,
+    backdrop: Backdrop,
+    rays: FloatArray,
+    intrinsics: Intrinsics,
+) -> Rendered:
+    """Draw the arm before the room.
+
+    Args:
+        colors: (n, 3) linear colour of the arm's vertices.
+        rays: (H, W, 3) of all pixels.
+    """
+    scene = scene_of(staged.vertices, arm.triangles)
+    window = _window(staged.vertices, intrinsics)
+    hits = cast(scene, rays[window])
+    behind = backdrop.depth_m[window]
+    hit = hits.hit_mask & ~(hits.depth_m > behind)
+
+    depth, cos_tilt = backdrop.depth_m.copy(), backdrop.cos_tilt.copy()
+    parts = np.zeros(depth.shape, dtype=np.uint8)
+    depth[window][hit] = hits.depth_m[hit]
+    parts[window][hit] = arm.parts[hits.triangle[hit]]
+    ray = rays[window][hit]
+    ray = ray / np.linalg.norm(ray, axis=1, keepdims=True)
+    lit = _shade(arm, colors, staged, moment, participant, hits, hit, ray, scene)
+    cos_tilt[window][hit] = np.abs(np.einsum("ij,ij->i", hits.normals[hit], ray))
+
+    linear = backdrop.linear * _wall_light(scene, backdrop, rays, moment, participant)[..., None]
+    cover = _coverage(scene, hit, rays[window], behind, intrinsics)[..., None]
+    arm_color = np.zeros((*hit.shape, 3), dtype=np.float32)
+    arm_color[hit] = lit
+    linear[window] += cover * (_spread(arm_color, hit) - linear[window])
+    return Rendered(depth, cos_tilt, parts, linear)
+
+
+def photograph(linear: FloatArray, exposure: float, noise: float, rng: np.random.Generator) -> ColorImage:
+    """Expose a linear picture: blur, curve, noise, 8 bits.
+
+    Args:
+        linear: (H, W, 3), 1 is white.
+        noise: standard deviation, levels of 255.
+    """
+    blurred = cv2.GaussianBlur(linear, (0, 0), _COLOR_BLUR_PX)
+    levels = 255.0 * np.sqrt(np.clip(blurred * np.float32(exposure), 0.0, 1.0))
+    grain = rng.standard_normal(linear.shape[:2], dtype=np.float32) * np.float32(noise)
+    # one field, shifted, serves all channels: most of a Bayer sensor's noise is common to them
+    for channel, shift in enumerate((0, 7, 13)):
+        levels[..., channel] += 0.8 * grain + 0.6 * np.roll(grain, 97 + shift * 31, axis=channel % 2)
+    return np.asarray(np.clip(np.rint(levels), 0, 255), dtype=np.uint8)
+
+
+def _window(vertices: FloatArray, intrinsics: Intrinsics) -> tuple[slice, slice]:
+    """Find the part of the picture that can show the arm."""
+    if vertices[:, 2].min() < 0.05:  # at the camera's own place pixels mean nothing
+        return slice(0, intrinsics.height), slice(0, intrinsics.width)
+    u, v = project(vertices, intrinsics).T
+    rows = np.clip([int(v.min()) - 2, int(v.max()) + 3], 0, intrinsics.height)
+    columns = np.clip([int(u.min()) - 2, int(u.max()) + 3], 0, intrinsics.width)
+    return slice(*rows), slice(*columns)
+
+
+def _shade(
+    arm: Arm,
+    colors: FloatArray,
+    staged: Staged,
+    moment: Moment,
+    participant: Participant,
+    hits: Hits,
+    hit: BoolArray,
+    ray: FloatArray,
+    scene: Any,
+) -> FloatArray:
+    """Light the hits: ambient, Lambert and Blinn-Phong, with the arm's own shadow."""
+    corners = arm.triangles[hits.triangle[hit]]
+    weights = hits.weights[hit].astype(np.float32)
+    normals = np.einsum("nk,nkc->nc", weights, staged.normals.astype(np.float32)[corners])
+    albedo = np.einsum("nk,nkc->nc", weights, colors.astype(np.float32)[corners])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    normals *= -np.sign(np.einsum("ij,ij->i", normals, ray) + 1e-9)[:, None]
+    light = moment.light.astype(np.float32)
+    # 2 mm off the skin, or a mesh of 2 mm triangles would shade itself
+    points = ray * (hits.depth_m[hit] / ray[:, 2])[:, None] + 0.002 * normals
+    open_sky = ~blocked(scene, np.broadcast_to(light, points.shape), points)
+    facing = np.clip(np.einsum("ij,j->i", normals, light), 0.0, None) * open_sky
+    half = light - ray
+    half /= np.linalg.norm(half, axis=1, keepdims=True)
+    gloss = participant.gloss * np.clip(np.einsum("ij,ij->i", normals, half), 0, None) ** _SHININESS * open_sky
+    # skin turned from the open room gets less of the light that comes from everywhere
+    round_about = participant.ambient * (0.65 - 0.35 * normals[:, 2])
+    bright = (round_about + (1.0 - participant.ambient) * facing)[:, None] * participant.tint
+    return np.asarray(albedo * bright + gloss[:, None], dtype=np.float32)
+
+
+def _wall_light(
+    scene: Any, backdrop: Backdrop, rays: FloatArray, moment: Moment, participant: Participant
+) -> FloatArray:
+    """Darken the room where the arm stands in its light: (H, W), 1 where it does not."""
+    height, width = backdrop.depth_m.shape
+    coarse = rays[::_SHADOW_STEP, ::_SHADOW_STEP]
+    points = coarse * np.nan_to_num(backdrop.depth_m[::_SHADOW_STEP, ::_SHADOW_STEP], nan=0.0)[..., None]
+    dark = np.zeros(coarse.shape[:2], dtype=np.float32)
+    wall = points[..., 2] > 0
+    dark[wall] = blocked(scene, np.broadcast_to(moment.light, points[wall].shape), points[wall])
+    dark = cv2.resize(cv2.GaussianBlur(dark, (0, 0), 1.2), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(1.0 - np.float32(0.8 * (1.0 - participant.ambient)) * dark)
+
+
+def _coverage(scene: Any, hit: BoolArray, rays: FloatArray, behind: FloatArray, intrinsics: Intrinsics) -> FloatArray:
+    """Say which share of each pixel the arm covers, by casting four more rays along its outline."""
+    whole = hit.astype(np.uint8)
+    window = np.ones((3, 3), dtype=np.uint8)
+    outline = cv2.dilate(whole, window) != cv2.erode(whole, window)
+    cover = hit.astype(np.float32)
+    between = rays[outline]
+    shifts = np.array([[du / intrinsics.fx, dv / intrinsics.fy, 0.0] for du, dv in _SUBPIXELS], dtype=np.float32)
+    depth = cast(scene, between[:, None] + shifts).depth_m
+    cover[outline] = np.mean(np.isfinite(depth) & ~(depth > behind[outline][:, None]), axis=1)
+    return cover
+
+
+def _spread(color: FloatArray, hit: BoolArray) -> FloatArray:
+    """Carry the arm's colour one pixel over its outline, for the pixels it covers in part."""
+    weight = cv2.blur(hit.astype(np.float32), (3, 3))
+    around = cv2.blur(color, (3, 3)) / np.maximum(weight, 1e-6)[..., None]
+    return np.where(hit[..., None], color, around)

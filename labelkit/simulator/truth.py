@@ -1,0 +1,156 @@
+"""What is exactly true of a simulated frame: one row of truth.csv."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labelkit.geometry.camera import project
+from labelkit.geometry.orientation import angle_between, angles_deg_from_normal, view_from_camera
+from labelkit.records import Intrinsics
+from labelkit.simulator.people import Moment, Participant
+from labelkit.simulator.render import Rendered
+from labelkit.simulator.rig import Part
+from labelkit.simulator.skeleton import FOREARM_BONE, UPPER_ARM_BONE, digit_bone
+from labelkit.simulator.stage import Staged
+
+_DIGITS = ("thumb", "index", "middle", "ring", "little")
+
+
+@dataclass(frozen=True)
+class TruthRow:
+    """One frame of truth.csv (docs/simulator.md says what each column is); None is an empty field."""
+
+    participant: str
+    recording: str  # folder relative to raw/
+    frame: str  # depth file relative to raw/, with forward slashes
+    hand: int  # 0: nobody is there
+    handedness: str
+    sleeve: int
+    backdrop: str
+    nx: float | None = None
+    ny: float | None = None
+    nz: float | None = None
+    azimuth: float | None = None
+    elevation: float | None = None
+    view_azimuth: float | None = None
+    view_elevation: float | None = None
+    in_plane: float | None = None
+    tilt: float | None = None
+    distance: float | None = None
+    palm_x: float | None = None
+    palm_y: float | None = None
+    palm_z: float | None = None
+    palm_u: float | None = None
+    palm_v: float | None = None
+    box_x0: float | None = None
+    box_y0: float | None = None
+    box_x1: float | None = None
+    box_y1: float | None = None
+    wrist_u: float | None = None
+    wrist_v: float | None = None
+    thumb_u: float | None = None
+    thumb_v: float | None = None
+    index_u: float | None = None
+    index_v: float | None = None
+    middle_u: float | None = None
+    middle_v: float | None = None
+    ring_u: float | None = None
+    ring_v: float | None = None
+    little_u: float | None = None
+    little_v: float | None = None
+    wrist_bend: float | None = None
+    wrist_flexion: float | None = None
+    wrist_deviation: float | None = None
+    palm_pixels: int | None = None
+    hand_pixels: int | None = None
+
+
+def truth_of_empty(participant: Participant, frame: str) -> TruthRow:
+    """State that nobody is there."""
+    return TruthRow(
+        participant=participant.name,
+        recording=participant.name,
+        frame=frame,
+        hand=0,
+        handedness="left" if participant.shape.left else "right",
+        sleeve=int(participant.shape.sleeve_mm is not None),
+        backdrop=participant.backdrop,
+    )
+
+
+def truth_of(
+    participant: Participant,
+    frame: str,
+    moment: Moment,
+    staged: Staged,
+    rendered: Rendered,
+    intrinsics: Intrinsics,
+) -> TruthRow:
+    """State what is true of a frame with a hand."""
+    normal = staged.normal
+    view = view_from_camera(staged.ray)
+    fingers = view @ -staged.turn[:, 1]
+    forearm = staged.joints[UPPER_ARM_BONE] - staged.joints[FOREARM_BONE]
+    azimuth, elevation = angles_deg_from_normal(normal)
+    view_azimuth, view_elevation = angles_deg_from_normal(view @ normal)
+    palm_u, palm_v = project(staged.centre, intrinsics)
+    flexion, deviation = np.rad2deg(moment.pose.wrist)
+    # the thumb's second joint is its knuckle, as in hand models with 21 joints; its first is at the wrist
+    roots = [FOREARM_BONE, digit_bone(0, 1), *(digit_bone(digit, 0) for digit in range(1, 5))]
+    at: dict[str, Any] = {
+        f"{name}_{axis}": float(value)
+        for name, pixel in zip(("wrist", *_DIGITS), project(staged.joints[roots], intrinsics), strict=True)
+        for axis, value in zip("uv", pixel, strict=True)
+    }
+    return dataclasses.replace(
+        truth_of_empty(participant, frame),
+        hand=1,
+        nx=float(normal[0]),
+        ny=float(normal[1]),
+        nz=float(normal[2]),
+        azimuth=float(azimuth),
+        elevation=float(elevation),
+        view_azimuth=float(view_azimuth),
+        view_elevation=float(view_elevation),
+        in_plane=float(np.rad2deg(np.arctan2(fingers[0], -fingers[1]))),
+        tilt=float(np.rad2deg(angle_between(normal, -staged.centre))),
+        distance=float(np.linalg.norm(staged.centre)),
+        palm_x=float(staged.centre[0]),
+        palm_y=float(staged.centre[1]),
+        palm_z=float(staged.centre[2]),
+        palm_u=float(palm_u),
+        palm_v=float(palm_v),
+        box_x0=float(staged.box[0]),
+        box_y0=float(staged.box[1]),
+        box_x1=float(staged.box[2]),
+        box_y1=float(staged.box[3]),
+        **at,
+        wrist_bend=float(np.rad2deg(angle_between(forearm, staged.turn[:, 1]))),
+        wrist_flexion=float(flexion),
+        wrist_deviation=float(deviation),
+        palm_pixels=int(np.count_nonzero(rendered.parts == Part.PALM)),
+        hand_pixels=int(np.isin(rendered.parts, [Part.PALM, Part.FINGERS, Part.EDGE]).sum()),
+    )
+
+
+def as_csv(rows: Iterable[TruthRow]) -> str:
+    """Write rows as CSV with a header; numbers to eight decimals, nothing where there is nothing."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(field.name for field in dataclasses.fields(TruthRow))
+    for row in rows:
+        writer.writerow(_shown(value) for value in dataclasses.astuple(row))
+    return text.getvalue()
+
+
+def _shown(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.8f}" if isinstance(value, float) else str(value)

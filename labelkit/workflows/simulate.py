@@ -1,0 +1,155 @@
+"""Make recordings of simulated hands, with the exact truth beside them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labelkit.errors import OutputExistsError
+from labelkit.files import PART_SUFFIX, make_folder, mendable, write_text
+from labelkit.processes import Progress, run_jobs
+from labelkit.settings import SimulateSettings, as_toml, load_settings
+
+if TYPE_CHECKING:
+    from labelkit.simulator.truth import TruthRow
+
+SETTINGS_FILE = "simulate.toml"  # says which folders are ours to overwrite
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What a simulation wrote."""
+
+    out: Path
+    raw: Path
+    truth: Path
+    participants: int
+    frames: int
+    seconds: float
+
+
+def simulate(
+    out: Path | str,
+    settings: SimulateSettings | None = None,
+    *,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Simulated:
+    """Write OUT/raw/<participant>/, OUT/truth.csv and OUT/simulate.toml, all of them or none.
+
+    Args:
+        out: folder; what else is in it stays as it is.
+        settings: what to record; the defaults where None.
+        overwrite: replace what an earlier simulation wrote there.
+        quiet: show no progress.
+    Raises:
+        OutputExistsError: OUT holds recordings already.
+        OutputError: no space or no permission.
+    """
+    settings = settings or SimulateSettings()
+    out, started = Path(out), time.monotonic()
+    old = _old_names(out, overwrite)
+    make_folder(out)
+    staging = out / f".simulate.{os.getpid()}{PART_SUFFIX}"
+    try:
+        make_folder(staging / "raw")
+        rows = _record_all(staging, settings, quiet)
+        _write_truth(staging, rows)
+        # the number of workers changes no byte of the result, this file included
+        write_text(staging / SETTINGS_FILE, as_toml(settings.model_copy(update={"workers": 0})))
+        with mendable(out):
+            _remove(out, old)
+            _move_in(staging, out)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Simulated(
+        out=out,
+        raw=out / "raw",
+        truth=out / "truth.csv",
+        participants=settings.participants,
+        frames=len(rows),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _old_names(out: Path, overwrite: bool) -> list[str]:
+    """List what an earlier simulation left in `out`, or refuse to touch it."""
+    present = [name for name in ("raw", "truth.csv", "truth", SETTINGS_FILE) if (out / name).exists()]
+    if not present:
+        return []
+    if not (out / SETTINGS_FILE).is_file():
+        raise OutputExistsError(
+            f"{out / present[0]} exists and labelkit simulate did not write it ({SETTINGS_FILE} is not beside "
+            "it); choose another OUT"
+        )
+    if not overwrite:
+        raise OutputExistsError(
+            f"{out / present[0]} exists; choose another OUT, or replace the earlier simulation with --overwrite"
+        )
+    earlier = load_settings(SimulateSettings, config=out / SETTINGS_FILE, environment={})
+    people = [f"raw/{_participant_name(index)}" for index in range(earlier.participants)]
+    return [*people, "truth.csv", "truth", SETTINGS_FILE]
+
+
+def _participant_name(index: int) -> str:
+    return f"p{index + 1:02d}"
+
+
+def _remove(out: Path, names: list[str]) -> None:
+    for name in names:
+        path = out / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _move_in(staging: Path, out: Path) -> None:
+    """Move the finished result in; truth.csv last, so that its presence says that all is there."""
+    for name in (SETTINGS_FILE, "truth"):
+        if (staging / name).exists():
+            (staging / name).replace(out / name)
+    (out / "raw").mkdir(exist_ok=True)
+    for recording in sorted((staging / "raw").iterdir()):
+        recording.replace(out / "raw" / recording.name)
+    (staging / "truth.csv").replace(out / "truth.csv")
+
+
+def _write_truth(staging: Path, rows: list[TruthRow]) -> None:
+    from labelkit.simulator.truth import as_csv
+
+    write_text(staging / "truth.csv", as_csv(rows))
+
+
+def _record_all(staging: Path, settings: SimulateSettings, quiet: bool) -> list[TruthRow]:
+    from tqdm import tqdm
+
+    record = partial(_record, staging, settings)
+    total = settings.participants * settings.frames
+    hidden = True if quiet else None  # None: where stderr is no terminal
+    with tqdm(total=total, desc="simulate", unit=" frames", file=sys.stderr, disable=hidden) as bar:
+        parts = run_jobs(
+            record, range(settings.participants), settings.workers, lambda done, _: bar.update(done - bar.n)
+        )
+    return [row for part in parts for row in part]
+
+
+def _record(staging: Path, settings: SimulateSettings, index: int, progress: Progress) -> list[TruthRow]:
+    from labelkit.simulator.recorder import record
+
+    return record(
+        staging / "raw",
+        seed=settings.seed,
+        index=index,
+        frames=settings.frames,
+        reach_deg=settings.reach_deg,
+        correlated=settings.correlated_noise,
+        masks=staging / "truth" if settings.with_masks else None,
+        on_frame=lambda: progress(True),
+    )

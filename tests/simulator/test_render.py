@@ -1,0 +1,104 @@
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from labelkit.geometry.camera import deproject
+from labelkit.simulator.backdrop import Backdrop
+from labelkit.simulator.hand import build_arm
+from labelkit.simulator.people import draw_moments
+from labelkit.simulator.recorder import INTRINSICS
+from labelkit.simulator.render import draw, photograph
+from labelkit.simulator.rig import Part
+from labelkit.simulator.stage import stage
+
+
+def least_squares_normal(points):
+    normal = np.linalg.lstsq(points, np.ones(len(points)), rcond=None)[0]
+    return -normal / np.linalg.norm(normal)
+
+
+@pytest.mark.parametrize("kind", ["wall", "clutter", "none"])
+def test_exact_depth_of_the_palm_agrees_with_the_true_plane(film_sets, kind):
+    film_set, moments = film_sets[kind]
+    for moment in moments[2::9]:
+        staged, rendered = film_set.shoot(moment)
+        points = deproject(rendered.depth_m, rendered.parts == Part.PALM, INTRINSICS)
+        normal = least_squares_normal(points)
+        assert np.rad2deg(np.arccos(normal @ staged.normal)) < 1.2
+        heights = (points - staged.centre) @ staged.normal
+        assert abs(heights.mean()) < 0.001
+        assert np.abs(heights).max() < 0.010
+
+
+@pytest.mark.parametrize("kind", ["wall", "clutter", "none"])
+def test_the_arm_leaves_the_picture_and_the_hand_does_not(film_sets, kind):
+    film_set, moments = film_sets[kind]
+    for moment in moments[2::9]:
+        parts = film_set.shoot(moment)[1].parts
+        rim = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+        assert np.isin(rim, [Part.FOREARM, Part.SLEEVE]).any()
+        assert not np.isin(rim, [Part.PALM, Part.FINGERS, Part.EDGE]).any()
+
+
+def test_nothing_in_the_room_is_nearer_than_the_hand(film_sets):
+    for kind in ("wall", "clutter"):
+        film_set, _ = film_sets[kind]
+        assert np.nanmin(film_set.backdrop.depth_m) > 1.1
+    assert np.isnan(film_sets["none"][0].backdrop.depth_m).all()
+
+
+def test_an_empty_frame_shows_the_room_alone(film_sets):
+    film_set, _ = film_sets["wall"]
+    staged, rendered = film_set.shoot(None)
+    assert staged is None
+    assert not rendered.parts.any()
+    assert np.array_equal(rendered.depth_m, film_set.backdrop.depth_m)
+
+
+def test_a_left_hand_in_the_mirrored_place_gives_the_mirrored_picture(film_sets):
+    film_set, moments = film_sets["none"]
+    moment, person = moments[20], film_set.participant
+    other = build_arm(dataclasses.replace(person.shape, left=not person.shape.left))
+    pose = dataclasses.replace(moment.pose, upper_arm=moment.pose.upper_arm * [-1, 1, 1])
+    mirrored = dataclasses.replace(
+        moment,
+        angles_deg=moment.angles_deg * [-1, 1],
+        in_plane_rad=-moment.in_plane_rad,
+        place=np.array([1.0 - moment.place[0], moment.place[1]]),
+        pose=pose,
+    )
+    nothing = Backdrop(*(np.full_like(a, np.nan) for a in dataclasses.astuple(film_set.backdrop)))
+    pictures = [
+        draw(arm, film_set.colors, stage(arm, m, INTRINSICS), m, person, nothing, film_set.rays, INTRINSICS)
+        for arm, m in ((film_set.arm, moment), (other, mirrored))
+    ]
+    assert np.mean(pictures[0].parts != pictures[1].parts[:, ::-1]) < 1e-4
+
+
+def test_the_hand_stands_out_from_the_wall_and_is_redder_than_blue(film_sets):
+    film_set, moments = film_sets["wall"]
+    moment = moments[10]
+    _, rendered = film_set.shoot(moment)
+    _, color = film_set.develop(moment, rendered, np.random.default_rng(0))
+    hand = color[cv2.erode((rendered.parts == Part.PALM).astype(np.uint8), np.ones((5, 5))) > 0]
+    assert color.dtype == np.uint8
+    assert hand[:, 0].mean() > hand[:, 2].mean() + 15
+    assert 40 < hand.mean() < 235
+
+
+def test_a_turning_hand_changes_its_shading(film_sets):
+    film_set, _ = film_sets["wall"]
+    means = []
+    for moment in draw_moments(7, 0, 40, 45.0, film_set.participant)[2::6]:
+        _, rendered = film_set.shoot(moment)
+        means.append(rendered.linear[rendered.parts == Part.PALM].mean())
+    assert np.std(means) / np.mean(means) > 0.03
+
+
+def test_colour_noise_has_the_scatter_asked_for():
+    grey = np.full((200, 200, 3), 0.25, dtype=np.float32)
+    picture = photograph(grey, 1.0, 2.0, np.random.default_rng(0)).astype(float)
+    assert picture.mean() == pytest.approx(127.5, abs=0.5)
+    assert picture.std() == pytest.approx(2.0, rel=0.1)
