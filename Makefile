@@ -1,0 +1,47 @@
+# `make demo` and `make test` do all their own set-up; the rest is for those who change the code.
+# PYTHON=python3.12 chooses the interpreter of a new .venv, ARGS="-k camera -x" goes to pytest.
+
+BIN := .venv/bin
+export PYTHON
+
+# Each test process may start TensorFlow: more threads than cores only slow one another down.
+TESTS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2 \
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+
+.PHONY: help setup demo test check lint fast fix bench lock clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup:  ## make .venv with all that is needed (every target does this first)
+	@bash scripts/setup.sh
+
+demo: setup  ## simulate, build, map, train and report, in demo/
+	$(BIN)/labelkit demo demo/
+
+test: setup  ## all tests
+	$(TESTS) $(ARGS)
+
+check: lint fast  ## format, lint, types and the tests that are fast
+
+lint: setup  ## format, lint and types
+	$(BIN)/ruff format --check . || { echo "not formatted; make fix mends it"; exit 1; }
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+fast: setup  ## the tests that are not marked slow
+	$(TESTS) -m "not slow" $(ARGS)
+
+fix: setup  ## format, and mend what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup  ## measure; results in benchmarks/results/
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit; done
+
+lock: setup  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
+
+clean:  ## remove .venv and what tests, tools and the demo left
+	rm -rf .venv .pytest_cache .hypothesis .mypy_cache .ruff_cache build dist demo benchmarks/results
