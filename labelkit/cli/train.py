@@ -35,16 +35,16 @@ def _text(result: TrainResult) -> str:
     against = "" if result.cmae_ratio is None else f" ({result.cmae_ratio:.0%} of the constant predictor's)"
     return "\n".join(
         (
-            f"{result.model}, {result.parameters:,} parameters, {result.epochs} epochs in {result.seconds:.0f} s "
+            f"{result.model}: {result.parameters:,} parameters, {result.epochs} epochs in {result.seconds:.0f} s "
             f"({result.samples_per_s:.0f} samples/s)",
-            f"test: {result.test_samples} samples of {people} participant{'s' if people > 1 else ''} never trained on; "
-            f"weights of epoch {result.best_epoch}",
+            f"test of epoch {result.best_epoch} on {result.test_samples} samples of {people} unseen "
+            f"participant{'s' if people > 1 else ''}:",
             f"  CMAE                     {result.cmae_deg:6.2f} deg{against}",
             f"  constant predictor       {result.constant_cmae_deg:6.2f} deg",
             f"  MAE azimuth              {result.mae_azimuth_deg:6.2f} deg",
             f"  MAE elevation            {result.mae_elevation_deg:6.2f} deg",
             f"  between normals, median  {result.normal_median_deg:6.2f} deg",
-            f"run: {result.run} (report.json, predictions.csv, history.csv, weights)",
-            f"again with other settings: labelkit train --config {result.run}/settings.toml --epochs 60",
+            f"run: {result.run} (report.json, predictions.csv, weights, ...)",
+            f"again, changed: labelkit train --config {result.run}/settings.toml --epochs 60",
         )
     )

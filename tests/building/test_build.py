@@ -11,9 +11,9 @@ from filelock import FileLock
 
 from labelkit.building import build as module
 from labelkit.building.build import build
-from labelkit.processes import WorkerDiedError
 from labelkit.dataset.dataset import open_dataset
 from labelkit.errors import OutputExistsError
+from labelkit.processes import WorkerDiedError
 from labelkit.recordings import find_recordings
 from labelkit.settings import BuildSettings
 

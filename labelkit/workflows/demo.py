@@ -1,0 +1,129 @@
+"""The whole job on simulated recordings, in one folder."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labelkit.errors import OutputExistsError
+from labelkit.files import make_folder, write_text
+from labelkit.settings import BuildSettings, DemoSettings, SimulateSettings, TrainSettings, as_toml
+from labelkit.workflows.build_dataset import BuildResult, build_dataset
+from labelkit.workflows.coverage_map import coverage_map
+from labelkit.workflows.simulate import Simulated, simulate
+from labelkit.workflows.train import TrainResult, train
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SETTINGS_NAME = "demo.toml"  # marks a folder as a demo's own
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made, all of it below `out`.
+
+    Attributes:
+        map: the picture of the coverage map.
+        filled_share: share of the reachable cells that hold at least one sample.
+        label_error_median_deg: angle between labelled and true normal, over all samples.
+    """
+
+    out: str
+    simulated: Simulated
+    built: BuildResult
+    map: str
+    filled_share: float
+    label_error_median_deg: float
+    trained: TrainResult
+    seconds: float
+
+
+def demo(
+    out: Path | str = "demo",
+    settings: DemoSettings | None = None,
+    *,
+    quiet: bool = False,
+    announce: Callable[[str], None] = lambda step: None,  # noqa: ARG005
+) -> DemoResult:
+    """Simulate recordings, build the dataset, draw its map and train a network, in one folder.
+
+    A demo that is there already is made anew; any other folder that is not empty is left alone.
+
+    Args:
+        announce: is told of each step as it begins.
+    Raises:
+        OutputExistsError: `out` holds something that is no demo.
+        OutputError: no space or no permission.
+    """
+    settings = settings or DemoSettings()
+    out, began = Path(out), time.monotonic()
+    _claim(out, settings)
+    announce("1/4 simulate recordings")
+    simulated = simulate(
+        out,
+        SimulateSettings(participants=settings.participants, frames=settings.frames, seed=settings.seed),
+        overwrite=True,
+        quiet=quiet,
+    )
+    announce("2/4 build the dataset")
+    built = build_dataset(out / "raw", out / "dataset", BuildSettings(), overwrite=True, quiet=quiet)
+    announce("3/4 draw the coverage map")
+    covered = coverage_map(out / "dataset", out / "coverage-map.png")
+    announce("4/4 train a network")
+    trained = train(
+        out / "dataset",
+        TrainSettings(epochs=settings.epochs, seed=settings.seed),
+        out=out / "runs" / "vanilla",
+        overwrite=True,
+        quiet=quiet,
+    )
+    return DemoResult(
+        out=str(out),
+        simulated=simulated,
+        built=built,
+        map=str(out / "coverage-map.png"),
+        filled_share=covered.whole.filled_share,
+        label_error_median_deg=label_error_median_deg(out / "dataset", simulated.truth),
+        trained=trained,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _claim(out: Path, settings: DemoSettings) -> None:
+    if out.is_dir() and any(out.iterdir()) and not (out / SETTINGS_NAME).is_file():
+        raise OutputExistsError(f"{out}: is not empty and no demo; name a new folder for the demo")
+    make_folder(out)
+    write_text(out / SETTINGS_NAME, as_toml(settings))
+
+
+def label_error_median_deg(dataset: Path | str, truth: Path | str) -> float:
+    """Measure how far a simulated dataset's normals are from the truth, as the camera saw the hand.
+
+    Args:
+        dataset: built from the simulation's raw/.
+        truth: the simulation's truth.csv.
+    Returns:
+        Median angle between labelled and true normal, degrees.
+    """
+    import numpy as np
+
+    from labelkit.dataset.dataset import open_dataset
+    from labelkit.geometry.orientation import angle_between, mirrored
+
+    with Path(truth).open(newline="", encoding="utf-8") as file:
+        true_normal = {row["frame"]: _normal(row) for row in csv.DictReader(file) if row["nx"]}
+    samples = [row for row in open_dataset(dataset).table().to_pylist() if row["status"] == "sample"]
+    labelled = np.array([_normal(row) for row in samples])
+    labelled = np.where([[row["mirrored"]] for row in samples], mirrored(labelled), labelled)
+    return float(
+        np.rad2deg(np.median(angle_between(labelled, np.array([true_normal[row["frame"]] for row in samples]))))
+    )
+
+
+def _normal(row: dict[str, Any]) -> list[float]:
+    return [float(row[key]) for key in ("nx", "ny", "nz")]

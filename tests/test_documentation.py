@@ -1,0 +1,90 @@
+"""What the documentation shows is run: a user's first session, and every link between its pages."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import labelkit
+from labelkit.cli.program import COMMANDS
+from labelkit.settings import SimulateSettings
+
+REPOSITORY = Path(labelkit.__file__).parents[1]
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def commands_shown(page):
+    """Yield the lines of a page that are labelkit commands, comments taken off."""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if re.match(r"(    )?labelkit [a-z]", line):
+            yield line.partition("#")[0].strip()
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    out = tmp_path_factory.mktemp("documentation")
+    labelkit.simulate(out, SimulateSettings(participants=3, frames=10, seed=2), quiet=True)
+    return out / "raw"
+
+
+@pytest.mark.slow
+def test_the_session_in_the_readme_runs_from_raw_to_a_network_that_reloads(raw, tmp_path):
+    from labelkit.training.load import load_run
+
+    shutil.copytree(raw, tmp_path / "raw")
+    (session,) = blocks(REPOSITORY / "README.md", "sh")
+    environment = {**os.environ, "LABELKIT_TRAIN_EPOCHS": "1", "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    ran = subprocess.run(
+        ["sh", "-e", "-c", session], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "constant predictor" in ran.stdout
+    assert load_run(tmp_path / "runs" / "vanilla").model.count_params() > 0
+
+
+def test_the_python_in_the_readme_runs(raw, tmp_path, monkeypatch):
+    monkeypatch.chdir(raw.parent)
+    (code,) = blocks(REPOSITORY / "README.md", "python")
+    scope = {}
+    exec(code.replace('"dataset"', repr(str(tmp_path / "dataset"))), scope)
+    assert scope["sample"]["rgb128"].shape == (128, 128, 3)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_every_link_of_a_page_leads_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(\s*([^)#\s]+)", text):
+        if not target.startswith(("http:", "https:")):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_every_command_a_page_shows_is_one_with_flags_it_has(page):
+    for line in commands_shown(page):
+        name, *rest = shlex.split(line.replace("[", "").replace("]", ""))[1:]
+        if name.isupper() or name.startswith("-"):
+            continue
+        assert name in COMMANDS, line
+        shown = subprocess.run([sys.executable, "-m", "labelkit", name, "--help"], capture_output=True, text=True)
+        for flag in (word.partition("=")[0] for word in rest if word.startswith("--")):
+            assert re.search(rf"{flag}\b", shown.stdout), line
+
+
+def test_the_index_leads_to_every_page():
+    index = (REPOSITORY / "docs" / "README.md").read_text(encoding="utf-8")
+    decisions = (REPOSITORY / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    for page in (REPOSITORY / "docs").rglob("*.md"):
+        where = decisions if page.parent.name == "decisions" else index
+        if page.name != "README.md":
+            assert page.name in where, page
