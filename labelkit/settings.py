@@ -143,17 +143,18 @@ class TrainSettings(Settings):
     command: ClassVar[str] = "train"
 
     model: str = Field("vanilla", description="network family")
-    # One number says how the pixels reach every branch; it is part of the network (docs/decisions/normalisation.md).
-    input: Literal["rgb", "grey"] = Field("rgb", description="what the network sees")
+    # Grey: with few people a network knows each by skin and backdrop; unseen people lose 3 degrees by colour
+    # (docs/decisions/network.md).
+    input: Literal["rgb", "grey"] = Field("grey", description="what the network sees")
     normalisation: Literal["scale", "standardise"] = Field(
         "standardise", description="pixels to -1..1, or each sample to mean 0 and deviation 1"
     )
-    # The network: FACTS, Keras: 2 stages of 16 filters of 5 pixels, dense 128, 65-76 ms a step on 2 cores.
-    kernel_size: int = Field(5, ge=1, le=31, description="side of the convolutions, pixels")
-    filters: int = Field(16, ge=1, le=512, description="filters of each convolution")
-    stages: int = Field(2, ge=1, le=4, description="convolutions in each branch, each halved after")
+    # The network: docs/decisions/network.md.
+    kernel_size: int = Field(3, ge=1, le=31, description="side of the convolutions, pixels")
+    filters: int = Field(12, ge=1, le=512, description="filters of the first stage; each next has twice as many")
+    stages: int = Field(4, ge=1, le=8, description="convolutions in each branch, each halved after")
     dense: int = Field(128, ge=1, le=4096, description="neurons of the first dense layer")
-    dropout: float = Field(0.3, ge=0, lt=1, description="share of the dense layers' inputs dropped")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of the dense layers' inputs dropped")
     # The fit.
     epochs: int = Field(30, ge=1, le=100_000, description="passes over the training samples, at most")
     patience: int = Field(10, ge=1, description="epochs without a better validation CMAE before stopping")

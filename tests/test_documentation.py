@@ -25,9 +25,11 @@ def blocks(page, language):
 
 
 def commands_shown(page):
-    """Yield the lines of a page that are labelkit commands, comments taken off."""
-    for line in page.read_text(encoding="utf-8").splitlines():
-        if re.match(r"(    )?labelkit [a-z]", line):
+    """Yield the lines of a page's code that are labelkit commands, comments taken off."""
+    text = page.read_text(encoding="utf-8")
+    code = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)) + "\n".join(re.findall(r"(?m)^    +(.*)$", text))
+    for line in code.splitlines():
+        if line.startswith("labelkit "):
             yield line.partition("#")[0].strip()
 
 

@@ -118,4 +118,4 @@ def tangent_basis(normal: FloatArray) -> FloatArray:
 
 def mirrored(vectors: FloatArray) -> FloatArray:
     """Mirror vectors (..., 3) left to right, as a mirrored picture shows them."""
-    return np.asarray(vectors) * np.array([-1.0, 1.0, 1.0])
+    return np.asarray(np.asarray(vectors) * (-1.0, 1.0, 1.0))

@@ -1,0 +1,1 @@
+"""What is done to pictures: finding the hand, cropping it, shrinking it. Pure functions of arrays."""

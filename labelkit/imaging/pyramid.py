@@ -1,0 +1,44 @@
+"""Halve pictures exactly: the multiresolution input of the network."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.records import ColorImage
+
+
+def color_pyramid(image: ColorImage, levels: int = 3) -> tuple[ColorImage, ...]:
+    """Shrink a picture by halves, each pixel the mean of four above it, rounded half up.
+
+    Args:
+        image: (S, S, C) uint8, S divisible by 2 ** (levels - 1).
+    Returns:
+        The picture itself and `levels - 1` halvings.
+    """
+    found = [image]
+    for _ in range(levels - 1):
+        a, b, c, d = (quarter.astype(np.uint16) for quarter in _quarters(found[-1]))
+        found.append(((a + b + c + d + 2) >> 2).astype(np.uint8))
+    return tuple(found)
+
+
+def depth_pyramid(depth_mm: NDArray[np.uint16], levels: int = 3) -> tuple[NDArray[np.uint16], ...]:
+    """Shrink a depth picture by halves, each pixel the mean of those of the four above that saw something.
+
+    Args:
+        depth_mm: (S, S) uint16, 0 where nothing was seen; S divisible by 2 ** (levels - 1).
+    Returns:
+        The picture itself and `levels - 1` halvings, rounded half up; 0 where all four saw nothing.
+    """
+    found = [depth_mm]
+    for _ in range(levels - 1):
+        four = np.stack(_quarters(found[-1])).astype(np.uint32)
+        seen = np.count_nonzero(four, axis=0)
+        divisor = np.maximum(seen, 1)
+        found.append(((2 * four.sum(axis=0) + divisor) // (2 * divisor)).astype(np.uint16))
+    return tuple(found)
+
+
+def _quarters(image: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
+    return image[::2, ::2], image[::2, 1::2], image[1::2, ::2], image[1::2, 1::2]

@@ -1,0 +1,78 @@
+"""What makes a hand unfit for a label. Each check is one function; None means fit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelkit.records import ColorImage, FloatArray, Frame, Intrinsics, Reason, Rejection
+
+# Half the breadth of a seven-year-old's palm (5th percentile 57 mm), less two rows of mixed pixels.
+_NARROWEST_MM = 26.5
+
+
+def check_size(frame: Frame, intrinsics: Intrinsics) -> Rejection | None:
+    """Reject a depth picture that is not the calibration's."""
+    expected = (intrinsics.height, intrinsics.width)
+    if frame.depth_m.shape == expected:
+        return None
+    return Rejection(Reason.SIZE, f"depth is {_size(frame.depth_m.shape)}, its calibration is for {_size(expected)}")
+
+
+def check_color_size(color: ColorImage, intrinsics: Intrinsics) -> Rejection | None:
+    """Reject a colour picture that is not the calibration's, or no RGB."""
+    expected = (intrinsics.height, intrinsics.width, 3)
+    if color.shape == expected:
+        return None
+    return Rejection(Reason.SIZE, f"colour is {_size(color.shape)}, its calibration is for {_size(expected)}")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(str(n) for n in (*shape[1::-1], *shape[2:]))
+
+
+def check_points(n: int, min_points: int) -> Rejection | None:
+    """Reject a palm with too few points for a plane."""
+    if n >= min_points:
+        return None
+    return Rejection(Reason.TOO_FEW_POINTS, f"{n} points on the palm, {min_points} needed")
+
+
+def check_planar(
+    rms_mm: float, noise_mm: float, inlier_ratio: float, *, max_rms_mm: float, min_inliers: float
+) -> Rejection | None:
+    """Reject a palm that no plane describes: a fist, or something that is no hand.
+
+    Args:
+        rms_mm: rms distance of the inliers from the plane.
+        noise_mm: the part of it that the sensor makes.
+        inlier_ratio: share of the palm's points that are inliers.
+    """
+    if not inlier_ratio >= min_inliers:
+        found = f"{inlier_ratio:.0%} of the palm lies on a plane"
+        return Rejection(Reason.NOT_PLANAR, f"{found}, {min_inliers:.0%} needed")
+    uneven_mm = float(np.sqrt(np.clip(rms_mm**2 - noise_mm**2, 0.0, None)))
+    if not uneven_mm <= max_rms_mm:
+        return Rejection(Reason.NOT_PLANAR, f"the palm is uneven by {uneven_mm:.1f} mm rms, {max_rms_mm:g} allowed")
+    return None
+
+
+def check_tilt(normal: FloatArray, ray: FloatArray, max_tilt_deg: float) -> Rejection | None:
+    """Reject a palm seen too obliquely.
+
+    Args:
+        normal: (3,) unit, facing the camera.
+        ray: (3,) unit, from the camera to the palm.
+    """
+    tilt_deg = float(np.rad2deg(np.arccos(np.clip(-np.dot(normal, ray), -1.0, 1.0))))
+    if tilt_deg <= max_tilt_deg:
+        return None
+    return Rejection(Reason.TOO_OBLIQUE, f"the palm is tilted by {tilt_deg:.0f} degrees, {max_tilt_deg:g} allowed")
+
+
+def check_width(radius_mm: float) -> Rejection | None:
+    """Reject what is narrower than a palm as seen straight on: a hand seen from its side, a wrist."""
+    if radius_mm >= _NARROWEST_MM:
+        return None
+    return Rejection(
+        Reason.TOO_OBLIQUE, f"what is seen of the palm is {2 * radius_mm:.0f} mm wide: seen from the side?"
+    )

@@ -1,0 +1,1 @@
+"""Batches from the shards, the training loop, and the networks of finished runs."""

@@ -1,0 +1,65 @@
+"""A line per epoch for people, and a bar of the steps where there is a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from labelkit.training.trainer import Epoch
+
+HEADER = """\
+                  validation, degrees
+ epoch     loss   azimuth  elevation    CMAE   constant   samples/s    left"""
+
+
+def epoch_line(epoch: Epoch, best: Epoch, epochs: int, constant_cmae_deg: float, left_s: float) -> str:
+    """Write an epoch as a line of at most 80 columns; a star marks the best so far."""
+    return (
+        f"{epoch.epoch:>3}/{epochs:<4}{epoch.loss:>7.4f}{epoch.mae_azimuth_deg:>10.2f}{epoch.mae_elevation_deg:>11.2f}"
+        f"{epoch.cmae_deg:>8.2f}{'*' if epoch is best else ' '}{constant_cmae_deg:>10.2f}{epoch.samples_per_s:>12.0f}"
+        f"{_clock(left_s):>8}"
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+@contextmanager
+def shown(
+    epochs: int, steps: int, constant_cmae_deg: float, *, quiet: bool
+) -> Iterator[tuple[Callable[[], None], Callable[[Epoch, Epoch], None]]]:
+    """Show a training on stderr.
+
+    Args:
+        epochs: at most.
+        steps: of an epoch.
+        constant_cmae_deg: on validation, of the constant predictor.
+    Returns:
+        What to call after each step, and after each epoch with it and the best so far.
+    """
+    started = time.perf_counter()
+    with tqdm(total=steps, unit="step", file=sys.stderr, leave=False, disable=True if quiet else None) as bar:
+
+        def say(line: str) -> None:
+            if not quiet:
+                tqdm.write(line, file=sys.stderr)
+
+        def on_epoch(epoch: Epoch, best: Epoch) -> None:
+            left_s = (time.perf_counter() - started) / epoch.epoch * (epochs - epoch.epoch)
+            say(epoch_line(epoch, best, epochs, constant_cmae_deg, left_s))
+            bar.reset()
+            bar.set_description(f"epoch {epoch.epoch + 1}")
+
+        def on_step() -> None:
+            bar.update()
+
+        say(HEADER)
+        bar.set_description("epoch 1")
+        yield on_step, on_epoch

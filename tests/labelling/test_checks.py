@@ -1,0 +1,74 @@
+"""What makes a hand unfit: small tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from labelkit.geometry.orientation import unit
+from labelkit.labelling.checks import check_color_size, check_planar, check_points, check_size, check_tilt, check_width
+from labelkit.records import Frame, Reason
+from tests.scenes import KINECT
+
+
+def test_a_picture_of_another_size_than_its_calibration_is_named_with_both_sizes():
+    frame = Frame(np.zeros((424, 512), np.float32), lambda: np.zeros((1, 1, 3), np.uint8), 0.0)
+    rejection = check_size(frame, KINECT)
+    assert rejection
+    assert rejection.reason is Reason.SIZE
+    assert rejection.detail == "depth is 512x424, its calibration is for 640x480"
+    assert check_size(Frame(np.zeros((480, 640), np.float32), frame.read_color, 0.0), KINECT) is None
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (480, 640, 4), (960, 1280, 3)])
+def test_a_colour_picture_must_be_rgb_of_the_calibrations_size(shape):
+    rejection = check_color_size(np.zeros(shape, np.uint8), KINECT)
+    assert rejection
+    assert rejection.reason is Reason.SIZE
+    assert check_color_size(np.zeros((480, 640, 3), np.uint8), KINECT) is None
+
+
+@pytest.mark.parametrize(("n", "fit"), [(299, False), (300, True)])
+def test_a_plane_needs_its_points(n, fit):
+    rejection = check_points(n, 300)
+    assert (rejection is None) == fit
+    assert fit or rejection.reason is Reason.TOO_FEW_POINTS
+
+
+@pytest.mark.parametrize(
+    ("rms", "noise", "inliers", "fit"),
+    [
+        (3.0, 0.0, 0.9, True),
+        (4.1, 0.0, 0.9, False),
+        (4.1, 2.0, 0.9, True),  # the sensor's share is not the hand's fault
+        (3.0, 0.0, 0.59, False),
+        (1.0, 3.0, 1.0, True),
+        (np.nan, 1.0, 1.0, False),
+        (1.0, 1.0, np.nan, False),
+    ],
+)
+def test_a_palm_is_planar_within_its_limits_and_never_where_a_number_is_missing(rms, noise, inliers, fit):
+    rejection = check_planar(rms, noise, inliers, max_rms_mm=4.0, min_inliers=0.6)
+    assert (rejection is None) == fit
+    assert fit or rejection.reason is Reason.NOT_PLANAR
+
+
+@pytest.mark.parametrize(("tilt", "fit"), [(0, True), (59.9, True), (60.1, False), (90, False), (120, False)])
+def test_tilt_is_measured_against_the_viewing_ray(tilt, fit):
+    ray = unit(np.array([0.5, 0.0, 1.0]))
+    away = np.array([ray[2], 0.0, -ray[0]])
+    normal = -np.cos(np.deg2rad(tilt)) * ray + np.sin(np.deg2rad(tilt)) * away
+    rejection = check_tilt(normal, ray, 60.0)
+    assert (rejection is None) == fit
+    assert fit or rejection.reason is Reason.TOO_OBLIQUE
+
+
+@pytest.mark.parametrize(("radius", "fit"), [(43, True), (28, True), (25, False), (0, False), (np.nan, False)])
+def test_what_is_narrower_than_a_palm_is_seen_from_the_side(radius, fit):
+    rejection = check_width(radius)
+    assert (rejection is None) == fit
+    assert fit or rejection.reason is Reason.TOO_OBLIQUE
+
+
+def test_a_normal_that_is_no_number_is_too_oblique():
+    assert check_tilt(np.full(3, np.nan), np.array([0, 0, 1.0]), 60.0)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelkit.training import augment
+from labelkit.training.augment import augmented, moved_picture, relit, turn_and_mirror
+
+S = 128
+
+
+def blob_at(u, v):
+    """A picture with a bright spot at pixel (u, v)."""
+    y, x = np.mgrid[:S, :S]
+    spot = 200.0 * np.exp(-((x - u) ** 2 + (y - v) ** 2) / (2 * 3.0**2))
+    return np.repeat(spot[..., None], 3, axis=-1).astype(np.uint8)
+
+
+def spot_of(picture):
+    """Where the bright spot is, from the picture's centre, right and down, pixels."""
+    weight = picture[..., 0].astype(float)
+    y, x = np.mgrid[: len(picture), : len(picture)]
+    centre = (len(picture) - 1) / 2
+    return np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum() - centre
+
+
+@given(st.floats(-3, 3), st.sampled_from([-1.0, 1.0]), st.floats(0, 6.2))
+def test_the_label_moves_as_the_picture_does(turn, mirror, where):
+    # a spot stands for the direction of the normal: both are vectors in the picture
+    direction = np.array([np.cos(where), np.sin(where)])
+    centre = (S - 1) / 2
+    move = turn_and_mirror(turn, mirror)
+    seen = spot_of(moved_picture(blob_at(*(centre + 40 * direction)), move, np.zeros(2)))
+    assert seen == pytest.approx(40 * move @ direction, abs=0.2)
+
+
+def test_a_picture_is_scaled_about_its_centre_and_then_shifted():
+    centre = (S - 1) / 2
+    seen = spot_of(moved_picture(blob_at(centre + 40, centre - 20), 0.5 * np.eye(2), np.array([5.0, 8.0])))
+    assert seen == pytest.approx([25, -2], abs=0.2)
+
+
+def test_a_mirror_flips_n_x_and_nothing_else():
+    assert (turn_and_mirror(0.0, -1.0) @ [0.3, 0.2]).tolist() == [-0.3, 0.2]
+    picture = np.random.default_rng(0).integers(0, 256, (S, S, 3), dtype=np.uint8)
+    assert np.array_equal(moved_picture(picture, turn_and_mirror(0.0, -1.0), np.zeros(2)), picture[:, ::-1])
+
+
+def test_a_quarter_turn_takes_right_to_down():
+    assert turn_and_mirror(np.pi / 2, 1.0) @ [1.0, 0.0] == pytest.approx([0.0, 1.0])
+
+
+def test_the_tilt_of_the_hand_stays_as_it_was():
+    rng = np.random.default_rng(0)
+    before = rng.uniform(-0.5, 0.5, (20, 2))
+    _, after = augmented(np.zeros((20, S, S, 3), np.uint8), before, rng)
+    assert np.linalg.norm(after, axis=1) == pytest.approx(np.linalg.norm(before, axis=1))
+    assert not np.allclose(after, before)
+
+
+def test_a_batch_s_pictures_move_with_its_labels(monkeypatch):
+    for still in ("_OFFSET", "_SCALE", "_SHIFT"):  # so that the background stays black and the spot where it belongs
+        monkeypatch.setattr(augment, still, 0.0)
+    rng = np.random.default_rng(1)
+    directions = rng.normal(size=(12, 2))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    pictures = np.stack([blob_at(*((S - 1) / 2 + 40 * direction)) for direction in directions])
+    pyramid, moved = augmented(pictures, directions, rng)
+    assert [level.shape for level in pyramid] == [(12, s, s, 3) for s in (128, 64, 32)]
+    for level, pixels in zip(pyramid, (40, 20, 10), strict=True):
+        for picture, direction in zip(level, moved, strict=True):
+            assert spot_of(picture) == pytest.approx(pixels * direction, abs=0.5)
+
+
+def test_light_changes_colours_by_gain_and_offset_and_stays_in_range():
+    picture = np.full((4, 4, 3), (10, 100, 250), np.uint8)
+    assert relit(picture, np.array([1.5, 0.5, 2.0]), np.array([5.0])).tolist()[0][0] == [20, 55, 255]
