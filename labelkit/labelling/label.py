@@ -8,6 +8,7 @@ view of the hand straight on, in which the palm is found at its true proportions
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import cv2
 import numpy as np
@@ -52,23 +53,71 @@ _SHAPE_SD_DEG = 0.72
 
 
 @dataclass(frozen=True, eq=False)
-class _Palm:
+class Palm:
     """The palm in the depth camera's frame.
 
     Attributes:
+        mask: (h, w) the region that the plane was fitted to, in the hand's window.
         points: (n, 3) of the region that the plane was fitted to.
         fit: the plane.
         middle: (3,) on the plane.
         fingers: (3,) unit, in the plane, from the wrist to the palm's middle.
     """
 
+    mask: BoolArray
     points: FloatArray
     fit: PlaneFit
     middle: FloatArray
     fingers: FloatArray
 
 
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """How a frame came to its label, or how far it came.
+
+    Attributes:
+        outcome: the sample, or why there is none.
+        hand: None where no hand was found.
+        palm: None where the hand has no plane.
+    """
+
+    outcome: Sample | Rejection
+    hand: Hand | None = None
+    palm: Palm | None = None
+
+
+class LabelOptions(TypedDict, total=False):
+    """The keywords of `explain_frame` that have defaults."""
+
+    region: str
+    inlier_mm: float
+    refit_mm: float
+    crop: str
+    crop_margin: float
+    with_depth: bool
+    min_points: int
+    max_rms_mm: float
+    min_inliers: float
+    max_tilt_deg: float
+
+
 def label_frame(
+    frame: Frame,
+    calibration: Calibration,
+    *,
+    handedness: Handedness,
+    range_m: tuple[float, float],
+    sensor: str | None,
+    rng: np.random.Generator,
+    **options: Unpack[LabelOptions],
+) -> Sample | Rejection:
+    """Label one frame: `explain_frame` without the explanation."""
+    return explain_frame(
+        frame, calibration, handedness=handedness, range_m=range_m, sensor=sensor, rng=rng, **options
+    ).outcome
+
+
+def explain_frame(
     frame: Frame,
     calibration: Calibration,
     *,
@@ -86,8 +135,8 @@ def label_frame(
     max_rms_mm: float = 4.0,
     min_inliers: float = 0.6,
     max_tilt_deg: float = 60.0,
-) -> Sample | Rejection:
-    """Label one frame.
+) -> Explanation:
+    """Label one frame, and keep what was found on the way.
 
     Args:
         frame: its depth picture is used; its colour picture only once a hand has a label.
@@ -103,10 +152,10 @@ def label_frame(
         is ever NaN.
     """
     if rejection := check_size(frame, calibration.depth):
-        return rejection
+        return Explanation(rejection)
     hand = find_hand(frame.depth_m, focal_px=(calibration.depth.fx + calibration.depth.fy) / 2, range_m=range_m)
     if isinstance(hand, Rejection):
-        return hand
+        return Explanation(hand)
     cloud = _cloud(frame.depth_m, hand, calibration.depth)
     palm = _find_palm(
         hand,
@@ -121,7 +170,7 @@ def label_frame(
         rng=rng,
     )
     if isinstance(palm, Rejection):
-        return palm
+        return Explanation(palm, hand)
     rejection = check_planar(
         palm.fit.rms_m * 1000,
         _noise_m(palm, sensor or _DEFAULT_SENSOR) * 1000,
@@ -130,25 +179,32 @@ def label_frame(
         min_inliers=min_inliers,
     ) or check_tilt(palm.fit.plane.normal, unit(palm.middle), max_tilt_deg)
     if rejection:
-        return rejection
+        return Explanation(rejection, hand, palm)
+    color = _color(frame, calibration.color)
+    if isinstance(color, Rejection):
+        return Explanation(color, hand, palm)
+    points = transform_points(calibration.color_from_depth, cloud[hand.mask])
+    box = _box(points, hand, calibration)
+    if box is None:
+        cut = Rejection(Reason.HAND_CUT_BY_BORDER, "the hand leaves the colour picture")
+        return Explanation(cut, hand, palm)
+    view = _view(points, box, calibration.color, crop, crop_margin)
+    image, padded = crop_color(color, view)
+    depth_mm = None
+    if with_depth:
+        depth_mm = crop_depth(frame.depth_m, view) if calibration.registered else splat_depth(points, view)
+    sample = _sample(palm, calibration, view, box, image, padded, depth_mm, mirror=handedness == "left")
+    return Explanation(sample, hand, palm)
+
+
+def _color(frame: Frame, intrinsics: Intrinsics) -> ColorImage | Rejection:
     try:
         color = frame.read_color()
     except RawFrameError as error:
         return Rejection(Reason.DECODE, str(error))
     except OSError as error:
         return Rejection(Reason.IO, str(error))
-    if rejection := check_color_size(color, calibration.color):
-        return rejection
-    points = transform_points(calibration.color_from_depth, cloud[hand.mask])
-    box = _box(points, hand, calibration)
-    if box is None:
-        return Rejection(Reason.HAND_CUT_BY_BORDER, "the hand leaves the colour picture")
-    view = _view(points, box, calibration.color, crop, crop_margin)
-    image, padded = crop_color(color, view)
-    depth_mm = None
-    if with_depth:
-        depth_mm = crop_depth(frame.depth_m, view) if calibration.registered else splat_depth(points, view)
-    return _sample(palm, calibration, view, box, image, padded, depth_mm, mirror=handedness == "left")
+    return check_color_size(color, intrinsics) or color
 
 
 def _cloud(depth_m: FloatArray, hand: Hand, intrinsics: Intrinsics) -> FloatArray:
@@ -172,7 +228,7 @@ def _find_palm(
     sensor: str,
     min_points: int,
     rng: np.random.Generator,
-) -> _Palm | Rejection:
+) -> Palm | Rejection:
     def fit(mask: BoolArray, start: Plane | None = None) -> PlaneFit:
         points = cloud[mask]
         sigma_m = depth_sigma_m(sensor, points[:, 2])
@@ -204,10 +260,10 @@ def _find_palm(
         return Rejection(Reason.NOT_PLANAR, str(error))
     if rejection := check_width(radius_m * 1000):
         return rejection
-    return _Palm(cloud[mask], fitted, straight.origin, -straight.down)
+    return Palm(mask, cloud[mask], fitted, straight.origin, -straight.down)
 
 
-def _noise_m(palm: _Palm, sensor: str) -> float:
+def _noise_m(palm: Palm, sensor: str) -> float:
     """Say how far the sensor's noise alone scatters points from the plane; depth errors lie along the ray."""
     z = float(np.median(palm.points[:, 2]))
     ray = palm.middle / palm.middle[2]
@@ -305,7 +361,7 @@ def _view(
 
 
 def _sample(
-    palm: _Palm,
+    palm: Palm,
     calibration: Calibration,
     view: SquareView,
     box: tuple[int, int, int, int],

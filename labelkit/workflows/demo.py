@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from labelkit.errors import OutputExistsError
 from labelkit.files import make_folder, write_text
@@ -16,9 +16,6 @@ from labelkit.workflows.build_dataset import BuildResult, build_dataset
 from labelkit.workflows.coverage_map import coverage_map
 from labelkit.workflows.simulate import Simulated, simulate
 from labelkit.workflows.train import TrainResult, train
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SETTINGS_NAME = "demo.toml"  # marks a folder as a demo's own
 
