@@ -16,9 +16,9 @@ from labelkit.records import ColorImage, FloatArray
 # A quarter turn each way and the mirror make eight people's light and habits into many (docs/decisions/network.md).
 _LARGEST_TURN_RAD = np.deg2rad(90.0)
 _MIRRORED_SHARE = 0.5
-_SCALE = 0.15  # of the logarithm: how large the hand is in its crop depends on how its fingers lie
-# Share of the picture. A hand of 0.2 m at 0.7 m fills the crop with 16 degrees, so this turns the view by 1 at most.
-_SHIFT = 0.06
+_SCALE = 0.1  # of the logarithm: how large the hand is in its crop depends on how its fingers lie
+# Share of the picture. A hand of 0.2 m at 0.7 m fills the crop with 16 degrees, so this turns the view by under 1.
+_SHIFT = 0.04
 # Lamps and white balance: about half a stop, and a fifth between the colours.
 _GAIN, _TINT, _OFFSET = 0.3, 0.2, 15.0
 

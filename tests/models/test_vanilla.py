@@ -29,12 +29,12 @@ def test_every_model_takes_the_pyramid_and_gives_two_angles(name, input):
 
 
 def test_the_default_network_has_the_parameters_of_a_hand_count():
-    # per branch 3x3 convolutions 1->12->24->48->96; 128, 64 and 32 pixels are halved four times
-    filters = [1, 12, 24, 48, 96]
+    # per branch 3x3 convolutions 1->16->32->64->128; 128, 64 and 32 pixels are halved four times
+    filters = [1, 16, 32, 64, 128]
     branch = sum((9 * before + 1) * after for before, after in itertools.pairwise(filters))
-    joined = (8**2 + 4**2 + 2**2) * 96
+    joined = (8**2 + 4**2 + 2**2) * 128
     expected = 3 * branch + (joined + 1) * 128 + (128 + 1) * 64 + (64 + 1) * 2
-    assert build_model(TrainSettings()).count_params() == expected == 1_204_866
+    assert build_model(TrainSettings()).count_params() == expected == 1_676_226
 
 
 def test_an_unknown_model_names_the_nearest():
