@@ -16,8 +16,9 @@ def segment_plane(
 ) -> PlaneFit:
     """Find a plane with Open3D's segment_plane (1000 iterations); inliers, rms and covariance are as for ours.
 
-    The same generator gives nearly always the same plane, but not to the bit: seeded alike, Open3D gave three
-    planes in 40 calls. Its seed and its limit of one thread hold for the whole process.
+    Not promised to be the same to the bit: seeded alike, Open3D on several threads gave three planes in 40 calls.
+    On one thread, as here, it gave one plane in 60, but it says nothing about it; only probability = 1.0, at
+    thirty times the time, rules out its early stop. Seed and thread limit hold for the whole process.
 
     Args:
         points: (n, 3), metres, camera frame, z > 0.
@@ -32,7 +33,7 @@ def segment_plane(
 
     if len(points) < 3:
         raise DegeneratePointsError(f"a plane needs at least 3 points, not {len(points)}")
-    o3d.utility.set_max_threads(1)  # the result differs with the number of threads
+    o3d.utility.set_max_threads(1)
     o3d.utility.random.seed(int(rng.integers(2**31)))
     cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
     equation, _ = cloud.segment_plane(inlier_m, 3, _ITERATIONS)
