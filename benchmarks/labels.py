@@ -583,6 +583,9 @@ def verdicts(result: Figures) -> list[Line]:
     board, exact = (plane(BOARDS, name, "median_deg") for name in ("labelkit", "oracle"))
     beyond = None if board is None or exact is None else abs(board - exact)
     apart = at(result, "boards", "from_exact_fit", "worst_deg")
+    thinned = line(
+        "the same from raw frames, 90 % of the pixels", at(result, path, "thinned_spread_deg"), low, 0.10, DEG
+    )
     return [
         line("raw frames, tilt <= 45: median <= 0.7 deg", at(result, path, "median_deg"), low, 0.7, DEG),
         line("raw frames, tilt <= 45: p95 <= 2.0 deg", at(result, path, "p95_deg"), low, 2.0, DEG),
@@ -590,7 +593,7 @@ def verdicts(result: Figures) -> list[Line]:
         line("raw frames, tilt <= 45: no sample over 10 deg", at(result, path, "over_10_deg"), low, 0, "{:.0f}"),
         line("spread of the plane <= 0.10 deg rms", plane(SIMULATED_PALMS, "labelkit", "spread_deg"), low, 0.10, DEG),
         line("the same from raw frames, all pixels", at(result, path, "reseeded_spread_deg"), low, 0.10, DEG),
-        line("the same from raw frames, 90 % of the pixels", at(result, path, "thinned_spread_deg"), low, 0.10, DEG),
+        thinned if result[path]["thinned_labelled"] else Line(thinned.target, "none labelled", False),
         Line("the same bytes from 1 and 2 workers", "identical" if same else "different", same),
         line("boards: median <= 0.35 deg", board, low, 0.35, DEG),
         line("boards: median within 0.05 deg of the exact fit's", beyond, low, 0.05, "{:.3f} deg"),
