@@ -8,10 +8,10 @@ export PYTHON
 TESTS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2 \
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo test check lint fast fix bench lock clean
+.PHONY: help setup demo test check lint fast fix bench bench-labels lock clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## make .venv with all that is needed (every target does this first)
 	@bash scripts/setup.sh
@@ -38,6 +38,9 @@ fix: setup  ## format, and mend what ruff can
 
 bench: setup  ## measure; results in benchmarks/results/
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit; done
+
+bench-labels: setup  ## measure the labels alone: errors, repeatability, times
+	$(BIN)/python benchmarks/labels.py $(ARGS)
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \

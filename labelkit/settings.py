@@ -84,6 +84,8 @@ class BuildSettings(Settings):
 
     seed: int = Field(0, ge=0, description="seed of every random choice")
     region: Literal["palm", "hand"] = Field("palm", description="what the normal is of: the palm, or all skin seen")
+    # Open3D's is there to compare with; docs/accuracy.md does.
+    plane_engine: Literal["labelkit", "open3d"] = Field("labelkit", description="what fits the plane")
     # Plane: FACTS, fitting a plane: hypotheses at 10 mm, then refits at 4 mm, err least on hands with fingers.
     inlier_mm: float = Field(10.0, gt=0, le=100, description="distance from the plane within which a point votes, mm")
     refit_mm: float = Field(4.0, gt=0, le=100, description="the same for the refits, mm")

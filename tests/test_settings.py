@@ -26,6 +26,7 @@ def test_flags_win_over_the_environment_which_wins_over_the_file(tmp_path):
     [
         ({"typed": {"crop_margn": 0.2}}, r"command line: unknown setting 'crop_margn' .*did you mean 'crop_margin'"),
         ({"typed": {"crop_margin": -1.0}}, r"command line: crop-margin must be greater than or equal to 0, not -1.0"),
+        ({"typed": {"plane_engine": "pcl"}}, r"plane-engine must be 'labelkit' or 'open3d', not 'pcl'"),
         ({"typed": {"crop": "circle"}}, r"crop must be 'virtual-camera' or 'box', not 'circle'"),
         ({"environment": {"LABELKIT_BUILD_DATASET_SEAD": "1"}}, r"LABELKIT_BUILD_DATASET_SEAD: .*did you mean 'seed'"),
         ({"environment": {"LABELKIT_BUILD_DATASET_SEED": "one"}}, r"LABELKIT_BUILD_DATASET_SEED: seed must be .*'one'"),

@@ -115,6 +115,22 @@ def fit_plane_robustly(
     return _judged(plane, points, rays, inverse_z, information, inlier_m)
 
 
+def judge_plane(plane: Plane, points: FloatArray, *, inlier_m: float, sigma_m: FloatArray | float) -> PlaneFit:
+    """Say what lies on a plane that was found elsewhere, and how sure its normal is.
+
+    Args:
+        plane: the plane.
+        points: (n, 3), metres, camera frame, z > 0.
+        inlier_m: distance within which a point is an inlier.
+        sigma_m: (n,) or one number: standard deviation of the depths.
+    Raises:
+        DegeneratePointsError: fewer than three inliers; or as `fit_plane`.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    rays, inverse_z = _rays_and_inverse_depths(points)
+    return _judged(plane, points, rays, inverse_z, _information(inverse_z, sigma_m), inlier_m)
+
+
 def _rays_and_inverse_depths(points: FloatArray) -> tuple[FloatArray, FloatArray]:
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 3:

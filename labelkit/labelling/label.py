@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from labelkit.errors import DegeneratePointsError, RawFrameError
 from labelkit.geometry.camera import project, rays_through, transform_points
 from labelkit.geometry.noise import depth_sigma_m
+from labelkit.geometry.open3d_plane import segment_plane
 from labelkit.geometry.orientation import mirrored, tangent_basis, unit, view_from_camera
 from labelkit.geometry.plane import Plane, PlaneFit, fit_plane_robustly
 from labelkit.imaging.crop import SquareView, crop_color, crop_depth, plain_box, splat_depth, virtual_camera
@@ -90,6 +91,7 @@ class LabelOptions(TypedDict, total=False):
     """The keywords of `explain_frame` that have defaults."""
 
     region: str
+    plane_engine: str
     inlier_mm: float
     refit_mm: float
     crop: str
@@ -126,6 +128,7 @@ def explain_frame(
     sensor: str | None,
     rng: np.random.Generator,
     region: str = "palm",
+    plane_engine: str = "labelkit",
     inlier_mm: float = 10.0,
     refit_mm: float = 4.0,
     crop: str = "virtual-camera",
@@ -145,8 +148,8 @@ def explain_frame(
         range_m: nearest and farthest depth at which a hand may be.
         sensor: the profile whose noise model weighs the points; None takes that of a Kinect v1.
         rng: keyed by (seed, recording, frame), so that the label depends on nothing else.
-        region, inlier_mm, refit_mm, crop, crop_margin, with_depth, min_points, max_rms_mm, min_inliers,
-            max_tilt_deg: see BuildSettings.
+        region, plane_engine, inlier_mm, refit_mm, crop, crop_margin, with_depth, min_points, max_rms_mm,
+            min_inliers, max_tilt_deg: see BuildSettings.
     Returns:
         The sample, its vectors in the colour camera's frame; or why there is none. Nothing in a sample
         is ever NaN.
@@ -163,6 +166,7 @@ def explain_frame(
         calibration.depth,
         thumb_side=1 if handedness == "right" else -1,
         region=region,
+        plane_engine=plane_engine,
         inlier_m=inlier_mm / 1000,
         refit_m=refit_mm / 1000,
         sensor=sensor or _DEFAULT_SENSOR,
@@ -223,6 +227,7 @@ def _find_palm(
     *,
     thumb_side: int,
     region: str,
+    plane_engine: str,
     inlier_m: float,
     refit_m: float,
     sensor: str,
@@ -232,6 +237,8 @@ def _find_palm(
     def fit(mask: BoolArray, start: Plane | None = None) -> PlaneFit:
         points = cloud[mask]
         sigma_m = depth_sigma_m(sensor, points[:, 2])
+        if plane_engine == "open3d":
+            return segment_plane(points, inlier_m=inlier_m, sigma_m=sigma_m, rng=rng)
         return fit_plane_robustly(points, inlier_m=inlier_m, refit_m=refit_m, sigma_m=sigma_m, rng=rng, start=start)
 
     v, u = np.nonzero(hand.mask)

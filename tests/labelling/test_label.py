@@ -224,3 +224,11 @@ def test_no_depth_picture_gives_a_label_that_is_not_a_number(depth):
 def test_a_hand_edge_on_is_rejected(tilt):
     got = label(HandScene(camera_from_hand=turned((0, tilt, 0)), wall_m=2.5).frame())
     assert isinstance(got, Rejection)
+
+
+def test_open3ds_plane_labels_a_hand_too():
+    scene = HandScene(camera_from_hand=turned((20.0, -15.0, 10.0)), wall_m=1.6)
+    sample = sampled(scene, plane_engine="open3d")
+    assert_sound(sample)
+    assert degrees_off(sample, scene) < 3.0
+    assert not np.array_equal(sample.normal, sampled(scene).normal)
