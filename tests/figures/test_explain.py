@@ -11,7 +11,6 @@ from PIL import Image
 from labelkit.figures.explain import Explained, explained_figure
 from labelkit.figures.saving import figure_bytes
 from labelkit.figures.scene import Scene
-from labelkit.figures.story import story_figure
 from labelkit.records import Calibration, Intrinsics
 from labelkit.workflows.show import explain
 from tests.golden.make import RAW
@@ -108,39 +107,3 @@ def test_hostile_names_stay_text_and_long_ones_keep_their_end(scenes):
     assert "\\x1b[2J$" in texts
     assert any(text.startswith("…") and text.endswith("end.png") for text in texts)
     assert max(map(len, texts)) < 140
-
-
-def test_the_deviations_on_the_disc_are_those_of_the_label(scenes):
-    from labelkit.figures.scene import directions_within, view_angles
-    from labelkit.geometry.orientation import angle_between
-
-    sample = scenes["depth_030"].sample
-    rim = directions_within(sample, 2.0)
-    off_deg = np.rad2deg(angle_between(rim, sample.normal))
-    spread = np.sqrt(np.linalg.eigvalsh(sample.normal_cov))
-    assert off_deg.min() == pytest.approx(2 * spread[0], rel=0.01)
-    assert off_deg.max() == pytest.approx(2 * spread[1], rel=0.01)
-    middle = view_angles(sample, rim).mean(axis=0)
-    assert middle == pytest.approx(90 - np.rad2deg(np.arccos(sample.view_normal[:2])), abs=0.2)
-
-
-def test_the_drawn_outline_lies_on_the_hand_also_in_an_unregistered_colour_picture(scenes):
-    whole = scenes["depth_020"]
-    x, y, width, height = whole.sample.crop
-    (line, *_) = sorted(whole.outlines(whole.hand.mask, whole.color_canvas), key=len, reverse=True)
-    assert line.min(axis=0) == pytest.approx([x, y])
-    assert line.max(axis=0) == pytest.approx([x + width - 1, y + height - 1])
-    aside = np.eye(4)
-    aside[0, 3] = 0.05
-    moved = Scene(whole.depth_m, whole.color, Calibration(whole.calibration.depth, whole.calibration.color, aside),
-                  whole.hand, whole.palm)  # fmt: skip
-    (off, *_) = sorted(moved.outlines(moved.hand.mask, moved.color_canvas), key=len, reverse=True)
-    expected = 0.05 * whole.calibration.color.fx / whole.palm.middle[2]
-    assert np.median(off - line, axis=0) == pytest.approx([expected, 0], rel=0.05, abs=1e-9)
-
-
-def test_the_story_is_1400_pixels_wide_and_the_same_each_time(scenes):
-    scene = scenes["depth_020"]
-    first, again = (figure_bytes(story_figure(scene, scene.sample), "png") for _ in range(2))
-    assert first == again
-    assert Image.open(io.BytesIO(first)).size[0] == 1400
