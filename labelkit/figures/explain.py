@@ -83,7 +83,7 @@ def explained_figure(explained: Explained) -> Figure:
 def _draw_title(axes: Axes, explained: Explained) -> None:
     axes.set_axis_off()
     color = INK if explained.scene.sample else MISSING
-    axes.text(0, 0.67, _tail(explained.title, 105), fontsize=14, fontweight="bold", color=INK, va="center")
+    axes.text(0, 0.67, _tail(explained.title, 80), fontsize=14, fontweight="bold", color=INK, va="center")
     axes.text(0, 0.4, printable(explained.verdict, 135), fontsize=11.5, color=color, va="center")
 
 
@@ -129,7 +129,9 @@ def _draw_depth(figure: Figure, left: float, scene: Scene) -> None:
     if holes < 1:
         _bar(figure, shown, left + 0.05, _TITLE + _TALL + 0.12, 0.52 * _WIDE, "metres")
     legend = [("no depth", "empty"), *([("hand", "hand")] if scene.hand else [])]
-    drawn.key(axes, legend, ncols=1, right=True)
+    under = panel(figure, left, _TITLE + _TALL, _WIDE, _UNDER)  # of the panel, however narrow the picture
+    under.set_axis_off()
+    drawn.key(under, legend, ncols=1, right=True, above=1.0)
 
 
 def _bar(figure: Figure, shown: AxesImage, left: float, top: float, width: float, label: str) -> None:

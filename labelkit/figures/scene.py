@@ -230,7 +230,7 @@ def _show(axes: Axes, image: ColorImage | FloatArray, window: Window | None, **h
 def frame_axes(axes: Axes, window: Window) -> None:
     """Show a window of pixels, without ticks, in a thin frame."""
     left, top, right, bottom = window
-    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[], anchor="N")
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[], anchor="NW")
     axes.set_facecolor("#f1f3f6")
     axes.spines[:].set(color=FAINT, linewidth=0.8)
 
@@ -261,11 +261,11 @@ def draw_residuals(axes: Axes, scene: Scene, scale_mm: float) -> AxesImage:
     return shown
 
 
-def key(axes: Axes, entries: Iterable[tuple[str, str]], *, ncols: int, right: bool = False) -> None:
-    """Explain the marks of a panel below it, in the middle or on the right."""
+def key(axes: Axes, entries: Iterable[tuple[str, str]], *, ncols: int, right: bool = False, above: float = 0.0) -> None:
+    """Explain the marks of a panel below `above` (a share of its height), in the middle or on the right."""
     handles = [_handle(kind, label) for kind, label in entries]
     axes.legend(
-        handles=handles, loc="upper right" if right else "upper center", bbox_to_anchor=(1.0 if right else 0.5, 0.0),
+        handles=handles, loc="upper right" if right else "upper center", bbox_to_anchor=(1.0 if right else 0.5, above),
         ncols=ncols, frameon=False, fontsize=8.5, handlelength=1.4, handletextpad=0.5, columnspacing=1.2,
         borderaxespad=0.3, labelcolor=INK,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from labelkit.figures import explain as explain_figures
 from labelkit.figures.explain import Explained, explained_figure
 from labelkit.figures.saving import figure_bytes
 from labelkit.figures.scene import Scene
@@ -53,6 +54,28 @@ def test_a_mirrored_crop_says_so_and_a_plain_cut_names_the_camera_frame(scenes):
     texts = texts_of(drawn(scenes["depth_030"], plain_cut=True))
     assert "Crop as stored: 128, 64, 32 pixels, mirrored" in texts
     assert "normal, camera frame: a plain cut-out" in texts
+
+
+@pytest.mark.parametrize("plain_cut", [True, False])
+def test_the_crop_s_arrow_is_the_normal_in_the_frame_that_the_crop_shows(scenes, monkeypatch, plain_cut):
+    drawn_arrows = []
+    monkeypatch.setattr(
+        explain_figures.drawn, "draw_arrow", lambda axes, start, end, *_, **__: drawn_arrows.append(end)
+    )
+    drawn(scenes["depth_030"], plain_cut=plain_cut)
+    sample = scenes["depth_030"].sample
+    normal = sample.normal if plain_cut else sample.view_normal
+    assert drawn_arrows[-1] == pytest.approx(63.5 + 55 * normal[:2])
+
+
+def test_the_key_of_a_narrow_depth_picture_stands_clear_of_its_scale(scenes):
+    camera = Intrinsics(100, 100, 0, 0, 90, 400)
+    depth_m = np.linspace(0.5, 2, 36000, dtype=np.float32).reshape(400, 90)
+    figure = explained_figure(Explained("1.png", "", WORDS, Scene(depth_m, None, Calibration(camera, camera))))
+    figure.draw_without_rendering()
+    (key,) = (axes.get_legend() for axes in figure.axes if axes.get_legend())
+    (scale,) = (axes for axes in figure.axes if axes.get_xlabel() == "metres")
+    assert key.get_window_extent().x0 > scale.get_window_extent().x1
 
 
 def test_without_a_palm_there_is_no_second_row(scenes):
