@@ -23,6 +23,7 @@ _PUBLIC = {
     "coverage_map": "labelkit.workflows.coverage_map",
     "demo": "labelkit.workflows.demo",
     "inspect": "labelkit.workflows.inspect",
+    "show": "labelkit.workflows.show",
     "simulate": "labelkit.workflows.simulate",
     "train": "labelkit.workflows.train",
     "open_dataset": "labelkit.dataset.dataset",

@@ -13,8 +13,8 @@ from labelkit.building.plan import Job
 from labelkit.dataset.shards import shard_bytes
 from labelkit.dataset.table import REJECTED, SAMPLE
 from labelkit.geometry.orientation import angles_deg_from_normal
-from labelkit.labelling.label import label_frame
-from labelkit.records import PYRAMID_SIZES, FrameName, Recording, Rejection, Sample, Unreadable
+from labelkit.labelling.label import Explanation, explain_frame
+from labelkit.records import PYRAMID_SIZES, Frame, FrameName, Recording, Rejection, Sample, Unreadable
 from labelkit.settings import BuildSettings
 
 Row = dict[str, Any]
@@ -34,8 +34,8 @@ def build_shard(
     rows: list[Row] = []
     for index in range(job.start, job.stop):
         name = recording.frame_name(index)
-        outcome = label_one(recording, index, settings)
-        row = {**_origin(recording, name), **_what_became(outcome)}
+        outcome = explain_one(recording[index], recording, index, settings).outcome
+        row = row_of(recording, name, outcome)
         if isinstance(outcome, Sample):
             row |= {"shard": job.shard, "index": len(samples)}
             samples.append((outcome, job.first_row + len(rows), name.stamp))
@@ -51,12 +51,11 @@ def build_shard(
     return shard_bytes(collect_columns(recording, samples), attributes), rows
 
 
-def label_one(recording: Recording, index: int, settings: BuildSettings) -> Sample | Rejection:
-    """Read and label one frame of a recording."""
-    frame = recording[index]
+def explain_one(frame: Frame | Unreadable, recording: Recording, index: int, settings: BuildSettings) -> Explanation:
+    """Label a frame that was read as number `index` of a recording, and say how."""
     if isinstance(frame, Unreadable):
-        return Rejection(frame.reason, frame.detail)
-    return label_frame(
+        return Explanation(Rejection(frame.reason, frame.detail))
+    return explain_frame(
         frame,
         recording.calibration,
         handedness=recording.handedness,
@@ -71,6 +70,11 @@ def frame_rng(seed: int, recording: str, frame: str) -> np.random.Generator:
     """Make a frame's own generator, so that its label depends on no other frame, worker or order."""
     words = hashlib.sha256(f"{recording}\0{frame}".encode()).digest()[:16]
     return np.random.default_rng([seed, int.from_bytes(words, "big")])
+
+
+def row_of(recording: Recording, name: FrameName, outcome: Sample | Rejection) -> Row:
+    """Say what the label table holds of a frame, but for the place of its sample."""
+    return {**_origin(recording, name), **_what_became(outcome)}
 
 
 def _origin(recording: Recording, name: FrameName) -> Row:

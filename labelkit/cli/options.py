@@ -6,7 +6,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -18,16 +18,20 @@ from labelkit.settings import Settings, load_settings
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def settings_flags(schema: type[Settings]) -> Callable[[Command], Command]:
+def settings_flags(schema: type[Settings], *, leave_out: Sequence[str] = ()) -> Callable[[Command], Command]:
     """Give a command one flag per key of its schema, and --config.
 
     The command receives `settings`, resolved from file, environment and the flags that were typed.
+
+    Args:
+        leave_out: keys that do not concern the command; they have no flag, but may stand in the file.
     """
+    flags = [key for key in schema.model_fields if key not in leave_out]
 
     def decorate(command: Command) -> Command:
         def with_settings(*args: Any, config: Path | None, **kwargs: Any) -> Any:
             ctx = click.get_current_context()
-            values = {key: kwargs.pop(key) for key in schema.model_fields}
+            values = {key: kwargs.pop(key) for key in flags}
             typed = {
                 key: value
                 for key, value in values.items()
@@ -43,7 +47,7 @@ def settings_flags(schema: type[Settings]) -> Callable[[Command], Command]:
             type=click.Path(path_type=Path, dir_okay=False),
             help="TOML file with any of these settings.",
         )(wrapped)
-        for key in reversed(schema.model_fields):
+        for key in reversed(flags):
             wrapped = _flag(key, schema)(wrapped)
         return typing.cast(Command, wrapped)
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "simulate, build, map, train and report, in one folder, in minutes",
     "simulate": "make recordings of simulated hands, with the exact truth beside them",
     "inspect": "say what each recording is: layout, sensor, units, calibration, frames",
+    "show": "explain one frame: mask, palm, plane, normal, crop, or why it was rejected",
     "build-dataset": "turn recordings into a labelled dataset",
     "coverage-map": "show which orientations the dataset holds and which are missing",
     "train": "train a network on the dataset",

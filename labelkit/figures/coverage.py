@@ -13,14 +13,12 @@ from matplotlib.path import Path
 
 from labelkit.cells import Cells
 from labelkit.figures.hand import draw_hand
+from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, panel
 from labelkit.figures.saving import house_style
 from labelkit.figures.shades import Shade, shade_index, shades_for
 from labelkit.figures.wording import compact, findings, headline, percent, printable
 from labelkit.labelling.coverage import Coverage, ranked
 from labelkit.records import BoolArray
-
-MINUS = "\N{MINUS SIGN}"
-INK, FAINT, MISSING = "#1a1d23", "#c9ced6", "#b3400e"
 
 # Inches.
 _WIDTH, _MAP, _LEFT, _TOP = 10.0, 7.0, 0.95, 1.5
@@ -42,18 +40,12 @@ def coverage_figure(
     shown = ranked(participants) if by_participant else []
     with house_style():
         figure = Figure(figsize=(_WIDTH, _BELOW + _participants_height(len(shown))), facecolor="white")
-        _draw_title(_panel(figure, _LEFT, 0.0, _MAP, _TOP), whole, headline(whole, len(participants), frame))
-        _draw_main(_panel(figure, _LEFT, _TOP, _MAP, _MAP), whole)
-        _draw_key(_panel(figure, _LEFT + _MAP + 0.3, _TOP, _WIDTH - _LEFT - _MAP - 0.4, _MAP), whole)
+        _draw_title(panel(figure, _LEFT, 0.0, _MAP, _TOP), whole, headline(whole, len(participants), frame))
+        _draw_main(panel(figure, _LEFT, _TOP, _MAP, _MAP), whole)
+        _draw_key(panel(figure, _LEFT + _MAP + 0.3, _TOP, _WIDTH - _LEFT - _MAP - 0.4, _MAP), whole)
         if shown:
             _draw_participants(figure, shown)
     return figure
-
-
-def _panel(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Add axes at a place given in inches from the figure's top left corner."""
-    across, down = figure.get_size_inches()
-    return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down), facecolor="none")
 
 
 def _draw_title(axes: Axes, coverage: Coverage, title: str) -> None:
@@ -210,14 +202,14 @@ def _participants_height(participants: int) -> float:
 
 def _draw_participants(figure: Figure, shown: Sequence[tuple[str, Coverage]]) -> None:
     """Draw a small map each, below the main one."""
-    heading = _panel(figure, _LEFT, _BELOW, _MAP, _HEADING)
+    heading = panel(figure, _LEFT, _BELOW, _MAP, _HEADING)
     heading.set_axis_off()
     heading.text(0, 0.5, "By participant: share of cells full, samples", fontsize=12, fontweight="bold", color=INK)
     side = _small_side(len(shown))
     for number, (name, coverage) in enumerate(shown):
         row, column = divmod(number, _columns(len(shown)))
         left, top = _SMALL_LEFT + column * side, _BELOW + _HEADING + _CAPTION + row * (side + _CAPTION)
-        axes = _panel(figure, left + 0.06 * side, top, 0.88 * side, 0.88 * side)
+        axes = panel(figure, left + 0.06 * side, top, 0.88 * side, 0.88 * side)
         _draw_cells(axes, coverage, edge=0.2)
         axes.set_axis_off()
         caption = f"{printable(name, 16)}\n{percent(coverage.filled_share)} full, {compact(coverage.samples)}"

@@ -1,0 +1,354 @@
+"""One frame explained: its label and how it came about, or why it was rejected."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labelkit.errors import OutputError, RawFrameError, RecordingError, SettingsError
+from labelkit.files import make_folder, write_bytes
+from labelkit.settings import BuildSettings
+
+if TYPE_CHECKING:
+    from labelkit.figures.scene import Scene
+    from labelkit.labelling.label import Explanation
+    from labelkit.records import ColorImage, FloatArray, Frame, Recording, Unreadable
+
+SUFFIXES = (".png", ".svg")
+
+# Settings of a build that change no label: `labelkit show` has no flags for them.
+NO_LABEL = ("with_depth", "shard_frames", "workers", "max_rejected")
+
+_NAMED = 5  # frames listed where a name is not clear
+_LONGEST = 120  # characters of the picture's name; file systems take 255 bytes
+
+Words = list[tuple[str, list[tuple[str, str]]]]
+
+
+@dataclass(frozen=True)
+class ShownFrame:
+    """What `show` found.
+
+    Attributes:
+        row: what the label table holds of the frame (docs/shard-format.md), but for its place in a shard.
+        index: of the frame in its recording.
+        tilt: of the palm against the viewing ray, degrees; None where no palm was found.
+        fit: rms_mm, inlier_ratio, points, distance_m of the palm, also of one that was rejected; None without one.
+        crop: x, y, width, height of the hand in the colour picture; None where there is no sample.
+        normal_cov: degrees^2; None where there is no sample.
+        out: the picture that was written; None where no picture of the frame could be read.
+    """
+
+    row: dict[str, Any]
+    index: int
+    layout: str
+    sensor: str | None
+    handedness: str
+    depth_unit_m: float
+    range_m: tuple[float, float]
+    tilt: float | None
+    fit: dict[str, float] | None
+    crop: tuple[int, int, int, int] | None
+    normal_cov: list[list[float]] | None
+    region: str
+    out: str | None
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in one line."""
+        if self.row["status"] == "rejected":
+            return f"rejected: {self.row['reason']}: {self.row['detail']}"
+        azimuth, elevation = _centred(self.row, "view_")
+        return (
+            f"sample: azimuth {azimuth}, elevation {elevation} degrees (view frame, centred), "
+            f"sd {self.row['normal_sd']:.2f}"
+        )
+
+    def words(self) -> Words:
+        """All of it in words: lines of (what, value) under three headings."""
+        return [
+            ("Frame", list(self._about_frame())),
+            ("Label", list(self._about_label())),
+            ("Fit", list(self._about_fit())),
+        ]
+
+    def _about_frame(self) -> Iterator[tuple[str, str]]:
+        row = self.row
+        yield "participant", row["participant"]
+        yield "recording", f"{row['recording']}, frame {self.index} ({self.layout})"
+        yield "frame", row["frame"]
+        yield "colour", row["color_frame"] or "none"
+        yield "sensor", f"{self.sensor or 'not stated'}, {self.handedness} hand"
+        yield "unit", f"{self.depth_unit_m:g} m: {row['unit_stated'] or 'not stated'}"
+        yield "calibration", row["intrinsics_stated"] or "not stated"
+        yield "registered", row["registered_stated"] or "not stated"
+
+    def _about_label(self) -> Iterator[tuple[str, str]]:
+        row = self.row
+        if row["status"] == "rejected":
+            yield "status", "rejected"
+            yield "reason", row["reason"]
+            yield "detail", row["detail"]
+            return
+        for frame, prefix in (("view", "view_"), ("camera", "")):
+            azimuth, elevation = _centred(row, prefix)
+            yield f"{frame}, centred", f"azimuth {azimuth}, elevation {elevation}"
+            yield "  as stored", f"{row[f'{prefix}azimuth']:.2f}, {row[f'{prefix}elevation']:.2f} degrees"
+        yield "normal", f"{row['nx']:+.4f} {row['ny']:+.4f} {row['nz']:+.4f}"
+        yield "sd", f"{row['normal_sd']:.2f} degrees"
+        yield "fingers", f"{_signed(row['in_plane'], 0)} degrees from up, clockwise"
+        yield "mirrored", "yes: left, stored as right" if row["mirrored"] else "no"
+
+    def _about_fit(self) -> Iterator[tuple[str, str]]:
+        yield "hand within", f"{self.range_m[0]:g} to {self.range_m[1]:g} m"
+        if self.fit is None:
+            yield "plane", "none was fitted"
+            return
+        yield "region", f"{self.region}, {self.fit['points']} points"
+        yield "inliers", f"{self.fit['inlier_ratio']:.1%}"
+        yield "rms", f"{self.fit['rms_mm']:.2f} mm off the plane"
+        yield "distance", f"{self.fit['distance_m']:.3f} m"
+        yield "tilt", f"{self.tilt:.1f} degrees against the ray"
+        if self.crop:
+            x, y, width, height = self.crop
+            yield "box", f"{width} x {height} pixels at ({x}, {y})"
+            yield "padded", f"{self.row['padded']:.1%} of the crop"
+
+
+def show(
+    raw: Path | str, frame: str, out: Path | str | None = None, settings: BuildSettings | None = None
+) -> ShownFrame:
+    """Explain one frame of the recordings below `raw`, labelled as a build with these settings labels it.
+
+    Args:
+        frame: as labels.parquet names it; or the end of that, if no other frame ends so; or its colour
+            picture, likewise; or RECORDING:INDEX.
+        out: the picture to write, .png or .svg; by default a .png in the current folder, named after the
+            frame. One that is there is replaced.
+    Raises:
+        RecordingError: `raw` holds no readable recording, or `frame` is none or several of its frames.
+        SettingsError: `out` has another suffix or lies in `raw`.
+        OutputError: `out` cannot be written.
+    """
+    settings = settings or BuildSettings()
+    raw = Path(raw)
+    path = _checked(Path(out), raw) if out is not None else None
+    found = explain(raw, frame, settings)
+    path = path or _checked(Path(_file_name(found.recording.frame_name(found.index).key)), raw)
+    scene = found.scene
+    shown = _shown(found, settings, None if scene.depth_m is None and scene.color is None else path)
+    if shown.out:
+        make_folder(path.parent)
+        write_bytes(path, _picture(shown, scene, path, plain_cut=settings.crop == "box"))
+    return shown
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFrame:
+    """A frame as it was read and labelled."""
+
+    recording: Recording
+    index: int
+    explanation: Explanation
+    scene: Scene
+
+
+def explain(raw: Path, frame: str, settings: BuildSettings | None = None) -> FoundFrame:
+    """Find, read and label one frame; nothing is written.
+
+    Raises:
+        RecordingError: as `show`.
+    """
+    from labelkit.building.shard import explain_one
+    from labelkit.figures.scene import Scene
+    from labelkit.recordings import find_recordings
+    from labelkit.records import Sample, Unreadable
+
+    settings = settings or BuildSettings()
+    recording, index = _find(find_recordings(raw, max_gap_s=settings.max_gap_s), frame, raw)
+    read = recording[index]
+    explanation = explain_one(read, recording, index, settings)
+    hand = explanation.hand if explanation.hand and explanation.hand.mask.any() else None
+    scene = Scene(
+        depth_m=_depth(raw, recording, index) if isinstance(read, Unreadable) else read.depth_m,
+        color=_color(raw, recording, index, read),
+        calibration=recording.calibration,
+        hand=hand,
+        palm=explanation.palm,
+        sample=explanation.outcome if isinstance(explanation.outcome, Sample) else None,
+    )
+    return FoundFrame(recording, index, explanation, scene)
+
+
+def _shown(found: FoundFrame, settings: BuildSettings, out: Path | None) -> ShownFrame:
+    from labelkit.building.shard import row_of
+
+    recording, sample = found.recording, found.scene.sample
+    return ShownFrame(
+        row=row_of(recording, recording.frame_name(found.index), found.explanation.outcome),
+        index=found.index,
+        layout=recording.layout,
+        sensor=recording.sensor,
+        handedness=recording.handedness,
+        depth_unit_m=recording.depth_unit_m,
+        range_m=recording.range_m,
+        tilt=_tilt_deg(found.explanation),
+        fit=_fit(found.explanation),
+        crop=sample.crop if sample else None,
+        normal_cov=sample.normal_cov.tolist() if sample else None,
+        region=settings.region,
+        out=str(out) if out else None,
+    )
+
+
+def _picture(shown: ShownFrame, scene: Scene, path: Path, *, plain_cut: bool) -> bytes:
+    from labelkit.figures.explain import Explained, explained_figure
+    from labelkit.figures.saving import figure_bytes
+
+    figure = explained_figure(Explained(shown.row["frame"], shown.verdict, shown.words(), scene, plain_cut=plain_cut))
+    return figure_bytes(figure, "png" if path.suffix.lower() == ".png" else "svg")
+
+
+def _centred(row: dict[str, Any], prefix: str) -> tuple[str, str]:
+    azimuth, elevation = (_signed(90 - row[f"{prefix}{angle}"], 1) for angle in ("azimuth", "elevation"))
+    return azimuth, elevation
+
+
+def _signed(number: float, digits: int) -> str:
+    return f"{round(number, digits) + 0.0:+.{digits}f}"  # no -0
+
+
+def _checked(out: Path, raw: Path) -> Path:
+    if out.suffix.lower() not in SUFFIXES:
+        found = f"not {out.suffix}" if out.suffix else "and this name has no suffix"
+        raise SettingsError(f"--out {out}: the picture is written as {' or '.join(SUFFIXES)}, {found}")
+    if out.is_dir():
+        raise OutputError(f"--out {out}: is a folder; name a file in it, such as {out / 'frame.png'}")
+    if out.resolve().is_relative_to(raw.resolve()):
+        raise SettingsError(f"--out {out}: lies in {raw}, where it would count as a frame; name a file elsewhere")
+    return out
+
+
+def _file_name(key: str) -> str:
+    """Name the picture of a frame: show-p01-depth-0040.png."""
+    plain = re.sub(r"[^A-Za-z0-9._]+", "-", key.rpartition(".")[0] or key).strip("-")
+    return f"show-{plain[-_LONGEST:].lstrip('-.')}.png"
+
+
+def _find(recordings: Sequence[Recording], wanted: str, raw: Path) -> tuple[Recording, int]:
+    """Find the one frame that a name stands for."""
+    if numbered := _numbered(recordings, wanted, raw):
+        return numbered
+    wanted = _below(raw, wanted)
+    exact: list[tuple[Recording, int]] = []
+    ending: list[tuple[Recording, int]] = []
+    for recording in recordings:
+        for index in range(len(recording)):
+            name = recording.frame_name(index)
+            if wanted in (name.depth, name.color):
+                exact.append((recording, index))
+            elif any(part and part.endswith(f"/{wanted}") for part in (name.depth, name.color)):
+                ending.append((recording, index))
+    found = exact or ending
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise RecordingError(f"{raw}: no frame {wanted!r}; {_nearest(recordings, wanted)}")
+    names = [recording.frame_name(index).key for recording, index in found]
+    more = ", ..." if len(names) > _NAMED else ""
+    raise RecordingError(
+        f"{raw}: {len(names)} frames are called {wanted!r}: {', '.join(names[:_NAMED])}{more}; give more of the path"
+    )
+
+
+def _numbered(recordings: Sequence[Recording], wanted: str, raw: Path) -> tuple[Recording, int] | None:
+    """Understand RECORDING:INDEX."""
+    name, colon, number = wanted.rpartition(":")
+    recording = next((recording for recording in recordings if recording.name == name), None)
+    if not (colon and recording and re.fullmatch(r"-?[0-9]{1,9}", number)):
+        return None
+    if not 0 <= int(number) < len(recording):
+        raise RecordingError(f"{raw}: {name} has no frame {number}; its frames are 0 to {len(recording) - 1}")
+    return recording, int(number)
+
+
+def _below(raw: Path, wanted: str) -> str:
+    """Turn what a shell completes, raw/p01/depth/1.png, into the frame's name."""
+    from labelkit.recordings.listing import portable
+
+    path = Path(wanted)
+    if path.exists() and path.resolve().is_relative_to(raw.resolve()):
+        return portable(path.resolve().relative_to(raw.resolve()).as_posix())
+    return wanted
+
+
+def _nearest(recordings: Sequence[Recording], wanted: str) -> str:
+    ends: dict[str, str] = {}
+    for recording in recordings:
+        for index in range(len(recording)):
+            key = recording.frame_name(index).key
+            ends.setdefault(key.rpartition("/")[2], key)
+    end = wanted.rpartition("/")[2]
+    close = [ends[near] for near in difflib.get_close_matches(end, ends, n=3, cutoff=0.6)]
+    if close:
+        return f"did you mean {' or '.join(map(repr, close))}?"
+    recording = recordings[0]
+    return (
+        f"frames are named as labels.parquet names them, such as {recording.frame_name(0).key!r}, "
+        f"or by number, such as '{recording.name}:0'"
+    )
+
+
+def _depth(raw: Path, recording: Recording, index: int) -> FloatArray | None:
+    """Read what there is of the depth of a frame that is no frame."""
+    from labelkit.recordings import source_path
+    from labelkit.recordings.pictures import read_depth
+    from labelkit.recordings.recording import metres
+
+    name = recording.frame_name(index).depth
+    try:
+        return metres(read_depth(source_path(raw, name)), recording.depth_unit_m) if name else None
+    except (RawFrameError, OSError):
+        return None
+
+
+def _color(raw: Path, recording: Recording, index: int, read: Frame | Unreadable) -> ColorImage | None:
+    from labelkit.recordings import source_path
+    from labelkit.recordings.pictures import read_color
+    from labelkit.records import Frame
+
+    name = recording.frame_name(index).color
+    try:
+        if isinstance(read, Frame):
+            return read.read_color()
+        return read_color(source_path(raw, name)) if name else None
+    except (RawFrameError, OSError):
+        return None
+
+
+def _tilt_deg(explanation: Explanation) -> float | None:
+    import numpy as np
+
+    from labelkit.geometry.orientation import angle_between
+
+    if explanation.palm is None:
+        return None
+    return float(np.rad2deg(angle_between(-explanation.palm.middle, explanation.palm.fit.plane.normal)))
+
+
+def _fit(explanation: Explanation) -> dict[str, float] | None:
+    import numpy as np
+
+    palm = explanation.palm
+    if palm is None:
+        return None
+    return {
+        "rms_mm": palm.fit.rms_m * 1000,
+        "inlier_ratio": float(palm.fit.inlier_mask.mean()),
+        "points": len(palm.points),
+        "distance_m": float(np.linalg.norm(palm.middle)),
+    }

@@ -1,0 +1,157 @@
+"""labelkit show through its real entry point, on the golden recording."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from labelkit.cli.program import run
+from tests.golden.make import LABELS, RAW
+
+
+@pytest.fixture
+def labelkit(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as left:
+            run(["show", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return int(left.value.code or 0), out, err
+
+    return call
+
+
+def test_a_sample_is_told_in_80_columns_and_drawn_beside_the_user(labelkit):
+    code, out, err = labelkit(RAW, "depth_020.png")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert re.match(r"sample: azimuth \+\d+\.\d, elevation \+\d+\.\d degrees \(view frame, centred\), sd 0\.\d\d", out)
+    assert max(map(len, lines)) <= 80
+    for words in ("unit            0.0002 m: p01/recording.toml", "mirrored        no", "region          palm, "):
+        assert f"  {words}" in out
+    assert lines[-1] == "Written: show-p01-depth-depth_020.png"
+    assert Image.open("show-p01-depth-depth_020.png").size[0] == 1800
+
+
+def test_the_json_is_the_row_that_a_build_writes(labelkit):
+    written = {line["frame"]: line for line in json.loads(LABELS.read_text())}
+    for frame, expected in written.items():
+        code, out, _ = labelkit(RAW, frame, "--json", "--out", "x.svg")
+        assert code == 0
+        row = json.loads(out)["row"]
+        for key in set(row) & set(expected):
+            near = (
+                pytest.approx(expected[key], abs=0.1, rel=5e-3) if isinstance(expected[key], float) else expected[key]
+            )
+            assert row[key] == near, key
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        ("depth_000.png", "rejected: no-hand: "),
+        ("depth_045.png", "rejected: missing-pair: no colour picture with it"),
+        ("depth_012.png", "rejected: decode: the colour picture is cut short"),
+    ],
+)
+def test_why_a_frame_was_rejected_is_said_drawn_and_no_failure(labelkit, frame, says):
+    code, out, err = labelkit(RAW, frame, "--out", "why.png")
+    assert (code, err) == (0, "")
+    assert out.startswith(says)
+    assert Path("why.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    "frame", ["p01/color/color_020.jpg", "color_020.jpg", "p01:1", RAW / "p01/depth/depth_020.png"]
+)
+def test_a_frame_goes_by_many_names(labelkit, frame):
+    _, out, _ = labelkit(RAW, frame, "--json", "--out", "x.svg")
+    assert json.loads(out)["row"]["frame"] == "p01/depth/depth_020.png"
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        ("depth_021.png", r"no frame 'depth_021.png'; did you mean 'p01/depth/depth_020.png'"),
+        ("20.png", r"no frame '20.png'; "),
+        ("zzzz", r"no frame 'zzzz'; frames are named as labels.parquet names them, such as 'p01/depth/depth_000.png'"),
+        ("p01:99", r"p01 has no frame 99; its frames are 0 to 3"),
+        ("p01:-1", r"p01 has no frame -1"),
+        ("", r"no frame ''"),
+    ],
+)
+def test_a_frame_that_is_not_there_is_one_line_with_the_nearest(labelkit, frame, says):
+    code, out, err = labelkit(RAW, frame)
+    assert (code, out) == (2, "")
+    assert re.search(says, err)
+    assert err.count("\n") == 1
+    assert list(Path().iterdir()) == []
+
+
+def test_several_frames_of_one_name_are_listed(labelkit, tmp_path):
+    for name in ("p1", "p2"):
+        shutil.copytree(RAW / "p01", tmp_path / "raw" / name)
+    code, _, err = labelkit("raw", "depth_020.png")
+    assert code == 2
+    assert (
+        "2 frames are called 'depth_020.png': p1/depth/depth_020.png, p2/depth/depth_020.png; give more of the path"
+        in err
+    )
+    assert labelkit("raw", "p2/depth/depth_020.png", "--out", "x.svg")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [("x.pdf", "written as .png or .svg, not .pdf"), ("x", "has no suffix"), ("raw/x.png", "would count as a frame")],
+)
+def test_a_picture_that_cannot_be_written_is_refused(labelkit, tmp_path, out, says):
+    shutil.copytree(RAW, tmp_path / "raw")
+    code, _, err = labelkit("raw", "p01:1", "--out", out)
+    assert code == 2
+    assert says in err
+
+
+def test_inside_raw_no_picture_is_left(labelkit, tmp_path, monkeypatch):
+    shutil.copytree(RAW, tmp_path / "raw")
+    monkeypatch.chdir(tmp_path / "raw")
+    code, _, err = labelkit(".", "p01:1")
+    assert code == 2
+    assert "name a file elsewhere" in err
+    assert sorted(map(str, Path().iterdir())) == ["p01", "p02"]
+
+
+def test_a_frame_of_which_nothing_can_be_read_has_no_picture(labelkit, tmp_path):
+    shutil.copytree(RAW, tmp_path / "raw")
+    for picture in ("depth/depth_020.png", "color/color_020.jpg"):
+        (tmp_path / "raw" / "p01" / picture).write_bytes(b"")
+    code, out, _ = labelkit("raw", "p01:1")
+    assert code == 0
+    assert out.startswith("rejected: decode: ")
+    assert out.endswith("No picture: nothing of the frame could be read.\n")
+    assert [*map(str, Path().iterdir())] == ["raw"]
+
+
+def test_the_settings_are_those_of_a_build(labelkit):
+    code, out, _ = labelkit(RAW, "p01:1", "--max-tilt-deg", "10", "--out", "x.svg")
+    assert code == 0
+    assert out.startswith("rejected: too-oblique: ")
+    assert "points" in out
+    Path("build.toml").write_text("max_tilt_deg = 10.0\nworkers = 2\n")
+    assert labelkit(RAW, "p01:1", "--config", "build.toml", "--out", "x.svg")[1] == out
+    assert labelkit(RAW, "p01:1", "--workers", "2")[0] == 2
+
+
+def test_hostile_names_do_not_reach_the_terminal(labelkit, tmp_path):
+    shutil.copytree(RAW / "p01", tmp_path / "raw" / "$x^{$")
+    sidecar = tmp_path / "raw" / "$x^{$" / "recording.toml"
+    sidecar.write_text(sidecar.read_text().replace("[recording]", '[recording]\nparticipant = "a\\u001b[2J"'))
+    code, out, err = labelkit("raw", "depth_020.png")
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out
+    assert "Written: show-x-depth-depth_020.png" in out
