@@ -50,9 +50,9 @@ _DEFAULT_SENSOR = "kinect-v1"
 # A palm is no plate: which skin of it is seen moves the plane far more than the sensor's noise does. The more so the
 # farther it is tilted, and the less it is as uneven as a palm that is seen whole; both in degrees. Fitted by maximum
 # likelihood to simulated hands (docs/labels.md, section 5).
-_FRONTAL_SD_DEG = 0.23
-_TILT_SD_DEG = 0.83
-_UNEVEN_SD_DEG_PER_MM = 1.29
+_FRONTAL_SD_DEG = 0.25
+_TILT_SD_DEG = 0.9
+_UNEVEN_SD_DEG_PER_MM = 1.4
 _USUAL_UNEVEN_MM = 1.75
 
 
