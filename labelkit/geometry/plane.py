@@ -153,11 +153,21 @@ def _normal_equations(rays: FloatArray, inverse_z: FloatArray, weight: FloatArra
 
 
 def _solve(matrix: FloatArray, moment: FloatArray) -> FloatArray:
+    # Cramer's rule in plain floats: ten times as fast as two calls of LAPACK, and there are some thirty a frame.
+    (a, b, c), (_, d, e), (_, _, f) = matrix.tolist()
+    first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
+    determinant = a * first + b * second + c * third
     # Hadamard: the determinant falls short of the diagonal's product by as much as the rays are dependent.
-    scaled = matrix / np.trace(matrix)
-    if not np.linalg.det(scaled) > _LEAST_INDEPENDENCE * np.prod(np.diag(scaled)):
+    if not determinant > _LEAST_INDEPENDENCE * a * d * f:
         raise DegeneratePointsError("the points do not span a plane: they lie on one line as the camera sees them")
-    return np.asarray(np.linalg.solve(matrix, moment))
+    u, v, w = moment.tolist()
+    fourth, fifth, sixth = a * f - c * c, b * c - a * e, a * d - b * b
+    slopes = (
+        first * u + second * v + third * w,
+        second * u + fourth * v + fifth * w,
+        third * u + fifth * v + sixth * w,
+    )
+    return np.asarray(np.array(slopes) / determinant)
 
 
 def _plane(slopes: FloatArray) -> Plane:

@@ -44,20 +44,36 @@ _USUAL_REACH_M = 0.14
 # on, 0.9 for a palm turned far about the arm.
 _NARROWING = 0.93
 _WIDENING = 1.1
+# What widens to this much more within reach of the tip was fingers side by side, not the palm.
+_FINGERS = 1.25
 # Where an arm is as thin for a while, its wrist is the place next to the palm.
 _NEARLY = 1.03
+# How far a cut at the wrist may be off.
+_WRIST_M = 0.05
 # Between a hand and its own arm behind it, the sensor sees neither over the length of a wrist.
 _OWN_ARM_M = 0.04
 # The margin of a depth picture in which a registered sensor never sees anything (Kinect v1: 40 of 640 columns).
 _DEAD_MARGIN = 0.12
 _DEAD_FILLED = 0.3
 
-# The palm as the plane's region; in shares of the radius of its largest circle, as seen straight on.
+# The palm as the plane's region; in shares of the radius of its largest circle, as seen straight on. Its frame hangs
+# on what the thumb does not move: one radius below the fingers' roots, one from the edge of the little finger.
 _PALM_SHIFT_M = 0.06
 _FINGER = 0.4
-_PALM_REACH = 1.5
-_TO_WRIST, _TO_FINGERS = 0.8, 1.25
-_THUMB_RIGHT, _THUMB_UP, _THUMB_RADIUS = 1.1, 0.0, 0.7
+_LOOKS = 3
+# Columns between the outer fingers, and the farthest that fingers spread.
+_BETWEEN = 0.6
+_ACROSS = 1.4
+# Where the roots are taken to be, above the largest circle's middle, if closed fingers hide them.
+_CLOSED_ROOTS = 1.2
+# What of the palm is fitted: chosen so that, over simulated hands, its plane has no bias against the whole palm's.
+_TO_THUMB, _TO_EDGE = 0.9, 1.05
+_TO_WRIST, _TO_FINGERS = 1.4, 0.7
+_THUMB_RIGHT, _THUMB_UP, _THUMB_RADIUS = 1.2, -0.65, 0.6
+# The hand ends a little below: grown palms are longer than simulated ones.
+_TO_CUT = 1.6
+# Of a thumb that stands off, this much shows beside the palm without its rim, in squares of the palm's radius.
+_THUMB_SHOWS = 0.15
 _FEW_PIXELS = 20
 # Mixed and laterally displaced pixels: Nguyen 2012 finds 0.8 pixels, 1.5 mm at 1 m.
 _RIM_M = 0.005
@@ -77,6 +93,9 @@ _TIPS = 2
 # Contact with the border is looked for within this many pixels of the search.
 _BORDER = 2
 
+# Passes along a limb between two looks at whether its end is reached; idle ones change nothing.
+_PASSES = 8
+
 _SQUARE = np.ones((3, 3), np.uint8)
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
@@ -90,6 +109,7 @@ class Hand:
     Attributes:
         corner: x, y of the window's first pixel in the depth picture.
         mask: (h, w) the hand without its forearm, in the window.
+        limb_mask: (h, w) the hand and what of the forearm is next to it.
         palm_px: (2,) u, v of the palm's middle in the depth picture.
         palm_radius_m: radius of the largest circle in the silhouette of the palm.
         to_arm: (2,) unit: direction from the palm's middle to the wrist, in the picture.
@@ -97,6 +117,7 @@ class Hand:
 
     corner: tuple[int, int]
     mask: BoolArray
+    limb_mask: BoolArray
     palm_px: FloatArray
     palm_radius_m: float
     to_arm: FloatArray
@@ -135,6 +156,7 @@ class _Candidate:
 
     limb: _Limb
     hand_mask: BoolArray
+    limb_mask: BoolArray  # with the wrist, wherever it is exactly
     palm: tuple[int, int]  # row, column in the limb's box
     to_arm: FloatArray
     cut: bool  # by the picture's border
@@ -349,9 +371,10 @@ def _steps_from(root_mask: BoolArray, limb_mask: BoolArray) -> NDArray[np.int32]
     step = 0
     while (now := cv2.countNonZero(reached)) != count:
         count = now
-        total += reached
-        reached = cv2.dilate(reached, (_SQUARE, _CROSS)[step % 2]) & inside
-        step += 1
+        for _ in range(_PASSES):
+            total += reached
+            reached = cv2.dilate(reached, (_SQUARE, _CROSS)[step % 2]) & inside
+            step += 1
     # A pixel reached at step s has been counted in every pass from s to the last, step - 1.
     return np.where(reached > 0, step - total.astype(np.int32), -1)
 
@@ -377,12 +400,13 @@ def _hand_at(
         return None
     longest_m = _LONGEST_GRIP_M if held else _LONGEST_M
     hand_mask = _hand_part(limb, steps, palm, wrist_step, longest_m)
+    limb_mask = hand_mask | _hand_part(limb, steps, palm, wrist_step - round(_WRIST_M / pixel_m), longest_m)
     if float((limb.pixel_m[hand_mask] ** 2).sum()) < _LEAST_AREA_M2:
         return None
     if _free_share(limb, hand_mask, beside_mask=limb.mask | limb.core_mask) < _LEAST_FREE:
         return None
     cut = int(np.count_nonzero(hand_mask & limb.border_mask)) > _BORDER
-    return _Candidate(limb, hand_mask, palm, _direction_to_arm(limb, hand_mask, steps, palm), cut, sure)
+    return _Candidate(limb, hand_mask, limb_mask, palm, _direction_to_arm(limb, hand_mask, steps, palm), cut, sure)
 
 
 def _holds(limb: _Limb, end_mask: BoolArray) -> bool:
@@ -463,7 +487,10 @@ def _first_peak(widths: FloatArray, usual: int) -> tuple[int, bool]:
         elif width > _WIDENING * widths[neck]:
             if widths[neck] < _LEAST_WRIST_M:
                 peak = neck = index
-            elif widths[neck] < _NARROWING * widths[peak]:
+            elif (
+                widths[neck] < _NARROWING * widths[peak]
+                and widths[index:usual].max(initial=0) < _FINGERS * widths[peak]
+            ):
                 return peak, True
     return int(np.argmax(widths[:usual])), False
 
@@ -510,24 +537,34 @@ def _direction_to_arm(limb: _Limb, hand_mask: BoolArray, steps: NDArray[np.int32
 def _outlined(depth_m: FloatArray, search: _Search, found: _Candidate, range_m: tuple[float, float]) -> Hand:
     """Outline the hand at full resolution."""
     stride, box = search.stride, found.limb.box
-    x, y, width, height = cv2.boundingRect(found.hand_mask.astype(np.uint8))
-    coarse = np.pad(found.hand_mask[y : y + height, x : x + width].astype(np.uint8), 2)
-    fine = cv2.resize(cv2.dilate(coarse, _SQUARE), None, fx=stride, fy=stride, interpolation=cv2.INTER_NEAREST)
+    x, y, width, height = cv2.boundingRect(found.limb_mask.astype(np.uint8))
+    part = slice(y, y + height), slice(x, x + width)
     left = (x - 2 + box[1].start) * stride + search.origin[0]
     top = (y - 2 + box[0].start) * stride + search.origin[1]
-    fine = fine[max(0, -top) : depth_m.shape[0] - top, max(0, -left) : depth_m.shape[1] - left]
+    inside = slice(max(0, -top), depth_m.shape[0] - top), slice(max(0, -left), depth_m.shape[1] - left)
+    hand, limb = (_enlarged(mask[part], stride)[inside] for mask in (found.hand_mask, found.limb_mask))
     left, top = max(0, left), max(0, top)
-    z = depth_m[top : top + fine.shape[0], left : left + fine.shape[1]]
+    z = depth_m[top : top + limb.shape[0], left : left + limb.shape[1]]
     z = np.where(np.isfinite(z), z, np.float32(np.inf))
     in_range = (z >= range_m[0]) & (z <= range_m[1])
-    standing_mask = (fine > 0) & in_range & ~_behind(z, _FINE_STEP_M)
-    _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
-        standing_mask.astype(np.uint8), 4, cv2.CV_32S, cv2.CCL_BBDT
-    )
-    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if len(stats) > 1 else -1
+    limb_mask = _largest(limb & in_range & ~_behind(z, _FINE_STEP_M))
     row, column = found.palm[0] + box[0].start, found.palm[1] + box[1].start
     palm_px = np.array([column, row], dtype=np.float64) * stride + search.origin
-    return Hand((left, top), labels == largest, palm_px, float(found.limb.radius_m[found.palm]), found.to_arm)
+    radius_m = float(found.limb.radius_m[found.palm])
+    return Hand((left, top), limb_mask & hand, limb_mask, palm_px, radius_m, found.to_arm)
+
+
+def _enlarged(mask: BoolArray, stride: int) -> BoolArray:
+    """Bring a part of the search to full resolution, a pixel of the search larger all round."""
+    coarse = cv2.dilate(np.pad(mask.astype(np.uint8), 2), _SQUARE)
+    return np.asarray(cv2.resize(coarse, None, fx=stride, fy=stride, interpolation=cv2.INTER_NEAREST) > 0)
+
+
+def _largest(mask: BoolArray) -> BoolArray:
+    _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
+        mask.astype(np.uint8), 4, cv2.CV_32S, cv2.CCL_BBDT
+    )
+    return np.asarray(labels == (1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if len(stats) > 1 else -1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -546,6 +583,11 @@ class Palm:
     radius_px: float
     fingers: FloatArray
 
+    @property
+    def wrist(self) -> FloatArray:
+        """Say where the hand ends: x, y in the middle of the wrist."""
+        return np.asarray(self.middle - _TO_CUT * self.radius_px * self.fingers)
+
 
 def find_palm(mask: BoolArray, *, pixel_m: float, start: tuple[float, float], thumb_side: int) -> Palm:
     """Find the palm in a picture of the hand as seen straight on, fingers roughly up.
@@ -560,23 +602,44 @@ def find_palm(mask: BoolArray, *, pixel_m: float, start: tuple[float, float], th
         thumb_side: where the thumb is expected: 1 right, -1 left of fingers that point up.
     """
     radius = _radius_px(np.pad(mask, 1))[1:-1, 1:-1]
-    rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+    rows, columns = (axis.astype(np.float32) for axis in np.ogrid[: mask.shape[0], : mask.shape[1]])
     near = np.hypot(columns - start[0], rows - start[1]) * pixel_m < _PALM_SHIFT_M
     row, column = _farthest(np.where(near & mask, radius * 1e3, 0).astype(np.int32))
     widest, middle = float(radius[row, column]), np.array([column, row], dtype=np.float64)
-    if not widest > 0:
-        return Palm(np.zeros_like(mask), middle, 0.0, np.array([0.0, -1.0]))
-    opened = _radius_px(~(radius > _FINGER * widest)) < _FINGER * widest
-    digits = mask & ~opened
     fingers = np.array([0.0, -1.0])
-    for _ in range(2):
-        up, right = _along(fingers, rows - row, columns - column, widest)
-        fingers = _finger_direction(digits & (up > 1.0), middle, fingers)
-    up, right = _along(fingers, rows - row, columns - column, widest)
-    side = _thumb_side(digits, up, right, thumb_side)
-    within = (np.hypot(up, right) < _PALM_REACH) & (up > -_TO_WRIST) & (up < _TO_FINGERS)
+    if not widest > 0:
+        return Palm(np.zeros_like(mask), middle, 0.0, fingers)
+    opened = mask & (_radius_px(~(radius > _FINGER * widest)) < _FINGER * widest)
+    digits = mask & ~opened
+    up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
+    side = _thumb_side(digits & (radius * pixel_m > _RIM_M), up, right, widest, thumb_side)
+    for _ in range(_LOOKS):
+        up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
+        fingers = _finger_direction(digits & (up > 1.0) & (np.abs(right) < _ACROSS), middle, fingers)
+        up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
+        # The fingers' roots and the edge of the little finger stay where they are, whatever the thumb does.
+        body = opened & (np.abs(right) < _BETWEEN)
+        roots = _edge(up[body], right[body] * widest)
+        if np.count_nonzero(digits & (up > roots)) < widest**2:
+            roots = _CLOSED_ROOTS  # the fingers lie side by side and hide where they begin
+        beside = mask & (up < roots - 0.3) & (up > roots - 1.3) & (right * side < 0)
+        edge = _edge(-side * right[beside], up[beside] * widest)
+        across = np.array([-fingers[1], fingers[0]])
+        middle = middle + widest * ((roots - 1.0) * fingers + side * (1.0 - edge) * across)
+    up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
+    within = (right * side < _TO_THUMB) & (right * side > -_TO_EDGE) & (up > -_TO_WRIST) & (up < _TO_FINGERS)
     thumb = np.hypot(right - side * _THUMB_RIGHT, up - _THUMB_UP) < _THUMB_RADIUS
-    return Palm(mask & opened & within & ~thumb & (radius * pixel_m > _RIM_M), middle, widest, fingers)
+    return Palm(opened & within & ~thumb & (radius * pixel_m > _RIM_M), middle, widest, fingers)
+
+
+def _edge(out: FloatArray, along_px: FloatArray) -> float:
+    """Find how far out a shape reaches: the median over its lines of pixels; 1 where there is none."""
+    if not len(out):
+        return 1.0
+    line = np.round(along_px - along_px.min()).astype(int)
+    reach = np.full(line.max() + 1, -np.inf)
+    np.maximum.at(reach, line, out)
+    return float(np.median(reach[reach > -np.inf]))
 
 
 def _along(
@@ -595,12 +658,12 @@ def _finger_direction(fingers_mask: BoolArray, middle: FloatArray, before: Float
     return np.asarray(offset / np.linalg.norm(offset))
 
 
-def _thumb_side(digits: BoolArray, up: FloatArray, right: FloatArray, expected: int) -> int:
+def _thumb_side(digits: BoolArray, up: FloatArray, right: FloatArray, unit_px: float, expected: int) -> int:
     """Say on which side of the palm the thumb is: 1 right, -1 left.
 
     It is where it is expected, unless the silhouette shows it plainly on the other side and nothing there.
     """
-    beside = digits & (np.abs(up) < 0.6)
-    here = np.count_nonzero(beside & (right * expected > 0.5))
-    there = np.count_nonzero(beside & (right * expected < -0.5))
-    return -expected if there > 3 * _FEW_PIXELS and there > 5 * here else expected
+    beside = digits & (np.abs(up) < 1.0)
+    here = np.count_nonzero(beside & (right * expected > 0.8))
+    there = np.count_nonzero(beside & (right * expected < -0.8))
+    return -expected if there > _THUMB_SHOWS * unit_px**2 and there > 5 * here else expected

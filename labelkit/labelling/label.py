@@ -7,7 +7,7 @@ view of the hand straight on, in which the palm is found at its true proportions
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
 import cv2
@@ -48,9 +48,13 @@ _MIDDLE = 0.8
 _TURNS = 2
 # Where the sensor is unknown, the errors are taken as Kinect v1's.
 _DEFAULT_SENSOR = "kinect-v1"
-# A palm is no plate: which skin of it is seen moves the plane by about this much about either axis, far more
-# than the sensor's noise does. Median error on simulated hands, 0.85 degrees, over the 1.18 of a round Gaussian.
-_SHAPE_SD_DEG = 0.72
+# A palm is no plate: which skin of it is seen moves the plane far more than the sensor's noise does. The more so the
+# farther it is tilted, and the less it is as uneven as a palm that is seen whole; both in degrees. Fitted by maximum
+# likelihood to simulated hands (docs/labels.md, section 5).
+_FRONTAL_SD_DEG = 0.25
+_TILT_SD_DEG = 0.9
+_UNEVEN_SD_DEG_PER_MM = 1.4
+_USUAL_UNEVEN_MM = 1.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +139,8 @@ def explain_frame(
     crop_margin: float = 0.1,
     with_depth: bool = False,
     min_points: int = 300,
-    max_rms_mm: float = 4.0,
-    min_inliers: float = 0.6,
+    max_rms_mm: float = 3.8,
+    min_inliers: float = 0.7,
     max_tilt_deg: float = 60.0,
 ) -> Explanation:
     """Label one frame, and keep what was found on the way.
@@ -160,7 +164,7 @@ def explain_frame(
     if isinstance(hand, Rejection):
         return Explanation(hand)
     cloud = _cloud(frame.depth_m, hand, calibration.depth)
-    palm = _find_palm(
+    found = _find_palm(
         hand,
         cloud,
         calibration.depth,
@@ -173,8 +177,9 @@ def explain_frame(
         min_points=min_points,
         rng=rng,
     )
-    if isinstance(palm, Rejection):
-        return Explanation(palm, hand)
+    if isinstance(found, Rejection):
+        return Explanation(found, hand)
+    palm, hand = found
     rejection = check_planar(
         palm.fit.rms_m * 1000,
         _noise_m(palm, sensor or _DEFAULT_SENSOR) * 1000,
@@ -197,7 +202,8 @@ def explain_frame(
     depth_mm = None
     if with_depth:
         depth_mm = crop_depth(frame.depth_m, view) if calibration.registered else splat_depth(points, view)
-    sample = _sample(palm, calibration, view, box, image, padded, depth_mm, mirror=handedness == "left")
+    shape_sd_deg = _shape_sd_deg(palm, sensor or _DEFAULT_SENSOR)
+    sample = _sample(palm, shape_sd_deg, calibration, view, box, image, padded, depth_mm, mirror=handedness == "left")
     return Explanation(sample, hand, palm)
 
 
@@ -233,7 +239,9 @@ def _find_palm(
     sensor: str,
     min_points: int,
     rng: np.random.Generator,
-) -> Palm | Rejection:
+) -> tuple[Palm, Hand] | Rejection:
+    """Find the palm and its plane, and cut the hand anew at the wrist that the palm shows."""
+
     def fit(mask: BoolArray, start: Plane | None = None) -> PlaneFit:
         points = cloud[mask]
         sigma_m = depth_sigma_m(sensor, points[:, 2])
@@ -267,7 +275,8 @@ def _find_palm(
         return Rejection(Reason.NOT_PLANAR, str(error))
     if rejection := check_width(radius_m * 1000):
         return rejection
-    return Palm(mask, cloud[mask], fitted, straight.origin, -straight.down)
+    cut = replace(hand, mask=straight.without_forearm(hand.limb_mask, hand.corner, middle_px + to_arm))
+    return Palm(mask, cloud[mask], fitted, straight.origin, -straight.down), cut
 
 
 def _noise_m(palm: Palm, sensor: str) -> float:
@@ -275,6 +284,21 @@ def _noise_m(palm: Palm, sensor: str) -> float:
     z = float(np.median(palm.points[:, 2]))
     ray = palm.middle / palm.middle[2]
     return float(depth_sigma_m(sensor, np.array(z))) * abs(float(palm.fit.plane.normal @ ray))
+
+
+def _shape_sd_deg(palm: Palm, sensor: str) -> float:
+    """Say by how much the shape of a palm like this one turns its plane about either axis, degrees."""
+    cosine = -float(palm.fit.plane.normal @ unit(palm.middle))
+    uneven_mm = 1000 * float(np.sqrt(max(0.0, palm.fit.rms_m**2 - _noise_m(palm, sensor) ** 2)))
+    return float(
+        np.linalg.norm(
+            [
+                _FRONTAL_SD_DEG,
+                _TILT_SD_DEG * np.sqrt(1 / cosine**2 - 1),
+                _UNEVEN_SD_DEG_PER_MM * (uneven_mm - _USUAL_UNEVEN_MM),
+            ]
+        )
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,7 +337,7 @@ class _Straight:
         """
         size = (round(2 * _BESIDE_M / _PIXEL_M), round((_ABOVE_M + _BELOW_M) / _PIXEL_M))
         window_from_grid = self._window_from_grid(size, hand.corner)
-        on_plane = hand.mask & (np.abs(plane.distances_m(cloud)) < _OFF_PLANE_M)
+        on_plane = hand.limb_mask & (np.abs(plane.distances_m(cloud)) < _OFF_PLANE_M)
         seen = cv2.warpPerspective(
             on_plane.astype(np.uint8), window_from_grid, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
         )
@@ -324,11 +348,20 @@ class _Straight:
             palm.mask.astype(np.uint8), np.linalg.inv(window_from_grid), (width, height),
             flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
         )  # fmt: skip
-        wrist = palm.middle - palm.radius_px * palm.fingers
         across = np.stack([self.right, self.down])
-        places = self.origin + (np.stack([palm.middle, wrist]) - start) * _PIXEL_M @ across
+        places = self.origin + (np.stack([palm.middle, palm.wrist]) - start) * _PIXEL_M @ across
         middle_px, wrist_px = project(places, self.intrinsics)
         return (mask > 0) & on_plane, middle_px, wrist_px - middle_px, palm.radius_px * _PIXEL_M
+
+    def without_forearm(self, limb_mask: BoolArray, corner: tuple[int, int], wrist_px: FloatArray) -> BoolArray:
+        """Cut a limb across the fingers' direction where the wrist is; masks are (h, w) with their first pixel."""
+        middle, beside = project(np.stack([self.origin, self.origin + 0.02 * self.right]), self.intrinsics)
+        across = beside - middle
+        to_hand = np.array([-across[1], across[0]])
+        to_hand = to_hand * np.sign(to_hand @ (middle - wrist_px))
+        rows, columns = np.ogrid[: limb_mask.shape[0], : limb_mask.shape[1]]
+        x, y = wrist_px - corner
+        return np.asarray(limb_mask & ((columns - x) * to_hand[0] + (rows - y) * to_hand[1] >= 0))
 
     def _window_from_grid(self, size: tuple[int, int], corner: tuple[int, int]) -> FloatArray:
         width, height = size
@@ -369,6 +402,7 @@ def _view(
 
 def _sample(
     palm: Palm,
+    shape_sd_deg: float,
     calibration: Calibration,
     view: SquareView,
     box: tuple[int, int, int, int],
@@ -393,7 +427,7 @@ def _sample(
     # The same tangent plane, in the basis that goes with the final normal.
     change = tangent_basis(normal) @ turned.T
     covariance = change @ palm.fit.normal_cov_rad2 @ change.T * np.rad2deg(1.0) ** 2
-    covariance += np.eye(2) * _SHAPE_SD_DEG**2
+    covariance += np.eye(2) * shape_sd_deg**2
     return Sample(
         normal=normal,
         view_normal=view_from_camera(ray) @ normal,
