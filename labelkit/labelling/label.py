@@ -21,6 +21,7 @@ from labelkit.geometry.open3d_plane import segment_plane
 from labelkit.geometry.orientation import mirrored, tangent_basis, unit, view_from_camera
 from labelkit.geometry.plane import Plane, PlaneFit, fit_plane_robustly
 from labelkit.imaging.crop import SquareView, crop_color, crop_depth, plain_box, splat_depth, virtual_camera
+from labelkit.imaging.holes import fill_specks
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand, find_palm
 from labelkit.labelling.checks import check_color_size, check_planar, check_points, check_size, check_tilt, check_width
@@ -160,10 +161,11 @@ def explain_frame(
     """
     if rejection := check_size(frame, calibration.depth):
         return Explanation(rejection)
-    hand = find_hand(frame.depth_m, focal_px=(calibration.depth.fx + calibration.depth.fy) / 2, range_m=range_m)
+    depth_m = fill_specks(frame.depth_m)
+    hand = find_hand(depth_m, focal_px=(calibration.depth.fx + calibration.depth.fy) / 2, range_m=range_m)
     if isinstance(hand, Rejection):
         return Explanation(hand)
-    cloud = _cloud(frame.depth_m, hand, calibration.depth)
+    cloud = _cloud(depth_m, hand, calibration.depth)
     found = _find_palm(
         hand,
         cloud,

@@ -46,6 +46,16 @@ def assert_sound(sample):
     assert [level.shape for level in sample.rgb] == [(128, 128, 3), (64, 64, 3), (32, 32, 3)]
 
 
+@pytest.mark.parametrize("lost", [0.001, 0.01, 0.1])
+def test_pixels_lost_at_random_cost_no_label(lost):
+    scene = HandScene(camera_from_hand=turned((15.0, -10.0, 5.0)), middle=np.array([0.05, -0.02, 0.7]), wall_m=1.5)
+    frame = scene.frame(noise_m=0.001)
+    gone = np.random.default_rng(3).random(frame.depth_m.shape) < lost
+    sample = label(dataclasses.replace(frame, depth_m=np.where(gone, np.float32(np.nan), frame.depth_m)))
+    assert isinstance(sample, Sample), sample
+    assert degrees_off(sample, scene) < 1.0
+
+
 @settings(max_examples=15)
 @given(
     tilt=st.tuples(st.floats(-30, 30), st.floats(-30, 30), st.floats(-60, 60)),

@@ -18,6 +18,7 @@ from labelkit.dataset.dataset import open_dataset
 from labelkit.errors import DatasetError, OutputExistsError, RunError, SettingsError, SplitError
 from labelkit.runs import read_settings, read_split, read_state
 from labelkit.settings import TrainSettings
+from labelkit.training import trainer
 from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
 from labelkit.training.trainer import predict_deg
@@ -78,6 +79,20 @@ def test_a_run_holds_what_it_was_made_with(run, dataset):
         *("best.h5", "dataset.json", "history.csv", "last.h5", "predictions.csv"),
         *("report.json", "run.json", "settings.toml", "split.json"),
     ]
+
+
+def test_what_came_after_the_best_epoch_does_not_reach_the_test(run, dataset, tmp_path, monkeypatch):
+    fit = trainer.fit_run
+
+    def fitted_and_spoilt(run, model, *args, **kwargs):
+        history = fit(run, model, *args, **kwargs)
+        for variable in model.trainable_variables:
+            variable.assign(0.0 * variable)
+        return history
+
+    monkeypatch.setattr(trainer, "fit_run", fitted_and_spoilt)
+    train(dataset, TINY, out=tmp_path / "run", quiet=True)
+    assert predictions_of(tmp_path / "run") == predictions_of(run)
 
 
 def test_the_report_agrees_with_the_predictions(run):
