@@ -54,22 +54,26 @@ def command(
 
 def _plan_text(plan: workflow.BuildPlan) -> str:
     return (
-        f"{plan.out}: would hold {plan.frames} frames of {plan.participants} participants "
-        f"in at most {plan.shards} shards"
+        f"{plan.out}: would hold {_count(plan.frames, 'frame')} of {_count(plan.participants, 'participant')} "
+        f"in at most {_count(plan.shards, 'shard')}"
     )
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _text(result: workflow.BuildResult) -> str:
     lines = [
-        f"{result.out}: {result.samples} samples of {result.participants} participants "
-        f"in {result.shards} shards, from {result.frames} frames"
+        f"{result.out}: {_count(result.samples, 'sample')} of {_count(result.participants, 'participant')} "
+        f"in {_count(result.shards, 'shard')}, from {_count(result.frames, 'frame')}"
     ]
     if result.rejected:
         by_count = sorted(result.rejected.items(), key=lambda item: -item[1])
         lines.append("rejected: " + ", ".join(f"{count} {reason}" for reason, count in by_count))
     if result.frames_done_now:
         rate = result.frames_done_now / max(result.seconds, 1e-9)
-        lines.append(f"{result.seconds:.1f} s, {rate:.0f} frames/s, {result.workers} processes")
+        lines.append(f"{result.seconds:.1f} s, {rate:.0f} frames/s, {_count(result.workers, 'worker')}")
     else:
         lines.append("nothing to do: it was complete")
     lines.append(f"next: labelkit coverage-map {result.out}")

@@ -34,7 +34,7 @@ The whole job took {result.seconds:.0f} s. What it made:
   {result.simulated.raw}/   {result.simulated.frames} frames of {built.participants} simulated participants
   {built.out}/   {built.samples} samples; {sum(built.rejected.values())} frames rejected, each with its reason
       labels are {result.label_error_median_deg:.1f} deg from the truth (median)
-  {result.map}   {result.filled_share:.0%} of the reachable cells hold enough samples
+  {result.map}   {result.started_share:.0%} of the reachable cells hold a sample
   {trained.run}/   a network; on participants it never saw its error is {trained.cmae_deg:.1f} deg
       (CMAE; always guessing the middle gives {trained.constant_cmae_deg:.1f})
 

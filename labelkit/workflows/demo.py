@@ -26,7 +26,7 @@ class DemoResult:
 
     Attributes:
         map: the picture of the coverage map.
-        filled_share: share of the reachable cells that hold at least one sample.
+        started_share: share of the reachable cells that hold at least one sample.
         label_error_median_deg: angle between labelled and true normal, over all samples.
     """
 
@@ -34,7 +34,7 @@ class DemoResult:
     simulated: Simulated
     built: BuildResult
     map: str
-    filled_share: float
+    started_share: float
     label_error_median_deg: float
     trained: TrainResult
     seconds: float
@@ -84,7 +84,7 @@ def demo(
         simulated=simulated,
         built=built,
         map=str(out / "coverage-map.png"),
-        filled_share=covered.whole.filled_share,
+        started_share=covered.whole.started_share,
         label_error_median_deg=label_error_median_deg(out / "dataset", simulated.truth),
         trained=trained,
         seconds=time.monotonic() - began,
