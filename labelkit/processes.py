@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Protocol, TypeVar
 
@@ -78,7 +79,8 @@ def _run_in_processes(
     done, kept, stop = context.Value("q", 0), context.Value("q", 0), context.Value("b", 0)
     with ProcessPoolExecutor(workers, context, _begin_worker, (work, done, kept, stop)) as pool:
         try:
-            futures = [pool.submit(_run_there, job) for job in jobs]
+            with _interrupts_held_back():  # the first job starts the workers
+                futures = [pool.submit(_run_there, job) for job in jobs]
             finished, pending = wait(futures, timeout=0)
             while pending and not any(future.exception() for future in finished):
                 finished, pending = wait(futures, timeout=_POLL_S, return_when=FIRST_EXCEPTION)
@@ -94,11 +96,24 @@ def _run_in_processes(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Keep Ctrl-C waiting; processes started meanwhile never see it, not even while they import."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _there: dict[str, Any] = {}  # what a worker process was given when it began
 
 
 def _begin_worker(work: Work[Any], done: Any, kept: Any, stop: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back: it is the parent's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _there.update(work=work, done=done, kept=kept, stop=stop)
 
