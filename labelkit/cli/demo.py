@@ -38,7 +38,7 @@ The whole job took {result.seconds:.0f} s. What it made:
   {trained.run}/   a network; on participants it never saw its error is {trained.cmae_deg:.1f} deg
       (CMAE; always guessing the middle gives {trained.constant_cmae_deg:.1f})
 
-So few frames make a small network and a thin map. Now with your own recordings:
+Two minutes of frames make a thin map and a beginner of a network. Now with your own recordings:
 
   labelkit inspect raw/         what each recording is, and what is still to be stated
   labelkit build-dataset raw/
