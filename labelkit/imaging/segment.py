@@ -1,4 +1,4 @@
-"""Find the hand in a depth picture, and the palm in the hand.
+"""Find the hand in a depth picture.
 
 A hand is the free end of a limb: a strip as wide as an arm that stands in the air (whatever is behind
 it is far behind), begins at the border of what the sensor saw or at something thicker (a body, a
@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from labelkit.imaging.silhouette import farthest, radius_px
 from labelkit.records import BoolArray, FloatArray, Reason, Rejection
 
 # The search wants a finger (15 mm) to be about three pixels wide at 1 m: 320 columns of a 57 degree view.
@@ -56,27 +57,6 @@ _OWN_ARM_M = 0.04
 _DEAD_MARGIN = 0.12
 _DEAD_FILLED = 0.3
 
-# The palm as the plane's region; in shares of the radius of its largest circle, as seen straight on. Its frame hangs
-# on what the thumb does not move: one radius below the fingers' roots, one from the edge of the little finger.
-_PALM_SHIFT_M = 0.06
-_FINGER = 0.4
-_LOOKS = 3
-# Columns between the outer fingers, and the farthest that fingers spread.
-_BETWEEN = 0.6
-_ACROSS = 1.4
-# Where the roots are taken to be, above the largest circle's middle, if closed fingers hide them.
-_CLOSED_ROOTS = 1.2
-# What of the palm is fitted: chosen so that, over simulated hands, its plane has no bias against the whole palm's.
-_TO_THUMB, _TO_EDGE = 0.9, 1.05
-_TO_WRIST, _TO_FINGERS = 1.4, 0.7
-_THUMB_RIGHT, _THUMB_UP, _THUMB_RADIUS = 1.2, -0.65, 0.6
-# The hand ends a little below: grown palms are longer than simulated ones.
-_TO_CUT = 1.6
-# Of a thumb that stands off, this much shows beside the palm without its rim, in squares of the palm's radius.
-_THUMB_SHOWS = 0.15
-_FEW_PIXELS = 20
-# Mixed and laterally displaced pixels: Nguyen 2012 finds 0.8 pixels, 1.5 mm at 1 m.
-_RIM_M = 0.005
 
 # What a hand may hold and still count as free: a cap, a book; not a wall that it touches.
 _LARGEST_HELD_M2 = 0.06
@@ -220,7 +200,7 @@ def _search(depth_m: FloatArray, focal_px: float, range_m: tuple[float, float]) 
     standing_mask = in_range & ~_behind(np.where(z >= range_m[0], z, np.inf), _STEP_M)
     pixel_m = np.where(in_range, z * (stride / focal_px), 0).astype(np.float32)
     origin = (columns.start * stride, rows.start * stride)
-    return _Search(stride, origin, z, pixel_m, standing_mask, _radius_px(standing_mask) * pixel_m)
+    return _Search(stride, origin, z, pixel_m, standing_mask, radius_px(standing_mask) * pixel_m)
 
 
 def _live(seen_mask: BoolArray) -> tuple[slice, slice]:
@@ -248,13 +228,6 @@ def _behind(z: FloatArray, step_m: float) -> BoolArray:
     nearest = cv2.erode(z.astype(np.float32), _CROSS, borderType=cv2.BORDER_REPLICATE)
     with np.errstate(invalid="ignore"):  # infinity less infinity, where nothing was seen
         return np.asarray(z - nearest > step_m)
-
-
-def _radius_px(mask: BoolArray) -> FloatArray:
-    # OpenCV counts no border as an edge, so what leaves the picture counts as going on.
-    if mask.all():
-        return np.full(mask.shape, np.float32(max(mask.shape)))
-    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5))
 
 
 def _limbs(search: _Search) -> Iterator[_Limb]:
@@ -301,7 +274,7 @@ def _thick(surface_mask: BoolArray, radius_m: FloatArray, pixel_m: FloatArray) -
     middle = surface_mask & (radius_m > _THICK_RADIUS_M)
     if not middle.any():
         return middle
-    return surface_mask & (_radius_px(~middle) * pixel_m < _THICK_RADIUS_M)
+    return surface_mask & (radius_px(~middle) * pixel_m < _THICK_RADIUS_M)
 
 
 def _free_end(limb: _Limb) -> _Candidate | None:
@@ -319,20 +292,15 @@ def _free_end(limb: _Limb) -> _Candidate | None:
 def _hands_from(limb: _Limb, root_mask: BoolArray) -> Iterator[_Candidate]:
     """Follow a limb from its root to its tips, and take the hands there."""
     steps = _steps_from(root_mask, limb.mask)
-    tip = _farthest(steps)
+    tip = farthest(steps)
     for _ in range(_TIPS):
         from_tip = _steps_from(_only(tip, limb.mask), limb.mask)
         if hand := _hand_at(limb, steps, from_tip, tip):
             yield hand
         apart = np.minimum(steps, from_tip)
-        tip = _farthest(apart)
+        tip = farthest(apart)
         if apart[tip] * limb.pixel_m[tip] < _LONGEST_M:
             break  # another finger of the same hand
-
-
-def _farthest(steps: NDArray[np.int32]) -> tuple[int, int]:
-    row, column = np.unravel_index(int(np.argmax(steps)), steps.shape)
-    return int(row), int(column)
 
 
 def _only(pixel: tuple[int, int], mask: BoolArray) -> BoolArray:
@@ -350,10 +318,10 @@ def _roots(limb: _Limb) -> list[BoolArray]:
     at_core = limb.mask & (cv2.dilate(limb.core_mask.astype(np.uint8), _SQUARE) > 0)
     if at_core.any():
         return [np.asarray(at_core)]
-    middle = _farthest(np.where(limb.mask, limb.radius_m * 1e4, 0).astype(np.int32))
-    first = _farthest(_steps_from(_only(middle, limb.mask), limb.mask))
+    middle = farthest(np.where(limb.mask, limb.radius_m * 1e4, 0).astype(np.int32))
+    first = farthest(_steps_from(_only(middle, limb.mask), limb.mask))
     steps = _steps_from(_only(first, limb.mask), limb.mask)
-    last = _farthest(steps)
+    last = farthest(steps)
     end = max(1, int(_FINGER_M / float(limb.pixel_m[middle])))
     near, far = (steps >= 0) & (steps < end), steps > steps[last] - end
     ends = [_only(first, limb.mask), _only(last, limb.mask)]
@@ -441,7 +409,7 @@ def _palm_and_wrist(steps: NDArray[np.int32], limb: _Limb, *, held: bool) -> tup
         peak, sure = _last_peak(arm), True
     else:
         peak, sure = _first_peak(widths, int(_USUAL_REACH_M / pixel_m) + 1)
-    palm = _farthest(np.where(steps == tip - peak, limb.radius_m * 1e4, 0).astype(np.int32))
+    palm = farthest(np.where(steps == tip - peak, limb.radius_m * 1e4, 0).astype(np.int32))
     radius = widths[peak] / pixel_m
     first = peak + round(1.1 * radius)
     beyond = widths[first : peak + round(2.0 * radius) + 1]
@@ -565,105 +533,3 @@ def _largest(mask: BoolArray) -> BoolArray:
         mask.astype(np.uint8), 4, cv2.CV_32S, cv2.CCL_BBDT
     )
     return np.asarray(labels == (1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if len(stats) > 1 else -1))
-
-
-@dataclass(frozen=True, eq=False)
-class Palm:
-    """The palm in a picture of the hand as seen straight on.
-
-    Attributes:
-        mask: (h, w) the palm without its rim; empty where there is no palm.
-        middle: (2,) x, y of the middle of its largest circle, pixels.
-        radius_px: of that circle.
-        fingers: (2,) unit x, y: the direction of the fingers.
-    """
-
-    mask: BoolArray
-    middle: FloatArray
-    radius_px: float
-    fingers: FloatArray
-
-    @property
-    def wrist(self) -> FloatArray:
-        """Say where the hand ends: x, y in the middle of the wrist."""
-        return np.asarray(self.middle - _TO_CUT * self.radius_px * self.fingers)
-
-
-def find_palm(mask: BoolArray, *, pixel_m: float, start: tuple[float, float], thumb_side: int) -> Palm:
-    """Find the palm in a picture of the hand as seen straight on, fingers roughly up.
-
-    The palm holds the largest circle. It is what is wider than a finger round that, from the crease of
-    the wrist to the roots of the fingers, without the root of the thumb, which moves with the thumb.
-
-    Args:
-        mask: (h, w) the hand.
-        pixel_m: width of a pixel.
-        start: x, y near which the palm's middle is.
-        thumb_side: where the thumb is expected: 1 right, -1 left of fingers that point up.
-    """
-    radius = _radius_px(np.pad(mask, 1))[1:-1, 1:-1]
-    rows, columns = (axis.astype(np.float32) for axis in np.ogrid[: mask.shape[0], : mask.shape[1]])
-    near = np.hypot(columns - start[0], rows - start[1]) * pixel_m < _PALM_SHIFT_M
-    row, column = _farthest(np.where(near & mask, radius * 1e3, 0).astype(np.int32))
-    widest, middle = float(radius[row, column]), np.array([column, row], dtype=np.float64)
-    fingers = np.array([0.0, -1.0])
-    if not widest > 0:
-        return Palm(np.zeros_like(mask), middle, 0.0, fingers)
-    opened = mask & (_radius_px(~(radius > _FINGER * widest)) < _FINGER * widest)
-    digits = mask & ~opened
-    up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
-    side = _thumb_side(digits & (radius * pixel_m > _RIM_M), up, right, widest, thumb_side)
-    for _ in range(_LOOKS):
-        up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
-        fingers = _finger_direction(digits & (up > 1.0) & (np.abs(right) < _ACROSS), middle, fingers)
-        up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
-        # The fingers' roots and the edge of the little finger stay where they are, whatever the thumb does.
-        body = opened & (np.abs(right) < _BETWEEN)
-        roots = _edge(up[body], right[body] * widest)
-        if np.count_nonzero(digits & (up > roots)) < widest**2:
-            roots = _CLOSED_ROOTS  # the fingers lie side by side and hide where they begin
-        beside = mask & (up < roots - 0.3) & (up > roots - 1.3) & (right * side < 0)
-        edge = _edge(-side * right[beside], up[beside] * widest)
-        across = np.array([-fingers[1], fingers[0]])
-        middle = middle + widest * ((roots - 1.0) * fingers + side * (1.0 - edge) * across)
-    up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
-    within = (right * side < _TO_THUMB) & (right * side > -_TO_EDGE) & (up > -_TO_WRIST) & (up < _TO_FINGERS)
-    thumb = np.hypot(right - side * _THUMB_RIGHT, up - _THUMB_UP) < _THUMB_RADIUS
-    return Palm(opened & within & ~thumb & (radius * pixel_m > _RIM_M), middle, widest, fingers)
-
-
-def _edge(out: FloatArray, along_px: FloatArray) -> float:
-    """Find how far out a shape reaches: the median over its lines of pixels; 1 where there is none."""
-    if not len(out):
-        return 1.0
-    line = np.round(along_px - along_px.min()).astype(int)
-    reach = np.full(line.max() + 1, -np.inf)
-    np.maximum.at(reach, line, out)
-    return float(np.median(reach[reach > -np.inf]))
-
-
-def _along(
-    fingers: FloatArray, down_px: FloatArray, right_px: FloatArray, unit_px: float
-) -> tuple[FloatArray, FloatArray]:
-    """Measure along the fingers and across them, from the palm's middle, in palm radii."""
-    x, y = fingers / unit_px
-    return right_px * x + down_px * y, down_px * x - right_px * y
-
-
-def _finger_direction(fingers_mask: BoolArray, middle: FloatArray, before: FloatArray) -> FloatArray:
-    rows, columns = np.nonzero(fingers_mask)
-    if len(rows) < _FEW_PIXELS:
-        return before
-    offset = np.array([columns.mean(), rows.mean()]) - middle
-    return np.asarray(offset / np.linalg.norm(offset))
-
-
-def _thumb_side(digits: BoolArray, up: FloatArray, right: FloatArray, unit_px: float, expected: int) -> int:
-    """Say on which side of the palm the thumb is: 1 right, -1 left.
-
-    It is where it is expected, unless the silhouette shows it plainly on the other side and nothing there.
-    """
-    beside = digits & (np.abs(up) < 1.0)
-    here = np.count_nonzero(beside & (right * expected > 0.8))
-    there = np.count_nonzero(beside & (right * expected < -0.8))
-    return -expected if there > _THUMB_SHOWS * unit_px**2 and there > 5 * here else expected

@@ -22,8 +22,9 @@ from labelkit.geometry.orientation import mirrored, tangent_basis, unit, view_fr
 from labelkit.geometry.plane import Plane, PlaneFit, fit_plane_robustly
 from labelkit.imaging.crop import SquareView, crop_color, crop_depth, plain_box, splat_depth, virtual_camera
 from labelkit.imaging.holes import fill_specks
+from labelkit.imaging.palm import find_palm
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
-from labelkit.imaging.segment import Hand, find_hand, find_palm
+from labelkit.imaging.segment import Hand, find_hand
 from labelkit.labelling.checks import check_color_size, check_planar, check_points, check_size, check_tilt, check_width
 from labelkit.records import (
     PYRAMID_SIZES,

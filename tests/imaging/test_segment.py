@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from labelkit.geometry.camera import project
-from labelkit.imaging.segment import Hand, find_hand, find_palm
+from labelkit.imaging.palm import find_palm
+from labelkit.imaging.segment import Hand, find_hand
 from labelkit.records import Reason, Rejection
 from tests.scenes import KINECT, HandScene, turned
 
