@@ -295,8 +295,9 @@ def simulated_frames(folder: Path, n_spread: int) -> list[Simulated]:
     with (folder / "truth.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     recordings = {recording.name: recording for recording in find_recordings(folder / "raw")}
-    step = max(1, len(rows) // n_spread)
-    return [simulated_frame(folder, recordings[row["recording"]], row, n % step == 0) for n, row in enumerate(rows)]
+    with_hand = [n for n, row in enumerate(rows) if row["nx"]]
+    repeated = set(with_hand[:: max(1, len(with_hand) // n_spread)])
+    return [simulated_frame(folder, recordings[row["recording"]], row, n in repeated) for n, row in enumerate(rows)]
 
 
 def simulated_frame(folder: Path, recording: Recording, row: dict[str, str], repeat: bool) -> Simulated:
