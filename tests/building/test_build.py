@@ -12,6 +12,7 @@ from filelock import FileLock
 from labelkit.building import build as module
 from labelkit.building.build import build
 from labelkit.dataset.dataset import open_dataset
+from labelkit.dataset.shards import map_shard
 from labelkit.errors import OutputExistsError
 from labelkit.processes import WorkerDiedError
 from labelkit.recordings import find_recordings
@@ -66,6 +67,15 @@ def test_a_samples_row_says_what_its_shard_says(built):
         np.testing.assert_allclose([row["nx"], row["ny"], row["nz"]], sample["normal"], atol=1e-7)
         np.testing.assert_allclose(np.linalg.norm(sample["normal"]), 1, atol=1e-6)
         assert sample["view_normal"][2] < 0
+
+
+def test_a_row_s_shard_and_index_lead_to_its_sample(built):
+    rows = open_dataset(built).table().to_pylist()
+    shards = {name: map_shard(built / name) for name in open_dataset(built).shard_names}
+    placed = [(number, row) for number, row in enumerate(rows) if row["status"] == "sample"]
+    assert len(placed) == sum(len(shard["row"]) for shard in shards.values())
+    for number, row in placed:
+        assert shards[row["shard"]]["row"][row["index"]] == number
 
 
 def test_the_files_are_those_of_the_manifest_and_their_hashes_hold(built):
