@@ -70,10 +70,8 @@ def find_twins(pictures: NDArray[np.uint8], groups: NDArray[Any], *, rms: float 
         can differ no more than the pixels, so that comparing those first loses none.
     """
     n, side = len(pictures), pictures.shape[1] // _COARSE
-    coarse = (
-        pictures.reshape(n, side, _COARSE, side, _COARSE).mean(axis=(2, 4), dtype=np.float32).reshape(n, side * side)
-    )
-    coarse -= 128.0  # float32 keeps more digits near 0
+    blocks = pictures.reshape(n, side, _COARSE, side, _COARSE)
+    coarse = blocks.mean(axis=(2, 4), dtype=np.float32).reshape(n, side * side) - 128.0  # keeps digits near 0
     squared = np.einsum("ij,ij->i", coarse, coarse)
     best: dict[tuple[int, int], float] = {}
     for start in range(0, n, _ROWS):
