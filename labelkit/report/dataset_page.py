@@ -74,12 +74,12 @@ def dataset_report(
         read_color: reads a colour picture by the name it has in the label table, None where that cannot be; None
             where the recordings are not at hand.
     """
-    turns = turns_between(samples.view_normals, samples.stamps_s, samples.recordings)
+    turns = turns_between(samples.view_normals, samples.cells.stamps_s, samples.cells.recordings)
     jumps = np.flatnonzero(jump_mask(turns, turn_deg=JUMP_DEG, within_s=JUMP_WITHIN_S))
     compared = spread(np.arange(len(samples)), TWINS_AMONG)
-    twins = find_twins(samples.grey(compared), samples.recordings[compared])
+    twins = find_twins(samples.grey(compared), samples.cells.recordings[compared])
     twins = Twins(compared[twins.pairs], twins.rms)
-    sides = np.array([samples.split.get(name, "") for name in samples.column("participant")])
+    sides = np.array([samples.split.get(name, "") for name in samples.cells.participants], dtype=str)
     leaks = _leaks(twins, sides)
     sections = [
         Section("What is in it", _overview(manifest, whole)),
@@ -95,7 +95,7 @@ def dataset_report(
         Section("How it was made", _made(manifest)),
     ]
     html = page(
-        f"Dataset {name}",
+        f"{name}: dataset report",
         sections,
         lead=f"{counted(manifest.samples, 'sample')} of {counted(len(manifest.participants), 'participant')}, "
         f"from {counted(manifest.frames, 'source frame')}",
@@ -163,9 +163,10 @@ def _overview(manifest: Manifest, whole: Coverage) -> Markup:
 def _coverage(samples: Samples, whole: Coverage, groups: Groups, frame: str) -> Markup:
     reachable = np.flatnonzero(whole.cells.reachable_mask)
     most = max(1, min(PER_CELL, GALLERY // len(reachable)))
-    order = np.argsort(samples.cell, kind="stable")
-    of_cells = np.split(order, np.searchsorted(samples.cell[order], np.arange(whole.cells.side**2 + 1)))[1:]
-    chosen = [_some(of_cells[cell], samples.distinct, most) for cell in reachable]
+    index = samples.cells.index
+    order = np.argsort(index, kind="stable")
+    of_cells = np.split(order, np.searchsorted(index[order], np.arange(whole.cells.side**2 + 1)))[1:]
+    chosen = [_some(of_cells[cell], samples.cells.distinct, most) for cell in reachable]
     return (
         coverage_map(whole, frame, groups)
         + Markup('<div class="chosen" aria-live="polite"></div>\n')
@@ -383,7 +384,7 @@ def _rejected_tiles(frames: Sequence[Mapping[str, Any]], read_color: ReadColor) 
 
 def _made(manifest: Manifest) -> Markup:
     settings = [[key.replace("_", "-"), str(value)] for key, value in manifest.settings.items()]
-    versions = [["labelkit", manifest.labelkit], *([key, value] for key, value in manifest.versions.items())]
+    versions = [[key, value] for key, value in manifest.versions.items()]
     return table([Column("setting"), Column("value")], settings, caption="Settings of the build", shown=50) + table(
         [Column("library"), Column("version")], versions, caption="Versions", shown=50
     )

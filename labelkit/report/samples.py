@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -11,12 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from labelkit.cells import IntArray
+from labelkit.dataset.coverage import SampleCells
 from labelkit.dataset.dataset import Dataset
 from labelkit.dataset.table import SAMPLE
 from labelkit.geometry.orientation import normal_from_angles_deg
-from labelkit.labelling.distinct import filled_stamps
-from labelkit.records import BoolArray, ColorImage, FloatArray
+from labelkit.records import ColorImage, FloatArray
 
 _AT_ONCE = 2048  # pictures in memory at a time
 
@@ -25,24 +25,19 @@ class Samples:
     """All samples, numbered in the order of the label table.
 
     Attributes:
-        cell: (n,) the cell of each.
-        distinct: (n,) which of them count.
+        cells: their cells, and what else is counted of them.
         split: participant -> side of the split.
     """
 
-    def __init__(self, source: Dataset, cell: IntArray, distinct: BoolArray, split: dict[str, str]) -> None:
+    def __init__(self, source: Dataset, cells: SampleCells, split: Mapping[str, str]) -> None:
         self._source = source
-        self.cell, self.distinct, self.split = cell, distinct, split
+        self.cells, self.split = cells, split
         table = source.table()
-        recording = np.asarray(table["recording"].combine_chunks().dictionary_encode().indices)
-        is_sample = pc.equal(table["status"], SAMPLE).to_numpy()
-        self.stamps_s: FloatArray = filled_stamps(table["stamp"].to_numpy(), recording)[is_sample]
-        self.recordings: IntArray = recording[is_sample]
         self._table = table.filter(pc.equal(table["status"], SAMPLE))
         self._columns: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
-        return len(self.cell)
+        return len(self.cells.index)
 
     def column(self, name: str) -> NDArray[Any]:
         """Read a column of the label table: (n,), numbers as float64, NaN where there is none."""

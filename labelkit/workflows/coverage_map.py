@@ -18,13 +18,11 @@ from labelkit.settings import CoverageSettings, TrainSettings
 if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
-    from labelkit.cells import Cells, IntArray
+    from labelkit.dataset.coverage import SampleCells
     from labelkit.dataset.dataset import Dataset
     from labelkit.labelling.coverage import Coverage
     from labelkit.labelling.splits import Split
-    from labelkit.records import BoolArray
 
 By = Literal["participant", "split"]
 
@@ -126,7 +124,7 @@ def coverage(
 
     settings = settings or CoverageSettings()
     source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
-    return count_coverage(source, sample_cells(source, settings), settings, run)[0]
+    return count_coverage(source, read_cells(source, settings), settings, run)[0]
 
 
 def coverage_map(
@@ -176,68 +174,32 @@ def checked_output(out: Path, suffixes: tuple[str, ...]) -> Path:
     return out
 
 
-@dataclass(frozen=True, eq=False)
-class SampleCells:
-    """The samples of a dataset in the order of the label table: participant, cell, and whether each counts."""
+def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
+    """Find the samples' cells in the label table: one file, where the shards of a large dataset are thousands."""
+    from labelkit.dataset.coverage import sample_cells
+    from labelkit.dataset.table import TABLE_NAME
 
-    cells: Cells
-    participants: NDArray[Any]
-    index: IntArray
-    distinct: BoolArray
-
-
-def sample_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
-    """Read the label table: one file, where the shards of a large dataset are thousands."""
-    import numpy as np
-    import pyarrow.compute as pc
-
-    from labelkit.cells import Cells
-    from labelkit.dataset.table import SAMPLE, TABLE_NAME
-    from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
-    from labelkit.labelling.distinct import distinct_mask, filled_stamps
-
-    cells = Cells(settings.cell_deg, settings.reach_deg, settings.cells)
-    prefix = "view_" if settings.frame == "view" else ""
     source.check_hashes([TABLE_NAME])
-    columns = ["participant", "recording", "status", "stamp", f"{prefix}azimuth", f"{prefix}elevation"]
-    table = source.table().select(columns)
-    is_sample = pc.equal(table["status"], SAMPLE).to_numpy()
-    recording = np.asarray(table["recording"].combine_chunks().dictionary_encode().indices)
-    stamps = filled_stamps(table["stamp"].to_numpy(), recording)[is_sample]
-    labels = np.stack([table[name].to_numpy()[is_sample] for name in columns[-2:]], axis=-1)
     try:
-        normals = normal_from_angles_deg(labels)
+        return sample_cells(source.table(), settings)
     except OrientationError as error:
         raise OrientationError(f"{source.path}: {error}; build the dataset again") from None
-    return SampleCells(
-        cells,
-        table["participant"].to_numpy()[is_sample],
-        cells.index_of(*np.moveaxis(centred_deg(labels.astype(np.float64)), -1, 0)),
-        distinct_mask(normals, stamps, recording[is_sample], turn_deg=settings.distinct_deg, gap_s=settings.distinct_s),
-    )
 
 
 def count_coverage(
     source: Dataset, samples: SampleCells, settings: CoverageSettings, run: Path | str | None
 ) -> tuple[CoverageMap, Split | None]:
     """Count samples whole, by participant and by split; the split too, None where there are too few participants."""
-    import numpy as np
+    from labelkit.labelling.coverage import summed
 
-    from labelkit.labelling.coverage import coverage_by_group, measure_coverage, summed
-
-    cells, target = samples.cells, settings.target
-    none = np.array([], np.int64)
-    people = {name: measure_coverage(none, cells, target) for name in source.manifest.participants}
-    people |= coverage_by_group(samples.index, samples.participants, cells, target, samples.distinct)
+    people = samples.by_participant(source.manifest.participants)
     split = _split(source, people, run)
     splits = {
-        side: summed([people[name] for name in names], cells, target)
+        side: summed([people[name] for name in names], samples.cells, settings.target)
         for side, names in (asdict(split) if split else {}).items()
     }
-    whole = measure_coverage(samples.index, cells, target, samples.distinct)
-    return CoverageMap(
-        str(source.path), source.manifest.digest(), settings, whole, dict(sorted(people.items())), splits
-    ), split
+    digest = source.manifest.digest()
+    return CoverageMap(str(source.path), digest, settings, samples.whole(), people, splits), split
 
 
 def _split(source: Dataset, participants: Mapping[str, Coverage], run: Path | str | None) -> Split | None:

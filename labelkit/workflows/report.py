@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from labelkit.errors import RawFrameError, RecordingError
 from labelkit.files import make_folder, write_bytes
 from labelkit.settings import CoverageSettings
-from labelkit.workflows.coverage_map import checked_output, count_coverage, sample_cells
+from labelkit.workflows.coverage_map import checked_output, count_coverage, read_cells
 
 if TYPE_CHECKING:
     from labelkit.dataset.dataset import Dataset
@@ -80,14 +80,14 @@ def report(
     source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     if check:
         source.check_hashes()
-    cells = sample_cells(source, settings)
+    cells = read_cells(source, settings)
     covered, split = count_coverage(source, cells, settings, run)
     sides = {name: side for side, names in (asdict(split) if split else {}).items() for name in names}
     name = source.path.resolve().name
     page = dataset_report(
         name,
         source.manifest,
-        Samples(source, cells.index, cells.distinct, sides),
+        Samples(source, cells, sides),
         covered.whole,
         {"participant": covered.participants, "split": covered.splits},
         frame=settings.frame,

@@ -41,9 +41,10 @@
   button.addEventListener("click", () => {
     if (!map.querySelector("image")) {
       map.querySelectorAll("[data-cell]").forEach((cell, k) => {
-        if (!gallery[k].length) return;
+        const samples = gallery[k];
+        if (!samples.length) return;
         const { x, y, width, height } = cell.firstChild.getBBox();
-        cell.firstChild.after(drawn("image", { href: gallery[k][0][0], x, y, width, height, preserveAspectRatio: "xMidYMid slice" }));
+        cell.firstChild.after(drawn("image", { href: samples[k % samples.length][0], x, y, width, height, preserveAspectRatio: "xMidYMid slice" }));
       });
     }
     button.setAttribute("aria-pressed", String(box.classList.toggle("hands")));
