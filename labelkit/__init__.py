@@ -24,7 +24,7 @@ _PUBLIC = {
     "coverage_map": "labelkit.workflows.coverage_map",
     "demo": "labelkit.workflows.demo",
     "inspect": "labelkit.workflows.inspect",
-    "report": "labelkit.workflows.report",
+    "report_dataset": "labelkit.workflows.report",
     "show": "labelkit.workflows.show",
     "simulate": "labelkit.workflows.simulate",
     "train": "labelkit.workflows.train",

@@ -367,7 +367,8 @@ def _rejections(manifest: Manifest, rejected: Sequence[Mapping[str, Any]], read_
         return body + note("To see rejected frames, make the report with --raw and the folder of the recordings.")
     for reason, frames in reasons:
         body += Markup("<h3>{}</h3>\n").format(f"{reason}: {counted(len(frames), 'frame')}")
-        body += tiles(_rejected_tiles(frames, read_color)) or note("None of them has a picture that can be read.")
+        shown = _rejected_tiles(frames, read_color)
+        body += tiles(shown) if shown else note("None of them has a picture that can be read.")
     return body
 
 

@@ -111,6 +111,9 @@ def report(
     )
 
 
+report_dataset = report  # the public name: `labelkit.report` is the room of pages
+
+
 def _rejected(source: Dataset) -> list[dict[str, Any]]:
     import pyarrow.compute as pc
 
