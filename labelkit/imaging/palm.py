@@ -15,9 +15,9 @@ from importlib.resources import as_file, files
 
 import cv2
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 
-from labelkit.records import BoolArray, FloatArray
+from labelkit.records import FloatArray
 
 # Cells of 5 mm, from the fingers' middle joints to below the wrist.
 CELL_M = 0.005
@@ -41,9 +41,9 @@ class PalmView:
     """The palm in a view straight on.
 
     Attributes:
-        share: (ROWS, COLUMNS) 0..1, how likely each cell is palm.
-        cover: (ROWS, COLUMNS) 0..1, how much of each cell shows something near the plane.
-        relief_m: (ROWS, COLUMNS) how far that lies before the plane.
+        share: (LOOKED, LOOKED) 0..1, how likely each of the middle cells is palm.
+        cover: (LOOKED, LOOKED) 0..1, how much of each shows something near the plane.
+        relief_m: (LOOKED, LOOKED) how far that lies before the plane.
         middle_m: (2,) right and down, from the grid's origin.
         fingers: (2,) unit, right and down.
         size: of the hand, against an average one (190 mm from wrist to fingertip).
@@ -70,11 +70,11 @@ def find_palm(relief_m: FloatArray) -> PalmView:
     logits, pose = _network()(np.stack([seen, seen[:, ::-1]]))
     logit = (logits[0] + logits[1][:, ::-1]) / 2
     right, down, x, y, size = (pose[0] + _MIRROR * pose[1]) / 2
-    share = np.zeros((ROWS, COLUMNS), np.float32)
-    share[TOP : TOP + LOOKED, LEFT : LEFT + LOOKED] = 1.0 / (1.0 + np.exp(-logit))
+    share = 1.0 / (1.0 + np.exp(-logit))
+    cover, relief = np.moveaxis(seen[TOP : TOP + LOOKED, LEFT : LEFT + LOOKED], -1, 0)
     fingers = np.array([x, -y]) / max(float(np.hypot(x, y)), 1e-6)
     middle = np.array([right, down]) * PLACE_M
-    return PalmView(share, seen[..., 0], seen[..., 1] * RELIEF_M, middle, fingers, float(np.exp(size * SIZE)))
+    return PalmView(share, cover, relief * RELIEF_M, middle, fingers, float(np.exp(size * SIZE)))
 
 
 def cells(relief_m: FloatArray) -> FloatArray:
@@ -108,14 +108,20 @@ class _Network:
 
 def _convolved(pictures: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray:
     """Convolve (n, h, w, c) with every second pixel as centre, as Keras pads "same", and rectify."""
+    n, height, width, channels = pictures.shape
     side = kernel.shape[0]
-    before, after = (side - 2) // 2, side - 2 - (side - 2) // 2
-    padded = np.pad(pictures, ((0, 0), (before, after), (before, after), (0, 0)))
-    windows = sliding_window_view(padded, (side, side), axis=(1, 2))[:, ::2, ::2]
-    n, height, width, channels = windows.shape[:4]
-    columns = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, side * side * channels)
-    found = np.maximum(columns @ kernel.reshape(len(columns[0]), -1) + bias, 0)
-    return np.asarray(found.reshape(n, height, width, -1))
+    before = (side - 2) // 2
+    padded = np.zeros((n, height + side - 2, width + side - 2, channels), np.float32)
+    padded[:, before : before + height, before : before + width] = pictures
+    # Rows of the kernel, one after the other: what lies below them are overlapping stretches of the picture's rows.
+    steps = padded.strides
+    stretches = as_strided(
+        padded,
+        (n, height // 2, width // 2, side, side * channels),
+        (steps[0], 2 * steps[1], 2 * steps[2], steps[1], steps[3]),
+    )
+    found = stretches.reshape(-1, side * side * channels) @ kernel.reshape(side * side * channels, -1) + bias
+    return np.asarray(np.maximum(found, 0).reshape(n, height // 2, width // 2, -1))
 
 
 @cache

@@ -28,8 +28,10 @@ _STEP_M = 0.04
 _FINE_STEP_M = 0.015
 # A flat man's hand has an inscribed radius of 50 mm, a head of 70 mm and more; the nearest of four readings adds 3 mm.
 _THICK_RADIUS_M = 0.062
-# What is wider than this, though not thick, is no palm but something that is held.
-_WIDEST_PALM_M = 0.058
+# The palm of a large hand with its thumb at the side is as thick, but its disc is smaller than a head, and fingers of
+# this area stand off from it.
+_LEAST_THICK_M2 = 0.016
+_FINGER_M2 = 6e-4
 # A woman's palm turned by 60 degrees shows a half-width of 20 mm, and half of 80 cm^2.
 _LEAST_RADIUS_M = 0.018
 _LEAST_AREA_M2 = 25e-4
@@ -67,11 +69,13 @@ _HELD_M = 0.2
 _LONGEST_GRIP_M = 0.14
 # What neither leaves the picture nor grows from anything has to be as long as a foreshortened hand and some of its arm.
 _SHORTEST_M = 0.15
-_HALF_PALM_M = 0.04
 # The last of a limb, at either end.
 _END_M = 0.06
-# From its end on, a limb is as thin as a finger for at least this long, if it is a hand's.
+# From its end on, a limb is as thin as two fingers side by side for this long, if it is an open hand's. What is blunt
+# and wider than this is no fist either (57 mm recorded), but something held.
 _FINGER_M = 0.05
+_FINGER_RADIUS_M = 0.025
+_WIDEST_PALM_M = 0.0585
 # A limb may end at both sides, such as a sleeve seen from the elbow on.
 _TIPS = 2
 
@@ -94,6 +98,7 @@ class Hand:
         mask: (h, w) the hand without its forearm, in the window.
         limb_mask: (h, w) the hand and what of the forearm is next to it.
         palm_px: (2,) u, v of the palm's middle in the depth picture.
+        distance_m: of the palm's middle, along z.
         palm_radius_m: radius of the largest circle in the silhouette of the palm.
         to_arm: (2,) unit: direction from the palm's middle to the wrist, in the picture.
     """
@@ -103,6 +108,7 @@ class Hand:
     limb_mask: BoolArray
     palm_px: FloatArray
     palm_radius_m: float
+    distance_m: float
     to_arm: FloatArray
 
 
@@ -328,7 +334,17 @@ def _thick(surface_mask: BoolArray, radius_m: FloatArray, pixel_m: FloatArray) -
     middle = surface_mask & (radius_m > _THICK_RADIUS_M)
     if not middle.any():
         return middle
-    return surface_mask & (_radius_px(~middle) * pixel_m < _THICK_RADIUS_M)
+    core_mask = surface_mask & (_radius_px(~middle) * pixel_m < _THICK_RADIUS_M)
+    if (pixel_m[core_mask] ** 2).sum() < _LEAST_THICK_M2 and _has_fingers(surface_mask & ~core_mask, pixel_m):
+        return np.zeros_like(core_mask)
+    return core_mask
+
+
+def _has_fingers(around_mask: BoolArray, pixel_m: FloatArray) -> bool:
+    """Say whether an arm and at least two fingers stand off from something thick."""
+    count, labels = cv2.connectedComponents(around_mask.view(np.uint8), connectivity=4, ltype=cv2.CV_16U)
+    areas = np.bincount(labels[around_mask], pixel_m[around_mask] ** 2, count)
+    return int(np.count_nonzero(areas > _FINGER_M2)) > 2
 
 
 def _free_end(limb: _Limb) -> _Candidate | None:
@@ -394,11 +410,11 @@ def _hand_at(limb: _Limb, from_root: FloatArray, from_tip: FloatArray, tip: int)
     branch = (from_tip <= reach) & (from_root >= from_root[tip] - reach)
     if from_root[branch].max() > from_root[tip] + _BORDER:
         return None  # the limb goes on: no tip
-    held = _holds(limb, branch & (from_tip * pixel_m < _HELD_M)) or _is_wide_end(limb, branch)
+    held = _holds(limb, branch & (from_tip * pixel_m < _HELD_M)) or _is_blunt(limb, from_tip * pixel_m)
     if held:
         branch = from_tip <= reach
     palm, wrist, sure = _palm_and_wrist(limb, from_tip, branch, pixel_m, held=held)
-    if limb.radius_m[palm] < _LEAST_RADIUS_M:
+    if limb.radius_m[palm] < _LEAST_RADIUS_M or (held and limb.radius_m[palm] > _WIDEST_PALM_M):
         return None
     longest_m = _LONGEST_GRIP_M if held else _LONGEST_M
     hand, wrist_place = _hand_part(limb, from_tip, palm, wrist, longest_m)
@@ -423,9 +439,12 @@ def _holds(limb: _Limb, end: BoolArray) -> bool:
     return bool(limb.of(_beside(limb.core_mask))[end].any())
 
 
-def _is_wide_end(limb: _Limb, end: BoolArray) -> bool:
-    """Say whether a limb that comes from the picture's border ends at something wider than a palm."""
-    return bool(limb.radius_m[end].max() > _WIDEST_PALM_M and (limb.mask & limb.border_mask).any())
+def _is_blunt(limb: _Limb, from_tip_m: FloatArray) -> bool:
+    """Say whether a limb that comes from the picture's border ends in something wider than a palm, without fingers."""
+    end = from_tip_m < _FINGER_M
+    blunt = limb.radius_m[end].max() > _FINGER_RADIUS_M
+    wide = limb.radius_m[from_tip_m < _HELD_M].max() > _WIDEST_PALM_M
+    return bool(blunt and wide and (limb.mask & limb.border_mask).any())
 
 
 def _palm_and_wrist(
@@ -448,8 +467,6 @@ def _palm_and_wrist(
     arm = widths[: -max(1, int(_END_M / pixel_m))]
     if held and len(arm):
         peak, sure = _last_peak(arm), True
-        if widths[peak] > _WIDEST_PALM_M:
-            peak = _behind_object(widths, peak, pixel_m)
     else:
         peak, sure = _first_peak(widths, int(_USUAL_REACH_M / pixel_m) + 1)
     palm = int(np.flatnonzero(branch)[np.argmax(np.where(index == peak, radius_m, 0))])
@@ -474,12 +491,6 @@ def _last_peak(widths: FloatArray) -> int:
         elif widths[peak] > _WIDENING * widths[neck] and widths[index] < _NARROWING * widths[peak]:
             break
     return peak
-
-
-def _behind_object(widths: FloatArray, object_at: int, pixel_m: float) -> int:
-    """Find the middle of a hand that is no wider than its arm: half a palm behind the neck of what it holds."""
-    neck = object_at + int(np.argmin(widths[object_at : object_at + int(_USUAL_REACH_M / pixel_m)]))
-    return min(neck + int(_HALF_PALM_M / pixel_m), len(widths) - 1)
 
 
 def _first_peak(widths: FloatArray, usual: int) -> tuple[int, bool]:
@@ -565,6 +576,7 @@ def _outlined(depth_m: FloatArray, search: _Search, found: _Candidate, range_m: 
         limb_mask=limb_mask,
         palm_px=palm_px,
         palm_radius_m=float(limb.radius_m[found.palm]),
+        distance_m=found.z,
         to_arm=found.to_arm,
     )
 

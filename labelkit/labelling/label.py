@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from labelkit.errors import RawFrameError
 from labelkit.geometry.camera import project, rays_through, transform_points
 from labelkit.geometry.noise import depth_sigma_m
-from labelkit.geometry.orientation import mirrored, tangent_basis, unit, view_from_camera
+from labelkit.geometry.orientation import cross, mirrored, tangent_basis, unit, view_from_camera
 from labelkit.imaging.crop import SquareView, crop_color, crop_depth, plain_box, splat_depth, virtual_camera
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand
@@ -182,7 +182,7 @@ def _color(frame: Frame, intrinsics: Intrinsics) -> ColorImage | Rejection:
 def _without_forearm(hand: Hand, palm: Palm, intrinsics: Intrinsics) -> BoolArray:
     """Cut a limb at the wrist, across the fingers' direction as the picture shows it: (h, w) in the hand's window."""
     wrist = palm.wrist
-    across = np.cross(palm.fit.plane.normal, palm.fingers)
+    across = cross(palm.fit.plane.normal, palm.fingers)
     here, beside, hand_side = project(np.stack([wrist, wrist + 0.02 * across, palm.middle]), intrinsics) - hand.corner
     normal = np.array([here[1] - beside[1], beside[0] - here[0]])
     normal *= np.sign(normal @ (hand_side - here))
@@ -209,9 +209,8 @@ def _outline(depth_m: FloatArray, hand: Hand, calibration: Calibration) -> Float
 
 def _noise_m(palm: Palm, sensor: str) -> float:
     """Say how far the sensor's noise alone scatters points from the plane; depth errors lie along the ray."""
-    z = float(np.median(palm.points[:, 2]))
-    ray = palm.middle / palm.middle[2]
-    return float(depth_sigma_m(sensor, np.array(z))) * abs(float(palm.fit.plane.normal @ ray))
+    z = float(palm.middle[2])
+    return float(depth_sigma_m(sensor, np.array(z))) * abs(float(palm.fit.plane.normal @ palm.middle)) / z
 
 
 def _shape_sd_deg(palm: Palm, sensor: str) -> float:
@@ -232,7 +231,7 @@ def _shape_sd_deg(palm: Palm, sensor: str) -> float:
 def _box(points: FloatArray, hand: Hand, calibration: Calibration) -> tuple[int, int, int, int] | None:
     """Box the hand in the colour picture; None where it leaves it."""
     if calibration.registered:
-        x, y, width, height = cv2.boundingRect(hand.mask.astype(np.uint8))
+        x, y, width, height = cv2.boundingRect(hand.mask.view(np.uint8))
         return x + hand.corner[0], y + hand.corner[1], width, height
     if not (points[:, 2] > 0).all():
         return None

@@ -16,9 +16,21 @@ from labelkit.errors import DegeneratePointsError
 from labelkit.geometry.camera import project, rays_through
 from labelkit.geometry.noise import depth_sigma_m
 from labelkit.geometry.open3d_plane import segment_plane
-from labelkit.geometry.orientation import unit
-from labelkit.geometry.plane import Plane, PlaneFit, fit_plane_robustly
-from labelkit.imaging.palm import ABOVE_M, BESIDE_M, CELL_M, COLUMNS, ROWS, SUBCELLS, PalmView, find_palm
+from labelkit.geometry.orientation import cross, unit
+from labelkit.geometry.plane import Plane, PlaneFit, find_plane, fit_plane, fit_plane_robustly
+from labelkit.imaging.palm import (
+    ABOVE_M,
+    BESIDE_M,
+    CELL_M,
+    COLUMNS,
+    LEFT,
+    LOOKED,
+    ROWS,
+    SUBCELLS,
+    TOP,
+    PalmView,
+    find_palm,
+)
 from labelkit.imaging.segment import Hand
 from labelkit.labelling.checks import check_palm_seen, check_points
 from labelkit.records import BoolArray, FloatArray, Intrinsics, Reason, Rejection
@@ -27,22 +39,34 @@ from labelkit.records import BoolArray, FloatArray, Intrinsics, Reason, Rejectio
 _OFF_PLANE_M = 0.035
 # Share of the palm's radius that is palm whatever way the hand is turned.
 _MIDDLE = 0.8
-_LOOKS = 2
+# The first plane only has to show the hand straight enough for the network.
+_FIRST_POINTS = 256
+# Two looks, and more where the last one still moved the view by more than the network errs.
+_MOST_LOOKS = 5
+_SETTLED_M, _SETTLED_COS = 0.006, np.cos(np.deg2rad(4.0))
 # A cell is palm where that is likelier than not.
 _PALM = 0.5
 # Within a view, the plane of the palm's cells is fitted with biweights that fade to nothing at these heights.
-_FADES_M = (0.02, 0.01, 0.01)
+_FADES_M = (0.02, 0.01)
 # The hand ends at the wrist's crease, this far below the palm's middle in an average hand.
 _TO_WRIST_M = 0.052
 
-# Places of the cells' and of the readings' middles in the grid, metres right and down of its origin.
-_RIGHT_M = (np.arange(COLUMNS) + 0.5) * CELL_M - BESIDE_M
-_DOWN_M = (np.arange(ROWS) + 0.5) * CELL_M - ABOVE_M
-_PLACES = np.stack([*np.meshgrid(_RIGHT_M, _DOWN_M), np.ones((ROWS, COLUMNS))], axis=-1).reshape(-1, 3)
+# Where the middles of the cells that may be palm lie: metres right and down of the grid's origin, and 1.
+_RIGHT_M = (LEFT + np.arange(LOOKED) + 0.5) * CELL_M - BESIDE_M
+_DOWN_M = (TOP + np.arange(LOOKED) + 0.5) * CELL_M - ABOVE_M
+_PLACES = np.stack([*np.meshgrid(_RIGHT_M, _DOWN_M), np.ones((LOOKED, LOOKED))], axis=-1).reshape(-1, 3)
 _STEP_M = CELL_M / SUBCELLS
 _READINGS = (COLUMNS * SUBCELLS, ROWS * SUBCELLS)
-# Readings lie between cells' middles: cell c is where readings 2 c and 2 c + 1 meet.
-_READING_FROM_CELL = np.array([[SUBCELLS, 0, (SUBCELLS - 1) / 2], [0, SUBCELLS, (SUBCELLS - 1) / 2], [0, 0, 1]])
+_COLUMN = np.arange(_READINGS[0], dtype=np.float32)
+_ROW = np.arange(_READINGS[1], dtype=np.float32)[:, None]
+# Cell c, counted from the first that may be palm, has its middle between its readings.
+_READING_FROM_CELL = np.array(
+    [
+        [SUBCELLS, 0, SUBCELLS * LEFT + (SUBCELLS - 1) / 2],
+        [0, SUBCELLS, SUBCELLS * TOP + (SUBCELLS - 1) / 2],
+        [0, 0, 1],
+    ]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +114,11 @@ class PlaneOptions:
     sensor: str
     min_points: int
 
+    def first(self, points: FloatArray, rng: np.random.Generator) -> Plane:
+        """Find a plane to start from, whatever the engine."""
+        start = fit_plane(points)
+        return find_plane(points, inlier_m=self.inlier_m, refit_m=self.inlier_m, sigma_m=1.0, rng=rng, start=start)
+
     def fit(self, points: FloatArray, rng: np.random.Generator, start: Plane | None = None) -> PlaneFit:
         """Fit a plane to points (n, 3), camera frame."""
         sigma_m = depth_sigma_m(self.sensor, points[:, 2])
@@ -113,18 +142,20 @@ def locate_palm(
     Returns:
         The palm; or too-few-points, not-planar or too-oblique.
     """
-    middle_mask = _middle(hand, depth_m, intrinsics)
+    middle_mask = _middle(hand, intrinsics)
     # The middle is less than the region: a hand with too few points there has too few at all.
     if rejection := check_points(int(np.count_nonzero(middle_mask)), max(3, options.min_points // 3)):
         return rejection
     try:
-        plane = options.fit(points_of(depth_m, hand, middle_mask, intrinsics), rng).plane
+        plane = options.first(points_of(depth_m, hand, _thinned(middle_mask), intrinsics), rng)
         straight = _Straight.facing(plane, hand.palm_px, hand.palm_px + 10 * hand.to_arm, intrinsics)
-        for _ in range(_LOOKS):
+        for look in range(_MOST_LOOKS):
             before, seen = straight, find_palm(straight.relief_m(depth_m))
             if rejection := check_palm_seen(float((seen.share * seen.cover).sum()) * CELL_M**2):
                 return rejection
             straight = before.corrected(seen)
+            if look and straight.is_near(before):
+                break
         mask = hand.mask if options.region == "hand" else before.mark(seen.share, hand)
         points = points_of(depth_m, hand, mask, intrinsics)
         near = np.abs(straight.plane.distances_m(points)) < (np.inf if options.region == "hand" else _OFF_PLANE_M)
@@ -153,14 +184,21 @@ def _only(mask: BoolArray, kept: BoolArray) -> BoolArray:
     return rest
 
 
-def _middle(hand: Hand, depth_m: FloatArray, intrinsics: Intrinsics) -> BoolArray:
+def _middle(hand: Hand, intrinsics: Intrinsics) -> BoolArray:
     """Mark the middle of the palm as the search saw it, (h, w) in the hand's window."""
     column, row = hand.palm_px - hand.corner
     height, width = hand.mask.shape
-    z = depth_m[hand.corner[1] :, hand.corner[0] :][:height, :width][hand.mask]
-    radius_px = _MIDDLE * hand.palm_radius_m * intrinsics.fx / (float(np.median(z[::4])) if len(z) else 1.0)
+    radius_px = _MIDDLE * hand.palm_radius_m * intrinsics.fx / hand.distance_m
     rows, columns = np.ogrid[:height, :width]
     return np.asarray(hand.mask & ((columns - column) ** 2 + (rows - row) ** 2 < radius_px**2))
+
+
+def _thinned(mask: BoolArray) -> BoolArray:
+    """Keep evenly spread pixels of a mask, as many as the first plane needs."""
+    step = max(1, int(np.sqrt(np.count_nonzero(mask) / _FIRST_POINTS)))
+    thinned = np.zeros_like(mask)
+    thinned[::step, ::step] = mask[::step, ::step]
+    return thinned
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,12 +224,21 @@ class _Straight:
         middle, wrist = rays_through(np.stack([middle_px, wrist_px]), intrinsics)
         origin = _meet(plane, middle)
         down = unit(_meet(plane, wrist) - origin)
-        return cls(plane, origin, np.cross(plane.normal, down), down, intrinsics)
+        return cls(plane, origin, cross(plane.normal, down), down, intrinsics)
 
     def onto(self, plane: Plane) -> _Straight:
         """Look at another plane, at the same place."""
         down = unit(self.down - (self.down @ plane.normal) * plane.normal)
-        return _Straight(plane, _meet(plane, self.origin), np.cross(plane.normal, down), down, self.intrinsics)
+        return _Straight(plane, _meet(plane, self.origin), cross(plane.normal, down), down, self.intrinsics)
+
+    def is_near(self, other: _Straight) -> bool:
+        """Say whether two views hardly differ."""
+        moved = self.origin - other.origin
+        return bool(
+            moved @ moved < _SETTLED_M**2
+            and self.plane.normal @ other.plane.normal > _SETTLED_COS
+            and self.down @ other.down > 2 * _SETTLED_COS**2 - 1
+        )
 
     def relief_m(self, depth_m: FloatArray) -> FloatArray:
         """Say how far what the sensor saw lies before the plane, at each reading of the grid."""
@@ -200,9 +247,9 @@ class _Straight:
             borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan"),
         )  # fmt: skip
         first, right, down = self._reading_steps()
-        plane_z = first[2] + right[2] * np.arange(_READINGS[0]) + down[2] * np.arange(_READINGS[1])[:, None]
+        plane_z = np.float32(right[2]) * _COLUMN + (np.float32(first[2]) + np.float32(down[2]) * _ROW)
         # Along a ray, the distance from the plane grows in proportion to depth.
-        return np.asarray((1.0 - z / plane_z.astype(np.float32)) * np.float32(self.plane.offset_m))
+        return np.asarray((1 - z / plane_z) * np.float32(self.plane.offset_m))
 
     def corrected(self, seen: PalmView) -> _Straight:
         """Look again, with what a view has shown of the palm's plane, middle and fingers."""
@@ -234,8 +281,10 @@ class _Straight:
         width, height = _READINGS
         corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
         places = first + corners[:, :1] * right + corners[:, 1:] * down
-        if not (places[:, 2] > 0.02).all():
+        if not places[:, 2].min() > 0.02:
             raise DegeneratePointsError("the plane passes the camera within a hand's length")
+        if not self.intrinsics.distortion:
+            return np.asarray(self.intrinsics.matrix @ np.stack([right, down, first], axis=1))
         return np.asarray(cv2.getPerspectiveTransform(corners, project(places, self.intrinsics).astype(np.float32)))
 
 
@@ -253,7 +302,7 @@ def _tilt(seen: PalmView) -> tuple[float, float, float]:
     relief_m, weight = seen.relief_m.ravel(), (seen.share * seen.cover).ravel()
     for fade_m in _FADES_M:
         off = (relief_m - _PLACES @ slopes) / fade_m
-        weighted = _PLACES * (weight * np.clip(1.0 - off**2, 0.0, None) ** 2)[:, None]
+        weighted = _PLACES * (weight * np.maximum(1.0 - off**2, 0.0) ** 2)[:, None]
         try:
             slopes = np.linalg.solve(weighted.T @ _PLACES, weighted.T @ relief_m)
         except np.linalg.LinAlgError:
