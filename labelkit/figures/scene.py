@@ -29,7 +29,7 @@ from labelkit.geometry.orientation import (
     view_from_camera,
 )
 from labelkit.imaging.segment import Hand
-from labelkit.labelling.label import Palm
+from labelkit.labelling.palm import Palm
 from labelkit.records import BoolArray, Calibration, ColorImage, FloatArray, Intrinsics, Sample
 
 HAND, PALM, NORMAL, FINGERS, PLANE = "#ffffff", "#2f7fd6", "#b3400e", "#00224e", "#ffffff"

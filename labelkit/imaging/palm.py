@@ -33,7 +33,7 @@ TOP, LEFT = round(ABOVE_M / CELL_M) - LOOKED // 2, (COLUMNS - LOOKED) // 2
 # The network's numbers are near 1: units of the relief, of the middle's place, and of the logarithm of the size.
 RELIEF_M, PLACE_M, SIZE = 0.02, 0.05, 0.2
 
-_MIRROR = np.array([-1.0, 1.0, -1.0, 1.0, 1.0])  # of the middle (right, down), the fingers (right, up) and the size
+MIRROR = np.array([-1.0, 1.0, -1.0, 1.0, 1.0])  # of the middle (right, down), the fingers (right, up) and the size
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +56,11 @@ class PalmView:
     fingers: FloatArray
     size: float
 
+    @property
+    def area_m2(self) -> float:
+        """How much of the palm shows."""
+        return float((self.share * self.cover).sum()) * CELL_M**2
+
 
 def find_palm(relief_m: FloatArray) -> PalmView:
     """Find the palm of a hand, left or right, seen from either side.
@@ -69,7 +74,7 @@ def find_palm(relief_m: FloatArray) -> PalmView:
     seen = cells(relief_m)
     logits, pose = _network()(np.stack([seen, seen[:, ::-1]]))
     logit = (logits[0] + logits[1][:, ::-1]) / 2
-    right, down, x, y, size = (pose[0] + _MIRROR * pose[1]) / 2
+    right, down, x, y, size = (pose[0] + MIRROR * pose[1]) / 2
     share = 1.0 / (1.0 + np.exp(-logit))
     cover, relief = np.moveaxis(seen[TOP : TOP + LOOKED, LEFT : LEFT + LOOKED], -1, 0)
     fingers = np.array([x, -y]) / max(float(np.hypot(x, y)), 1e-6)

@@ -54,6 +54,8 @@ _WIDENING = 1.1
 _FINGERS = 1.25
 # Where an arm is as thin for a while, its wrist is the place next to the palm.
 _NEARLY = 1.03
+_HALF_PALM_M = 0.045
+_AS_WIDE = 0.95
 # How far a cut at the wrist may be off.
 _WRIST_M = 0.05
 # Between a hand and its own arm behind it, the sensor sees neither over the length of a wrist.
@@ -413,6 +415,8 @@ def _hand_at(limb: _Limb, from_root: FloatArray, from_tip: FloatArray, tip: int)
     held = _holds(limb, branch & (from_tip * pixel_m < _HELD_M)) or _is_blunt(limb, from_tip * pixel_m)
     if held:
         branch = from_tip <= reach
+    if not limb.radius_m[branch].any():
+        return None
     palm, wrist, sure = _palm_and_wrist(limb, from_tip, branch, pixel_m, held=held)
     if limb.radius_m[palm] < _LEAST_RADIUS_M or (held and limb.radius_m[palm] > _WIDEST_PALM_M):
         return None
@@ -469,6 +473,9 @@ def _palm_and_wrist(
         peak, sure = _last_peak(arm), True
     else:
         peak, sure = _first_peak(widths, int(_USUAL_REACH_M / pixel_m) + 1)
+    # A palm is as wide for a while: its middle is that of its widest stretch.
+    stretch = widths[peak : peak + max(1, int(_HALF_PALM_M / pixel_m))]
+    peak += int(np.flatnonzero(stretch >= _AS_WIDE * widths[peak])[-1]) // 2
     palm = int(np.flatnonzero(branch)[np.argmax(np.where(index == peak, radius_m, 0))])
     radius = widths[peak] / pixel_m
     first = peak + round(1.1 * radius)

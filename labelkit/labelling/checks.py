@@ -6,7 +6,7 @@ import numpy as np
 
 from labelkit.records import ColorImage, FloatArray, Frame, Intrinsics, Reason, Rejection
 
-# Half of a seven-year-old's palm.
+# Half of what shows of a seven-year-old's palm.
 _LEAST_PALM_M2 = 14e-4
 
 
@@ -70,7 +70,8 @@ def check_tilt(normal: FloatArray, ray: FloatArray, max_tilt_deg: float) -> Reje
 
 
 def check_palm_seen(area_m2: float) -> Rejection | None:
-    """Reject a hand that shows too little of its palm, as seen straight on: from its side, or behind its thumb."""
+    """Reject a hand that shows too little of an open palm, as seen straight on."""
     if area_m2 >= _LEAST_PALM_M2:
         return None
-    return Rejection(Reason.TOO_OBLIQUE, f"only {area_m2 * 1e4:.0f} cm^2 of the palm show: seen from the side?")
+    what = "a fist, or a hand from its side?"
+    return Rejection(Reason.NOT_PLANAR, f"only {area_m2 * 1e4:.0f} cm^2 of an open palm show: {what}")

@@ -44,6 +44,8 @@ _FIRST_POINTS = 256
 # Two looks, and more where the last one still moved the view by more than the network errs.
 _MOST_LOOKS = 5
 _SETTLED_M, _SETTLED_COS = 0.006, np.cos(np.deg2rad(4.0))
+# Where less palm shows than this, nothing can be made of it.
+_LOST_M2 = 3e-4
 # A cell is palm where that is likelier than not.
 _PALM = 0.5
 # Within a view, the plane of the palm's cells is fitted with biweights that fade to nothing at these heights.
@@ -80,6 +82,7 @@ class Palm:
         middle: (3,) on the plane.
         fingers: (3,) unit, in the plane, from the wrist toward the fingers.
         size: of the hand, against an average one.
+        seen_m2: how much of the palm shows, as seen straight on; None where the region is the whole hand.
     """
 
     mask: BoolArray
@@ -88,6 +91,7 @@ class Palm:
     middle: FloatArray
     fingers: FloatArray
     size: float
+    seen_m2: float | None
 
     @property
     def wrist(self) -> FloatArray:
@@ -148,33 +152,55 @@ def locate_palm(
         return rejection
     try:
         plane = options.first(points_of(depth_m, hand, _thinned(middle_mask), intrinsics), rng)
-        straight = _Straight.facing(plane, hand.palm_px, hand.palm_px + 10 * hand.to_arm, intrinsics)
-        for look in range(_MOST_LOOKS):
-            before, seen = straight, find_palm(straight.relief_m(depth_m))
-            if rejection := check_palm_seen(float((seen.share * seen.cover).sum()) * CELL_M**2):
-                return rejection
-            straight = before.corrected(seen)
-            if look and straight.is_near(before):
-                break
-        mask = hand.mask if options.region == "hand" else before.mark(seen.share, hand)
+        straight = Straight.facing(plane, hand.palm_px, hand.palm_px + 10 * hand.to_arm, intrinsics)
+        if options.region == "hand":
+            return _whole_hand(depth_m, hand, straight, options, rng)
+        before, straight, seen = _looked(depth_m, straight)
+        if rejection := check_palm_seen(seen.area_m2):
+            return rejection
+        mask = before.mark(seen.share, hand)
         points = points_of(depth_m, hand, mask, intrinsics)
-        near = np.abs(straight.plane.distances_m(points)) < (np.inf if options.region == "hand" else _OFF_PLANE_M)
+        near = np.abs(straight.plane.distances_m(points)) < _OFF_PLANE_M
         points, mask = points[near], _only(mask, near)
         if rejection := check_points(len(points), options.min_points):
             return rejection
-        fit = options.fit(points, rng, None if options.region == "hand" else straight.plane)
+        fit = options.fit(points, rng, straight.plane)
         straight = straight.onto(fit.plane)
     except DegeneratePointsError as error:
         return Rejection(Reason.NOT_PLANAR, str(error))
-    return Palm(mask, points, fit, straight.origin, -straight.down, seen.size)
+    return Palm(mask, points, fit, straight.origin, -straight.down, seen.size, seen.area_m2)
+
+
+def _whole_hand(
+    depth_m: FloatArray, hand: Hand, straight: Straight, options: PlaneOptions, rng: np.random.Generator
+) -> Palm | Rejection:
+    """Take all skin of the hand that is seen for its palm, as the search cut it from its arm."""
+    points = points_of(depth_m, hand, hand.mask, straight.intrinsics)
+    if rejection := check_points(len(points), options.min_points):
+        return rejection
+    fit = options.fit(points, rng)
+    straight = straight.onto(fit.plane)
+    return Palm(hand.mask, points, fit, straight.origin, -straight.down, 1.0, None)
+
+
+def _looked(depth_m: FloatArray, straight: Straight) -> tuple[Straight, Straight, PalmView]:
+    """Look until the view rests: the last view, the one that it leads to, and what it shows."""
+    for look in range(_MOST_LOOKS):
+        before, seen = straight, find_palm(straight.relief_m(depth_m))
+        if seen.area_m2 < _LOST_M2:
+            break
+        straight = before.corrected(seen)
+        if look and straight.is_near(before):
+            break
+    return before, straight, seen
 
 
 def points_of(depth_m: FloatArray, hand: Hand, mask: BoolArray, intrinsics: Intrinsics) -> FloatArray:
     """Turn marked (h, w) pixels of the hand's window into points (n, 3), in row-major order."""
     v, u = np.nonzero(mask)
-    pixels = np.stack([u, v], axis=-1) + hand.corner
-    z = depth_m[pixels[:, 1], pixels[:, 0]].astype(np.float64)
-    return rays_through(pixels, intrinsics) * z[:, None]
+    u, v = u + hand.corner[0], v + hand.corner[1]
+    z = depth_m[v, u].astype(np.float64)
+    return np.asarray(rays_through(np.stack([u, v], axis=-1).astype(np.float64), intrinsics) * z[:, None])
 
 
 def _only(mask: BoolArray, kept: BoolArray) -> BoolArray:
@@ -202,8 +228,8 @@ def _thinned(mask: BoolArray) -> BoolArray:
 
 
 @dataclass(frozen=True, eq=False)
-class _Straight:
-    """A view of the hand straight on: a grid in its plane, fingers up.
+class Straight:
+    """A view of the hand straight on: a grid in its plane, fingers up (or where they are taken to be).
 
     Attributes:
         plane: the grid's.
@@ -219,19 +245,19 @@ class _Straight:
     intrinsics: Intrinsics
 
     @classmethod
-    def facing(cls, plane: Plane, middle_px: FloatArray, wrist_px: FloatArray, intrinsics: Intrinsics) -> _Straight:
+    def facing(cls, plane: Plane, middle_px: FloatArray, wrist_px: FloatArray, intrinsics: Intrinsics) -> Straight:
         """Look at a plane straight on, at what two pixels show."""
         middle, wrist = rays_through(np.stack([middle_px, wrist_px]), intrinsics)
         origin = _meet(plane, middle)
         down = unit(_meet(plane, wrist) - origin)
         return cls(plane, origin, cross(plane.normal, down), down, intrinsics)
 
-    def onto(self, plane: Plane) -> _Straight:
+    def onto(self, plane: Plane) -> Straight:
         """Look at another plane, at the same place."""
         down = unit(self.down - (self.down @ plane.normal) * plane.normal)
-        return _Straight(plane, _meet(plane, self.origin), cross(plane.normal, down), down, self.intrinsics)
+        return Straight(plane, _meet(plane, self.origin), cross(plane.normal, down), down, self.intrinsics)
 
-    def is_near(self, other: _Straight) -> bool:
+    def is_near(self, other: Straight) -> bool:
         """Say whether two views hardly differ."""
         moved = self.origin - other.origin
         return bool(
@@ -242,16 +268,21 @@ class _Straight:
 
     def relief_m(self, depth_m: FloatArray) -> FloatArray:
         """Say how far what the sensor saw lies before the plane, at each reading of the grid."""
-        z = cv2.warpPerspective(
-            depth_m, self._image_from_reading(), _READINGS, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan"),
-        )  # fmt: skip
+        z = self.sampled(depth_m)
         first, right, down = self._reading_steps()
         plane_z = np.float32(right[2]) * _COLUMN + (np.float32(first[2]) + np.float32(down[2]) * _ROW)
         # Along a ray, the distance from the plane grows in proportion to depth.
         return np.asarray((1 - z / plane_z) * np.float32(self.plane.offset_m))
 
-    def corrected(self, seen: PalmView) -> _Straight:
+    def sampled(self, picture: FloatArray) -> FloatArray:
+        """Read a picture of the depth camera (H, W) float32 at each reading of the grid; NaN beyond its border."""
+        readings = cv2.warpPerspective(
+            picture, self._image_from_reading(), _READINGS, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan"),
+        )  # fmt: skip
+        return np.asarray(readings)
+
+    def corrected(self, seen: PalmView) -> Straight:
         """Look again, with what a view has shown of the palm's plane, middle and fingers."""
         slope_right, slope_down, height_m = _tilt(seen)
         normal = unit(self.plane.normal - slope_right * self.right - slope_down * self.down)
@@ -259,7 +290,7 @@ class _Straight:
         if not offset_m > 0:
             raise DegeneratePointsError("the plane of the palm passes behind the camera")
         across = np.stack([self.right, self.down])
-        moved = _Straight(
+        moved = Straight(
             self.plane, self.origin + seen.middle_m @ across, self.right, -seen.fingers @ across, self.intrinsics
         )
         return moved.onto(Plane(normal, offset_m))
