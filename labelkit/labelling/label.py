@@ -39,13 +39,13 @@ from labelkit.records import (
 
 # Where the sensor is unknown, the errors are taken as Kinect v1's.
 _DEFAULT_SENSOR = "kinect-v1"
-# A palm is no plate: which skin of it is seen moves the plane far more than the sensor's noise does. The more so the
-# farther it is tilted, and the less it is as uneven as a palm that is seen whole; both in degrees. Fitted by maximum
-# likelihood to simulated hands (docs/labels.md, section 5).
-_FRONTAL_SD_DEG = 0.25
-_TILT_SD_DEG = 0.9
+# A palm is no plate: which skin of it is seen moves the plane more than the sensor's noise does, the more so the
+# farther it is tilted. Fitted by maximum likelihood to half of 24 simulated people (docs/labels.md, section 5).
+_FRONTAL_SD_DEG = 0.12
+_TILT_SD_DEG = 0.31
+# Simulated palms are uneven by at most this; recorded ones are by 3.1 to 3.5 mm, and off by 2 degrees (median of five).
+_KNOWN_UNEVEN_MM = 1.9
 _UNEVEN_SD_DEG_PER_MM = 1.4
-_USUAL_UNEVEN_MM = 1.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +222,7 @@ def _shape_sd_deg(palm: Palm, sensor: str) -> float:
             [
                 _FRONTAL_SD_DEG,
                 _TILT_SD_DEG * np.sqrt(1 / cosine**2 - 1),
-                _UNEVEN_SD_DEG_PER_MM * (uneven_mm - _USUAL_UNEVEN_MM),
+                _UNEVEN_SD_DEG_PER_MM * max(0.0, uneven_mm - _KNOWN_UNEVEN_MM),
             ]
         )
     )

@@ -19,6 +19,7 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
 
 import argparse
 import dataclasses
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,9 @@ from numpy.typing import NDArray
 from labelkit.geometry.orientation import cross
 from labelkit.geometry.plane import Plane
 from labelkit.imaging.palm import (
+    ABOVE_M,
+    BESIDE_M,
+    CELL_M,
     COLUMNS,
     LEFT,
     LOOKED,
@@ -62,6 +66,7 @@ SEED = 7000
 REACH_DEG = 50.0
 HELD_OUT = 10  # every so many people
 LOOKS = 4  # at each frame
+THINGS = 0.08  # looks at what is no hand, for each at one
 FEWEST_PALM_PIXELS = 150  # of an open hand; with fewer there is nothing to learn from it
 POSES = 5
 
@@ -182,7 +187,7 @@ def look(frame: Filmed, rng: np.random.Generator, *, first: bool) -> tuple[Float
         relief_m = np.where(rng.random(relief_m.shape) < 0.1, np.nan, relief_m)
     seen = cells(relief_m)
     with np.errstate(invalid="ignore"):
-        palm = view.sampled((frame.parts == Part.PALM).astype(np.float32)) * (np.abs(relief_m) < NEAR_M)
+        palm = (view.sampled((frame.parts == Part.PALM).astype(np.float32)) > 0) & (np.abs(relief_m) < NEAR_M)
     share = cv2.resize(palm.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
     looked = (slice(TOP, TOP + LOOKED), slice(LEFT, LEFT + LOOKED))
     share, cover = share[looked] / np.maximum(seen[looked][..., 0], 1e-3), seen[looked][..., 0]
@@ -194,12 +199,48 @@ def look(frame: Filmed, rng: np.random.Generator, *, first: bool) -> tuple[Float
     return seen.astype(np.float16), np.concatenate([share.ravel(), cover.ravel(), pose]).astype(np.float32)
 
 
+def thing(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Look at something that is no hand: a ball, a bar, a ball on a bar, or a plate. None of it is palm."""
+    step = CELL_M / SUBCELLS
+    y, x = np.mgrid[: ROWS * SUBCELLS, : COLUMNS * SUBCELLS].astype(float)
+    x, y = (x + 0.5) * step - BESIDE_M, (y + 0.5) * step - ABOVE_M
+    relief = np.full(x.shape, -1.0)
+    kind = rng.integers(4)
+    if kind in (0, 3):
+        radius, middle, stretch = rng.uniform(0.03, 0.085), rng.normal(0, 0.02, 2), rng.uniform(0.8, 1.3, 2)
+        high = radius**2 - ((x - middle[0]) * stretch[0]) ** 2 - ((y - middle[1]) * stretch[1]) ** 2
+        relief = _raised(high, lambda up: up - radius + rng.uniform(0, 0.03))
+    turn = rng.normal(0, 0.35)
+    across, along = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    if kind in (1, 3):
+        radius = rng.uniform(0.022, 0.055)
+        slope, flat, lift = rng.normal(0, 0.15), rng.uniform(0.6, 1.0), rng.normal(0, 0.006)
+        high = radius**2 - (across - rng.normal(0, 0.015)) ** 2
+        bar = _raised(high, lambda up: up * flat - 0.8 * radius + lift + along * slope)
+        begins = rng.uniform(-0.02, 0.03) if kind == 3 else rng.choice([-1.0, rng.uniform(-0.13, 0.0)])
+        relief = np.maximum(relief, np.where(along > begins, bar, -1.0))
+    if kind == 2:
+        middle, half = rng.normal(0, 0.03, 2), rng.uniform(0.03, 0.12, 2)
+        tilted = rng.normal(0, 0.005) + across * rng.normal(0, 0.1) + along * rng.normal(0, 0.1)
+        relief = np.where((np.abs(across - middle[0]) < half[0]) & (np.abs(along - middle[1]) < half[1]), tilted, -1.0)
+    seen = cells((relief + rng.normal(0, rng.uniform(0.0005, 0.003), relief.shape)).astype(np.float32))
+    cover = seen[TOP : TOP + LOOKED, LEFT : LEFT + LOOKED, 0]
+    pose = np.full(POSES, np.nan)  # it has none
+    return seen.astype(np.float16), np.concatenate([np.zeros(cover.size), cover.ravel(), pose]).astype(np.float32)
+
+
+def _raised(high: FloatArray, rise: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Shape what lies where `high` is positive by its root; nothing elsewhere."""
+    return np.where(high > 0, rise(np.sqrt(np.maximum(high, 0))), -1.0)
+
+
 def looks_at(index: int, frames: int, first_fist: int) -> tuple[FloatArray, FloatArray]:
     """Film a person, and look at each frame LOOKS times."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng([SEED, index, 99])
     fist = index >= first_fist
     found = [look(frame, rng, first=k % 2 == 0) for frame in film(index, frames, fist) for k in range(LOOKS)]
+    found += [thing(rng) for _ in range(round(THINGS * len(found)))]
     return np.stack([seen for seen, _ in found]), np.stack([answer for _, answer in found])
 
 
@@ -237,8 +278,10 @@ def loss(answer: Any, said: Any) -> Any:
     share, cover, pose = answer[:, :n], answer[:, n : 2 * n], answer[:, 2 * n :]
     logit = said[:, :n]
     entropy = ops.maximum(logit, 0) - logit * share + ops.log1p(ops.exp(-ops.abs(logit)))
-    near = ops.where(ops.max(ops.abs(pose[:, :2]), -1) > 0.8, 0.3, 1.0)
-    return ops.sum(entropy * cover, -1) / 200.0 + 2.0 * near * ops.mean(ops.square(said[:, n:] - pose), -1)
+    posed = ops.logical_not(ops.isnan(pose))
+    off = ops.where(posed, said[:, n:] - ops.where(posed, pose, 0.0), 0.0)
+    near = ops.where(ops.max(ops.abs(ops.where(posed, pose, 0.0)[:, :2]), -1) > 0.8, 0.3, 1.0)
+    return ops.sum(entropy * cover, -1) / 200.0 + 2.0 * near * ops.mean(ops.square(off), -1)
 
 
 def fit(learned: dict[str, FloatArray], held_out: dict[str, FloatArray], epochs: int) -> Any:
@@ -266,7 +309,7 @@ def describe(model: Any, held_out: dict[str, FloatArray]) -> str:
     cover = answer[:, n : 2 * n]
     palm, found = (cover * (answer[:, :n] > 0.5))[near], (cover * (said[:, :n] > 0))[near]
     overlap = np.minimum(palm, found).sum() / np.maximum(palm, found).sum()
-    place_mm = 1000 * PLACE_M * np.linalg.norm((said[:, 2 * n :] - pose)[near, :2], axis=1)
+    place_mm = 1000 * PLACE_M * np.linalg.norm((said[:, n:] - pose)[near, :2], axis=1)
     return f"palm: intersection over union {overlap:.3f}; its middle off by a median of {np.median(place_mm):.1f} mm"
 
 
