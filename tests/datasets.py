@@ -18,6 +18,10 @@ from labelkit.dataset.table import TABLE_NAME, table_bytes, table_of
 from labelkit.files import sha256_of
 from labelkit.geometry.orientation import angles_deg_from_normal, normal_from_angles_deg
 
+SETTINGS_DIGEST = hashlib.sha256(b"{}").hexdigest()  # of no settings
+
+_SAID_TWICE = ("normal_sd", "in_plane", "plane_rms", "inlier_ratio", "points", "distance")
+
 
 def angles_on_disc(n: int, rng: np.random.Generator, reach_deg: float = 45.0) -> NDArray[np.float64]:
     """Draw (n, 2) label angles (azimuth, elevation, degrees) evenly over the disc of centred angles."""
@@ -97,8 +101,9 @@ def make_dataset(
         common = {"participant": name, "recording": name, "unit_stated": "recording.toml"}
         shard = shard_name(name, 0)
         if len(angles):
-            columns = columns_of(angles, len(rows), rng)
-            (folder / shard).write_bytes(shard_bytes(columns, {"participant": name}))
+            columns = columns_of(angles, 0, rng)
+            says = {"participant": name, "recordings": name, "settings_digest": SETTINGS_DIGEST}
+            (folder / shard).write_bytes(shard_bytes(columns, says))
             files[shard] = _entry(folder / shard)
         normals = normal_from_angles_deg(angles)
         rows += [
@@ -113,6 +118,8 @@ def make_dataset(
                 **dict(zip(("nx", "ny", "nz"), normals[k].tolist(), strict=True)),
                 **dict(zip(("azimuth", "elevation"), angles_deg_from_normal(normals[k]).tolist(), strict=True)),
                 **dict(zip(("view_azimuth", "view_elevation"), angles[k].tolist(), strict=True)),
+                **{key: columns[key][k].item() for key in _SAID_TWICE},
+                "padded": 0.0,
                 "mirrored": False,
             }
             for k in range(len(angles))
@@ -127,7 +134,7 @@ def make_dataset(
             labelkit=__version__,
             versions={},
             settings={},
-            settings_digest=hashlib.sha256(b"").hexdigest(),
+            settings_digest=SETTINGS_DIGEST,
             frames=len(rows),
             samples=n,
             rejected={"no-hand": len(names)},
