@@ -148,8 +148,8 @@ def in_table(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     yield from _rows("a sample has a reason for being rejected", is_sample & _mask(table["reason"].is_valid()))
     for name in _OF_SAMPLES:
         valid = _mask(table[name].is_valid())
-        yield from _rows(f"a sample has no {name}", is_sample & ~valid)
-        yield from _rows(f"a rejection has a {name}", is_rejected & valid)
+        yield from _rows(f"a sample lacks {name}", is_sample & ~valid)
+        yield from _rows(f"a rejection has {name}", is_rejected & valid)
     if (once := pc.count_distinct(table["frame"]).as_py()) != table.num_rows:
         yield f"{table.num_rows - once} frames stand in it more than once, such as {_first_repeated(table['frame'])!r}"
     yield from _miscounted(table, manifest)
@@ -233,8 +233,8 @@ def _said_otherwise(columns: Columns, here: pa.Table, rows: NDArray[np.int64]) -
         if not same.all():
             k = int(np.argmin(same))
             yield (
-                f"{name} of {np.count_nonzero(~same)} samples is not what labels.parquet says: sample {k} "
-                f"has {values[k]:.6g}, row {rows[k]} has {told[k]:.6g}"
+                f"{name} is not what labels.parquet says ({np.count_nonzero(~same)} of {len(same)} samples; "
+                f"number {k} has {values[k]:.6g}, row {rows[k]} has {told[k]:.6g})"
             )
 
 
