@@ -43,7 +43,7 @@ from labelkit.dataset.reading import opened, read_at_most
 from labelkit.dataset.schema import slug
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_open_table, table_bytes
 from labelkit.errors import DatasetError, RecordingError
-from labelkit.files import flush_to_disk, make_folder, mendable, write_bytes
+from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, mendable, write_bytes
 from labelkit.traces import naming, traces
 
 RECORD_NAME = "withdrawn.json"
@@ -167,10 +167,13 @@ def finish_withdrawal(folder: Path) -> bool:
     """Move a settled withdrawal into place, or the rest of it; say whether there was one."""
     stage = folder / STAGE_NAME
     if not (stage / MANIFEST_NAME).exists():
+        _remove_folder(stage)  # of one that was killed before it was settled, or when all but this was done
         return False
     manifest = parsed(read_at_most(stage, MANIFEST_NAME, MOST_MANIFEST_BYTES), stage / MANIFEST_NAME)
     with mendable(folder):
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
+        for path in folder.glob(f".*{PART_SUFFIX}"):  # of a run before, that was killed
+            path.unlink()
         flush_to_disk(folder)
         for path in sorted((folder / "shards").iterdir()):
             if f"shards/{path.name}" not in manifest.files and not path.is_dir():
