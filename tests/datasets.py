@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from labelkit.dataset.table import TABLE_NAME, table_bytes, table_of
 from labelkit.files import sha256_of
 from labelkit.geometry.orientation import angles_deg_from_normal, normal_from_angles_deg
 
-SETTINGS_DIGEST = hashlib.sha256(b"{}").hexdigest()  # of no settings
+SETTINGS = {"region": "palm"}  # what the card of a dataset tells
+SETTINGS_DIGEST = hashlib.sha256(json.dumps(SETTINGS).encode()).hexdigest()
 
 _SAID_TWICE = ("normal_sd", "in_plane", "plane_rms", "inlier_ratio", "points", "distance")
 
@@ -133,7 +135,7 @@ def make_dataset(
         Manifest(
             labelkit=__version__,
             versions={},
-            settings={},
+            settings=SETTINGS,
             settings_digest=SETTINGS_DIGEST,
             frames=len(rows),
             samples=n,
