@@ -148,6 +148,11 @@ class _Limb:
     radius_m: FloatArray
     pixel_m: FloatArray
 
+    @property
+    def is_rooted(self) -> bool:
+        """Whether it comes from beyond the picture's border or grows from something thicker."""
+        return self.core_m2 > 0 or bool((self.mask & self.border_mask).any())
+
     def of(self, picture: NDArray[Any]) -> NDArray[Any]:
         """Read a picture of the box at the limb's pixels: (n,)."""
         return np.asarray(picture[self.row, self.column])
@@ -204,6 +209,8 @@ def find_hand(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, flo
     found = [hand for limb in _limbs(search) if (hand := _free_end(limb)) is not None]
     found.sort(key=lambda candidate: candidate.z)
     whole = [candidate for candidate in found if not candidate.cut]
+    # A bar that hangs in the air is no second hand beside one on an arm that comes in from somewhere.
+    whole = [candidate for candidate in whole if candidate.limb.is_rooted] or whole
     whole = _without_own_arm([candidate for candidate in whole if candidate.sure] or whole)
     if len(whole) > 1:
         return Rejection(Reason.TWO_HANDS, f"{len(whole)} hands, the nearest at {whole[0].z:.2f} m")

@@ -40,8 +40,8 @@ from labelkit.records import (
 # Where the sensor is unknown, the errors are taken as Kinect v1's.
 _DEFAULT_SENSOR = "kinect-v1"
 # A palm is no plate: which skin of it is seen moves the plane more than the sensor's noise does, the more so the
-# farther it is tilted. Fitted by maximum likelihood to half of 24 simulated people (docs/labels.md, section 5).
-_FRONTAL_SD_DEG = 0.12
+# farther it is tilted. Fitted by maximum likelihood to half of 36 simulated people (docs/labels.md, section 5).
+_FRONTAL_SD_DEG = 0.13
 _TILT_SD_DEG = 0.31
 # Simulated palms are uneven by at most this; recorded ones are by 3.1 to 3.5 mm, and off by 2 degrees (median of five).
 _KNOWN_UNEVEN_MM = 1.9

@@ -97,6 +97,14 @@ def test_two_hands_are_told_from_one():
     assert rejection.reason is Reason.TWO_HANDS
 
 
+def test_a_bar_that_hangs_in_the_air_is_no_second_hand():
+    bar = room((90, 80, 130, 300, 0.9))
+    bar[bar > 1.0] = 1.9
+    hand = found(nearer(HandScene(wall_m=1.9).depth_m(), bar))
+    assert isinstance(hand, Hand)
+    assert np.hypot(*(hand.palm_px - project(HandScene().middle, KINECT))) < 25
+
+
 @pytest.mark.parametrize("middle", [(0.38, 0, 0.7), (0, -0.26, 0.7), (0, 0.29, 0.7)])
 def test_a_hand_that_leaves_the_picture_is_rejected_though_an_arm_may(middle):
     rejection = found(HandScene(middle=np.array(middle), wall_m=1.4).depth_m())
