@@ -2,7 +2,7 @@
 
     python benchmarks/coverage.py [--rows 2000000] [--samples 10000] [--no-browser]
 
-The label table is of hands that wander over the disc, 200 participants; the dataset's pictures are
+The label table is of hands that wander over a square round the disc, 200 participants; the dataset's pictures are
 smooth shapes with a sensor's noise, which take about as much room as real crops. Each measurement is a
 process of its own, so that its peak of memory is its own. The table goes to stdout, all figures to
 benchmarks/results/coverage.json. The goals for the report: under 15 MB, and open within 2 s.
@@ -39,7 +39,7 @@ OPENED = 5  # times each page is opened
 def wandering(rows: int, rng: np.random.Generator) -> np.ndarray:
     """Label angles (rows, 2), degrees, of a hand that wanders over the disc by about a degree a frame."""
     walk = np.cumsum(rng.normal(0, 0.8, (rows, 2)), axis=0)
-    folded = np.abs((walk + 31.0) % 124.0 - 62.0) - 31.0  # reflected at the sides of a square within the disc
+    folded = np.abs((walk + 44.0) % 176.0 - 88.0) - 44.0  # reflected at the sides of a square round the disc
     return 90.0 - folded
 
 

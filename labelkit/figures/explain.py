@@ -20,7 +20,7 @@ from labelkit.figures.saving import house_style
 from labelkit.figures.scene import Scene
 from labelkit.geometry.camera import transform_points
 from labelkit.geometry.orientation import angles_deg_from_normal, centred_deg, unit, view_from_camera
-from labelkit.labelling.label import Palm
+from labelkit.labelling.palm import Palm
 from labelkit.labelling.wording import percent, printable
 from labelkit.records import ColorImage, FloatArray, Sample
 

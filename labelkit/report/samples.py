@@ -56,7 +56,7 @@ class Samples:
     @cached_property
     def _numbers(self) -> NDArray[np.int64]:
         """(n,) the number of each in the dataset, which goes shard after shard."""
-        return np.argsort(self._source.column("row"), kind="stable")
+        return np.argsort(self._source.rows, kind="stable")
 
     def crops(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Read crops of 64 x 64 pixels: (m, 64, 64, 3) RGB."""
