@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labelkit.cells import OUTSIDE, Cells, IntArray
 from labelkit.evaluation.measures import normals_apart_deg
@@ -68,6 +67,4 @@ def errors_by_cell(true_deg: FloatArray, predicted_deg: FloatArray, cells: Cells
 
 
 def _plain(values: FloatArray) -> list[list[float | None]]:
-    table: NDArray[Any] = np.where(np.isnan(values), None, np.round(values, 3).astype(object))
-    rows: list[list[float | None]] = table.tolist()
-    return rows
+    return [[None if np.isnan(value) else round(float(value), 3) for value in row] for row in values]

@@ -13,7 +13,7 @@ CELLS = Cells(15.0, 45.0)  # 6 x 6
 
 def test_an_error_stands_in_the_cell_of_the_truth_where_the_picture_has_it():
     true = np.array([[20.0, -40.0], [16.0, -31.0], [-5.0, 5.0]])
-    found = errors_by_cell(true, true + [[4.0, 0.0], [0.0, 0.0], [0.0, 3.0]], CELLS)
+    found = errors_by_cell(true, true + np.array([[4.0, 0.0], [0.0, 0.0], [0.0, 3.0]]), CELLS)
     assert found.counts[0, 4] == 2  # right of the front is a later column, up is an earlier row
     assert found.counts[3, 2] == 1
     assert found.counts.sum() == 3
@@ -23,7 +23,7 @@ def test_an_error_stands_in_the_cell_of_the_truth_where_the_picture_has_it():
 
 def test_drift_keeps_its_sign_where_errors_cancel_to_none():
     true = np.full((2, 2), 5.0)
-    found = errors_by_cell(true, true + [[6.0, -2.0], [-6.0, -2.0]], CELLS)
+    found = errors_by_cell(true, true + np.array([[6.0, -2.0], [-6.0, -2.0]]), CELLS)
     assert found.drift_deg[3, 3] == pytest.approx([0.0, -2.0])
     assert found.mean_deg[3, 3] > 6
 

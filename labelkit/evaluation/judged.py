@@ -1,4 +1,4 @@
-"""Predictions beside the truth, and all that is said of one side of a split."""
+"""Judged beside the truth, and all that is said of one side of a split."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GALLERY = 24  # samples in the gallery of the best, and in that of the worst
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class Judged:
     """What a network said of some samples, beside the truth; view frame.
 
     Attributes:
@@ -83,41 +83,40 @@ class Predictions:
         return apart_in_time(np.argsort(-self.apart_deg, kind="stable"), self.rows, GALLERY)
 
 
-def side_report(predictions: Predictions, constant_deg: FloatArray, cells: Cells) -> dict[str, Any]:
-    """Say in plain values, as JSON holds them, how the predictions of one side came out.
+def side_report(judged: Judged, constant_deg: FloatArray, cells: Cells) -> dict[str, Any]:
+    """Say in plain values, as JSON holds them, how the samples of one side came out.
 
     Args:
         constant_deg: (2,) what the constant predictor says, centred, degrees.
         cells: of the errors over orientation space.
     """
-    constant = predictions.of_constant(constant_deg)
-    errors = predictions.measures
+    constant = judged.of_constant(constant_deg)
+    errors = judged.measures
     return {
         **asdict(errors),
         "constant_cmae_deg": constant.cmae_deg,
         "cmae_ratio": errors.cmae_deg / constant.cmae_deg if constant.cmae_deg else None,
         "constant": asdict(constant),
-        "participants": {name: asdict(errors) for name, errors in predictions.by_participant().items()},
-        "outcomes": {angle: asdict(each) for angle, each in predictions.outcomes().items()},
-        "cells": predictions.by_cell(cells).as_plain(),
-        "calibration": None if predictions.calibration is None else asdict(predictions.calibration),
-        "best_rows": predictions.rows[predictions.best()].tolist(),
-        "worst_rows": predictions.rows[predictions.worst()].tolist(),
+        "participants": {name: asdict(errors) for name, errors in judged.by_participant().items()},
+        "outcomes": {angle: asdict(each) for angle, each in judged.outcomes().items()},
+        "cells": judged.by_cell(cells).as_plain(),
+        "calibration": None if judged.calibration is None else asdict(judged.calibration),
+        "best_rows": judged.rows[judged.best()].tolist(),
+        "worst_rows": judged.rows[judged.worst()].tolist(),
     }
 
 
-def prediction_rows(side: str, predictions: Predictions) -> Iterator[dict[str, Any]]:
+def prediction_rows(side: str, judged: Judged) -> Iterator[dict[str, Any]]:
     """List truth and prediction of each sample: label angles (not centred), degrees, view frame."""
-    true, predicted = centred_deg(predictions.true_deg), centred_deg(predictions.predicted_deg)
-    sd = [None] * len(predictions) if predictions.sd_deg is None else predictions.sd_deg.tolist()
-    for k in range(len(predictions)):
+    true, predicted = centred_deg(judged.true_deg), centred_deg(judged.predicted_deg)
+    for k in range(len(judged)):
         yield {
             "side": side,
-            "participant": str(predictions.participants[k]),
-            "row": int(predictions.rows[k]),
+            "participant": str(judged.participants[k]),
+            "row": int(judged.rows[k]),
             "view_azimuth": round(float(true[k, 0]), 4),
             "view_elevation": round(float(true[k, 1]), 4),
             "predicted_view_azimuth": round(float(predicted[k, 0]), 4),
             "predicted_view_elevation": round(float(predicted[k, 1]), 4),
-            "predicted_sd": None if sd[k] is None else round(sd[k], 4),
+            "predicted_sd": None if judged.sd_deg is None else round(float(judged.sd_deg[k]), 4),
         }
