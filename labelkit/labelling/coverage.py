@@ -204,3 +204,29 @@ def _count(index: IntArray, group: IntArray, n_groups: int, cells: Cells, target
 def ranked(groups: Mapping[str, Coverage]) -> list[tuple[str, Coverage]]:
     """Sort groups by the share of their cells that is full, then started; the best first, then by name."""
     return sorted(groups.items(), key=lambda item: (-item[1].filled_share, -item[1].started_share, item[0]))
+
+
+def cell_weights(index: IntArray, cells: Cells, *, evenness: float = 1.0, least: int = 3) -> FloatArray:
+    """Weigh samples so that drawing by weight visits the cells evenly.
+
+    Args:
+        index: (n,) the samples' cells, from `cells_of_labels`.
+        cells: the cells.
+        evenness: 1 draws every cell that holds `least` samples or more alike, 0 draws every sample
+            alike, between them the cells' shares go with their counts to the power 1 - evenness.
+        least: a cell that holds fewer counts as if it held this many, so that a lone sample is not
+            drawn without end.
+    Returns:
+        (n,) positive weights of mean 1. A sample in no reachable cell weighs 1, as it would without.
+    Raises:
+        ValueError: evenness outside 0..1, or least under 1.
+    """
+    if not 0.0 <= evenness <= 1.0 or least < 1:
+        raise ValueError(f"evenness must be within 0..1 and least at least 1, not {evenness} and {least}")
+    index = np.asarray(index)
+    weights, inside = np.ones(len(index)), index != OUTSIDE
+    if inside.any():
+        counts = np.bincount(index[inside], minlength=cells.side**2)
+        share = np.maximum(counts, least)[index[inside]] ** -evenness
+        weights[inside] = share / share.mean()
+    return weights
