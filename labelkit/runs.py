@@ -8,8 +8,11 @@ runs/vanilla/
   history.csv         a row per epoch
   best.h5             the network's weights after the best epoch on validation
   last.h5             the same after the last epoch
+  diagnostics.json    histograms of weights and activations, an entry per epoch
   predictions.csv     truth and prediction for each sample of validation and test
   report.json         what came out
+  report.html         the same as a page, with pictures
+  events.out.tfevents.labelkit   history and histograms for TensorBoard
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +36,13 @@ from labelkit.files import make_folder, mendable, write_bytes, write_text
 from labelkit.labelling.splits import Split
 from labelkit.settings import TrainSettings, as_toml, load_settings
 
-SCHEMA = "labelkit-run/1"
+SCHEMA, DIAGNOSTICS_SCHEMA = "labelkit-run/1", "labelkit-diagnostics/1"
 
 STATE, SETTINGS, DATASET, SPLIT = "run.json", "settings.toml", "dataset.json", "split.json"
-HISTORY, PREDICTIONS, REPORT = "history.csv", "predictions.csv", "report.json"
+HISTORY, DIAGNOSTICS, PREDICTIONS = "history.csv", "diagnostics.json", "predictions.csv"
+REPORT, PAGE, EVENTS = "report.json", "report.html", "events.out.tfevents.labelkit"
 BEST, LAST = "best.h5", "last.h5"
-FILES = (STATE, SETTINGS, DATASET, SPLIT, HISTORY, PREDICTIONS, REPORT, BEST, LAST)
+FILES = (STATE, SETTINGS, DATASET, SPLIT, HISTORY, DIAGNOSTICS, PREDICTIONS, REPORT, PAGE, EVENTS, BEST, LAST)
 
 Weights = Mapping[str, NDArray[np.float32]]  # by the weight's name in the network
 
@@ -171,6 +175,73 @@ def read_state(run: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise RunError(f"{run}: not a run of this version ({SCHEMA}); train again")
     return state
+
+
+def read_history(run: Path) -> dict[str, NDArray[np.float64]]:
+    """Read how a training went: column of history.csv -> (epochs,) values, at least one.
+
+    Raises:
+        RunError: missing, empty or damaged.
+    """
+    path = run / HISTORY
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            names, *rows = csv.reader(file)
+        columns = np.array([[float(value) for value in row] for row in rows], dtype=np.float64).T
+        if columns.ndim != 2 or len(columns) != len(names) or not {"loss", "cmae_deg", "seconds"} <= set(names):
+            raise ValueError("its rows are not those of a finished epoch")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: not a readable history ({error}); train again") from None
+    return dict(zip(names, columns, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """The values of one tensor after one epoch.
+
+    Attributes:
+        counts: (bins,) values in even bins from `low`, the smallest, to `high`, the largest.
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    counts: NDArray[np.int64]
+
+
+Histograms = Mapping[str, Sequence[Histogram]]  # name of the tensor -> an entry an epoch
+
+
+def read_histograms(run: Path) -> dict[str, Histograms]:
+    """Read the histograms that a training left: "weights" and "activations" -> theirs; none where it left none.
+
+    Raises:
+        RunError: damaged, or of another version.
+    """
+    path = run / DIAGNOSTICS
+    if not path.is_file():
+        return {}
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["schema"] != DIAGNOSTICS_SCHEMA:
+            raise ValueError(f"schema {stored['schema']!r}, this version reads {DIAGNOSTICS_SCHEMA!r}")
+        epochs = stored["epochs"]
+        return {
+            kind: {name: [_histogram(epoch[kind][name]) for epoch in epochs] for name in epochs[0][kind]}
+            for kind in ("weights", "activations")
+        }
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else error
+        raise RunError(f"{path}: not readable diagnostics ({what}); train again, or remove it") from None
+
+
+def _histogram(stored: Mapping[str, Any]) -> Histogram:
+    mean, sd, low, high = (float(stored[key]) for key in ("mean", "sd", "min", "max"))
+    counts = np.asarray(stored["counts"], dtype=np.int64)
+    if not np.isfinite([mean, sd, low, high]).all() or low > high or counts.ndim != 1 or not len(counts):
+        raise ValueError("a histogram that is none")
+    return Histogram(mean, sd, low, high, counts)
 
 
 def read_settings(run: Path) -> TrainSettings:

@@ -22,6 +22,7 @@ COMMANDS = {
     "build-dataset": "turn recordings into a labelled dataset",
     "coverage-map": "show which orientations the dataset holds and which are missing",
     "train": "train a network on the dataset",
+    "evaluate": "say how good a run's network is, where it errs and what it costs",
 }
 
 EXIT_CODES = """\

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +62,19 @@ def compiled(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatArray]:
         torch = _imported("torch")
         call = torch.no_grad()(lambda pictures: model(pictures, training=False))
     return lambda pictures: np.asarray(keras.ops.convert_to_numpy(call(pictures)))
+
+
+def event_tools() -> SimpleNamespace:
+    """Give what a TensorBoard event file is written with: TensorFlow's own messages and its record writer."""
+    with _quiet_start():
+        tf = _imported("tensorflow")
+    summary, event = (_imported(f"tensorflow.core.{name}_pb2") for name in ("framework.summary", "util.event"))
+    return SimpleNamespace(
+        Event=event.Event,
+        Summary=summary.Summary,
+        HistogramProto=summary.HistogramProto,
+        RecordWriter=tf.io.TFRecordWriter,
+    )
 
 
 def _imported(name: str) -> Any:
