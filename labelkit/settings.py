@@ -173,7 +173,7 @@ class EvaluateSettings(Settings):
 
     command: ClassVar[str] = "evaluate"
 
-    # Wider than those of coverage: a test of a few hundred samples leaves 5 to 10 in each of the 60 cells of 10 degrees.
+    # Wider than those of coverage: a test of a few hundred samples leaves 5 to 10 in each of the 60 cells.
     cell_deg: float = Field(10.0, ge=2, le=45, description="side of a cell of the error map, degrees")
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the error map's disc of centred angles, degrees")
     latency: bool = Field(True, description="time single pictures on one core, in a process of its own (seconds)")

@@ -26,7 +26,7 @@ from labelkit.records import FloatArray
 RUN_COLORS = ("#2f4a86", "#c25a12")  # first run, second run: told apart by the colour-blind and in grey
 
 # Inches.
-_SIDE, _EDGE, _GAP, _TITLE, _FOOT = 4.3, 0.75, 0.95, 0.45, 0.75
+_SIDE, _EDGE, _GAP, _TITLE, _FOOT = 4.3, 0.7, 0.9, 0.35, 0.5
 _CLASSES = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 180.0)  # degrees; the study's success ends at 5, its failure begins at 15
 _GRID: dict[str, Any] = {"edgecolors": "white", "linewidth": 0.8}
 _MIN_TEXT_PT = 5.0
@@ -82,8 +82,8 @@ def _draw_disc(axes: Axes, errors: CellErrors) -> None:
     axes.set_xticks(ticks, [_signed(tick) for tick in ticks])
     axes.set_yticks(ticks, [_signed(tick) for tick in ticks])
     axes.tick_params(labelsize=8, colors=INK, length=3)
-    axes.set_xlabel(f"← left ({MINUS})    azimuth, degrees    right (+) →", fontsize=9, color=INK)
-    axes.set_ylabel(f"← bottom (+)    elevation, degrees    top ({MINUS}) →", fontsize=9, color=INK)
+    axes.set_xlabel(f"← left ({MINUS}) · azimuth, degrees · right (+) →", fontsize=9, color=INK)
+    axes.set_ylabel(f"← bottom (+) · elevation, degrees · top ({MINUS}) →", fontsize=9, color=INK)
 
 
 def _signed(angle: float, _: object = None) -> str:
@@ -168,8 +168,8 @@ def _draw_scatter(axes: Axes, true_deg: FloatArray, predicted_deg: FloatArray, a
 def distribution_figure(runs: Sequence[Answers]) -> Figure:
     """Draw the share of the samples under each error, for one or two runs and for the constant predictor."""
     with house_style():
-        figure = Figure(figsize=(7.2, 3.7), facecolor="white")
-        axes = panel(figure, 0.75, 0.3, 6.1, 2.75)
+        figure = Figure(figsize=(7.2, 3.4), facecolor="white")
+        axes = panel(figure, 0.7, 0.2, 6.3, 2.7)
         for edge in (SUCCESS_DEG, 10.0, FAILURE_DEG):
             axes.axvline(edge, color=FAINT, linewidth=0.8)
         for run, color in zip(runs, RUN_COLORS, strict=False):
@@ -202,8 +202,8 @@ def _plain(axes: Axes) -> None:
 def calibration_figure(runs: Mapping[str, Calibration]) -> Figure:
     """Draw how many samples lie within their stated bounds, and the error beside what was stated."""
     with house_style():
-        figure = Figure(figsize=(9.4, 4.4), facecolor="white")
-        shares, errors = panel(figure, 0.75, 0.4, 3.3, 3.3), panel(figure, 5.2, 0.4, 3.3, 3.3)
+        figure = Figure(figsize=(9.4, 4.2), facecolor="white")
+        shares, errors = panel(figure, 0.7, 0.35, 3.3, 3.3), panel(figure, 5.2, 0.35, 3.3, 3.3)
         largest = max(max(*run.bin_sd_deg, *run.bin_error_deg) for run in runs.values()) * 1.08
         _title(shares, "Samples within their bounds, %")
         _title(errors, "Samples grouped by stated uncertainty, degrees")

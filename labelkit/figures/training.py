@@ -43,8 +43,8 @@ class Curves:
 def curves_figure(runs: Sequence[Curves]) -> Figure:
     """Draw loss and validation error over the epochs, for one or two runs."""
     with house_style():
-        figure = Figure(figsize=(9.4, 3.6), facecolor="white")
-        loss, error = panel(figure, 0.75, 0.4, 3.5, 2.5), panel(figure, 5.3, 0.4, 3.8, 2.5)
+        figure = Figure(figsize=(9.4, 3.4), facecolor="white")
+        loss, error = panel(figure, 0.7, 0.35, 3.5, 2.5), panel(figure, 5.2, 0.35, 4.0, 2.5)
         loss.set_title("Training loss", fontsize=10, color=INK, pad=8)
         error.set_title("Validation CMAE, degrees", fontsize=10, color=INK, pad=8)
         for run, color in zip(runs, RUN_COLORS, strict=False):

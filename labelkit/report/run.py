@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,10 +25,11 @@ from labelkit.figures.errors import (
 from labelkit.figures.saving import figure_bytes
 from labelkit.figures.training import Curves, curves_figure, histograms_figure
 from labelkit.records import ColorImage, FloatArray
-from labelkit.report.page import Cell, Column, Section, Shown, facts, note, page, plate, table
+from labelkit.report.page import TEMPLATES, Cell, Column, Section, Shown, facts, note, page, plate, render, table
 from labelkit.report.pictures import Arrow, tile, tiles
 from labelkit.runs import EVENTS, Histogram, Histograms
 
+_STYLE = TEMPLATES / "run.css"
 NOTHING_LEARNED = 0.95  # of the constant predictor's CMAE
 
 
@@ -47,11 +48,6 @@ class Cost:
     weights_bytes: int
     latency_ms: float | None
     latency_p95_ms: float | None
-
-    @property
-    def per_s(self) -> float | None:
-        """Predictions a second, one after the other."""
-        return None if self.latency_ms is None else 1000.0 / self.latency_ms
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +107,7 @@ def run_page(runs: Sequence[RunResult]) -> bytes:
     lead = f"Tested once, on {_count(len(first.test), 'sample')} of {_count(people, 'participant')}"
     lead += "." if first.leaks else " it was not trained on." if people == 1 else " not trained on."
     sections = [section for section in _sections(runs) if section]
-    return page(f"Run {names}" if len(runs) == 1 else f"Runs {names}", sections, lead=lead)
+    return page(f"Run {names}" if len(runs) == 1 else f"Runs {names}", sections, lead=lead, style=_STYLE.read_text())
 
 
 def _count(number: int, noun: str) -> str:
@@ -151,7 +147,7 @@ def _warnings(runs: Sequence[RunResult]) -> Iterator[Markup]:
             )
         if run.cmae_ratio is not None and run.cmae_ratio > NOTHING_LEARNED:
             yield note(
-                f"{run.name} has learned next to nothing: its error is {run.cmae_ratio:.0%} of that of always saying "
+                f"{run.name} has learned next to nothing: its error is {100 * run.cmae_ratio:.0f} % of that of always saying "
                 "the same.",
                 warning=True,
             )
@@ -159,65 +155,66 @@ def _warnings(runs: Sequence[RunResult]) -> Iterator[Markup]:
 
 def _figures(run: RunResult) -> Markup:
     test = run.test.measures
-    shown = {"CMAE": f"{test.cmae_deg:.2f}°"}
-    if run.cmae_ratio is not None:
-        shown["of the constant predictor's"] = f"{run.cmae_ratio:.0%}"
-    shown |= {
-        "MAE azimuth": f"{test.mae_azimuth_deg:.2f}°",
-        "MAE elevation": f"{test.mae_elevation_deg:.2f}°",
-        "between normals, median": f"{test.normal_median_deg:.2f}°",
-        "under 5°": f"{test.under_5:.0%}",
-        "under 15°": f"{test.under_15:.0%}",
-        "flipped": f"{test.flip_rate:.1%}",
-    }
-    return facts(shown)
+    ratio = {} if run.cmae_ratio is None else {"of the constant predictor's": f"{100 * run.cmae_ratio:.0f} %"}
+    return facts(
+        {
+            "CMAE": f"{test.cmae_deg:.2f}°",
+            **ratio,
+            "between normals, median": f"{test.normal_median_deg:.2f}°",
+            "under 5°": _share(test.under_5),
+            "under 15°": _share(test.under_15),
+            "flipped": _share(test.flip_rate),
+        }
+    )
 
 
-_MEASURES = (
-    Column("samples", numeric=True),
-    Column("CMAE", numeric=True),
-    Column("MAE azimuth", numeric=True),
-    Column("MAE elevation", numeric=True),
-    Column("normals, mean", numeric=True),
-    Column("median", numeric=True),
-    *(Column(f"< {edge}°", numeric=True) for edge in (5, 10, 15)),
-    Column("flipped", numeric=True),
-)
+def _share(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
-def _measured(measures: Measures) -> list[Cell]:
-    shares = (measures.under_5, measures.under_10, measures.under_15, measures.flip_rate)
-    return [
-        measures.samples,
-        *(measures.cmae_deg, measures.mae_azimuth_deg, measures.mae_elevation_deg),
-        *(measures.normal_mean_deg, measures.normal_median_deg),
-        *(Shown(f"{share:.1%}", share) for share in shares),
-    ]
+# What is said of errors and of cost: a heading, and how it is read off and written.
+_NONE = "–"  # noqa: RUF001
+_ERRORS: Mapping[str, Callable[[Measures], str]] = {
+    "samples": lambda m: f"{m.samples:,}",
+    "CMAE": lambda m: f"{m.cmae_deg:.2f}°",
+    "MAE azimuth": lambda m: f"{m.mae_azimuth_deg:.2f}°",
+    "MAE elevation": lambda m: f"{m.mae_elevation_deg:.2f}°",
+    "between normals, mean": lambda m: f"{m.normal_mean_deg:.2f}°",
+    "between normals, median": lambda m: f"{m.normal_median_deg:.2f}°",
+    "under 5°": lambda m: _share(m.under_5),
+    "under 10°": lambda m: _share(m.under_10),
+    "under 15°": lambda m: _share(m.under_15),
+    "flipped": lambda m: _share(m.flip_rate),
+}
+_COSTS: Mapping[str, Callable[[Cost], str]] = {
+    "parameters": lambda c: f"{c.parameters:,}",
+    "multiply-adds for a picture": lambda c: f"{c.multiply_adds:,}",
+    "weights file": lambda c: f"{c.weights_bytes / 1e6:.2f} MB",
+    "time for a picture, median": lambda c: _NONE if c.latency_ms is None else f"{c.latency_ms:.2f} ms",
+    "time for a picture, 95 % under": lambda c: _NONE if c.latency_p95_ms is None else f"{c.latency_p95_ms:.2f} ms",
+    "pictures a second": lambda c: _NONE if c.latency_ms is None else f"{1000 / c.latency_ms:,.0f}",
+}
 
 
 def _table(runs: Sequence[RunResult]) -> Markup:
-    costs = ("parameters", "multiply-adds", "weights file, MB", "ms a picture", "pictures/s")
-    columns = [Column(""), *_MEASURES, *(Column(title, numeric=True) for title in costs)]
-    rows: list[list[Cell]] = []
+    """Set errors and cost of all runs, and the constant predictor, beside each other."""
+    alike = all(run.constant == runs[0].constant for run in runs)
+    columns: dict[str, tuple[Measures, Cost | None]] = {}
     for run in runs:
-        rows.append([f"{run.name}, test", *_measured(run.test.measures), *_cost(run.cost)])
-        rows.append([f"{run.name}, validation", *_measured(run.validation.measures), *[None] * len(costs)])
-    constants = {"constant predictor, test": runs[0].constant}
-    if len(runs) == 2 and runs[1].constant != runs[0].constant:
-        constants = {f"constant predictor, test of {run.name}": run.constant for run in runs}
-    rows += [[name, *_measured(constant), *[None] * len(costs)] for name, constant in constants.items()]
-    timed = "" if runs[0].cost.latency_ms is None else " Times: batch of one, one core, compiled, median."
-    return table(columns, rows, caption=f"Errors and cost.{timed}")
-
-
-def _cost(cost: Cost) -> list[Cell]:
-    return [
-        cost.parameters,
-        cost.multiply_adds,
-        Shown(f"{cost.weights_bytes / 1e6:,.2f}", cost.weights_bytes),
-        cost.latency_ms,
-        None if cost.per_s is None else Shown(f"{cost.per_s:,.0f}", cost.per_s),
+        columns[f"{run.name}, test"] = run.test.measures, run.cost
+        columns[f"{run.name}, validation"] = run.validation.measures, None
+    for run in runs[:1] if alike else runs:
+        columns["constant predictor, test" + ("" if alike else f" of {run.name}")] = run.constant, None
+    rows = [(what, [say(errors) for errors, _ in columns.values()]) for what, say in _ERRORS.items()]
+    rows += [
+        (what, ["" if cost is None else say(cost) for _, cost in columns.values()]) for what, say in _COSTS.items()
     ]
+    return render(
+        "run_measures.html",
+        columns=list(columns),
+        rows=rows,
+        caption="Errors, and cost: one picture at a time, compiled, on one core.",
+    )
 
 
 def _compared(runs: Sequence[RunResult], found: Comparison | None) -> Markup:
@@ -232,18 +229,39 @@ def _compared(runs: Sequence[RunResult], found: Comparison | None) -> Markup:
     return note(
         f"On the same {_count(found.samples, 'sample')}, {second.name} is {abs(found.difference_deg):.2f}° "
         f"{'nearer to' if found.difference_deg < 0 else 'farther from'} the truth than {first.name} on average (angle "
-        f"between normals), nearer on {found.second_better:.0%} of the samples, and on average with {better} of "
+        f"between normals), nearer on {100 * found.second_better:.0f} % of the samples, and on average with {better} of "
         f"{_count(len(found.participants), 'participant')}."
     )
 
 
 def _participants(runs: Sequence[RunResult]) -> Section:
-    rows: list[list[Cell]] = []
-    for run in runs:
-        for name, measures in run.test.by_participant().items():
-            rows.append([name, *([run.name] if len(runs) == 2 else []), *_measured(measures)])
-    columns = [Column("participant"), *([Column("run")] if len(runs) == 2 else []), *_MEASURES]
-    return Section("By participant", table(columns, sorted(rows, key=lambda row: str(row[0])), caption="Test"))
+    titles = ["samples", "CMAE", "azimuth", "elevation", "normals", "median", "< 5°", "< 10°", "< 15°", "flipped"]
+    columns = [Column("participant"), *_run_column(runs), *(Column(title, numeric=True) for title in titles)]
+    rows: list[list[Cell]] = [
+        [name, *_run_cell(runs, run), *_measured(measures)]
+        for run in runs
+        for name, measures in run.test.by_participant().items()
+    ]
+    body = table(columns, sorted(rows, key=lambda row: str(row[0])), caption="Test, degrees")
+    return Section("By participant", body)
+
+
+def _run_column(runs: Sequence[RunResult]) -> list[Column]:
+    return [Column("run")] if len(runs) == 2 else []
+
+
+def _run_cell(runs: Sequence[RunResult], run: RunResult) -> list[Cell]:
+    return [run.name] if len(runs) == 2 else []
+
+
+def _measured(measures: Measures) -> list[Cell]:
+    shares = (measures.under_5, measures.under_10, measures.under_15, measures.flip_rate)
+    return [
+        measures.samples,
+        *(measures.cmae_deg, measures.mae_azimuth_deg, measures.mae_elevation_deg),
+        *(measures.normal_mean_deg, measures.normal_median_deg),
+        *(Shown(_share(share), share) for share in shares),
+    ]
 
 
 def _errors(runs: Sequence[RunResult]) -> Section:
@@ -276,7 +294,7 @@ def _space(runs: Sequence[RunResult]) -> Section:
 
 def _outcomes(runs: Sequence[RunResult]) -> Section:
     columns = [
-        *([Column("run")] if len(runs) == 2 else []),
+        *_run_column(runs),
         Column("angle"),
         Column("outcome"),
         *(Column(title, numeric=True) for title in ("samples", "share", "mean |azimuth|", "mean |elevation|")),
@@ -288,8 +306,8 @@ def _outcomes(runs: Sequence[RunResult]) -> Section:
             for name, outcome in named.items():
                 rows.append(
                     [
-                        *([run.name] if len(runs) == 2 else []),
-                        *(angle, name, outcome.samples, Shown(f"{outcome.share:.1%}", outcome.share)),
+                        *_run_cell(runs, run),
+                        *(angle, name, outcome.samples, Shown(_share(outcome.share), outcome.share)),
                         *(outcome.label_azimuth_deg, outcome.label_elevation_deg),
                     ]
                 )
@@ -320,7 +338,7 @@ def _uncertainty(runs: Sequence[RunResult]) -> Section | None:
         [
             name,
             found.mean_d2,
-            *(Shown(f"{share:.1%}", share) for share in (found.within_68, found.within_95)),
+            *(Shown(_share(share), share) for share in (found.within_68, found.within_95)),
             found.mean_sd_deg,
         ]
         for name, found in stated.items()
@@ -343,7 +361,7 @@ def _gallery(runs: Sequence[RunResult], title: str, lead: str, choose: Any) -> S
             body += Markup("<h3>{}</h3>\n").format(run.name)
         if shown:
             body += tiles([_tile(run, k) for k in shown])
-    return Section(title, body, lead=f"{lead} White: the truth; dashed: the prediction.") if body else None
+    return Section(title, body, lead=f"{lead} Orange: the truth; blue, dashed: the prediction.") if body else None
 
 
 def _tile(run: RunResult, sample: int) -> Markup:

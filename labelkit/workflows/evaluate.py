@@ -182,8 +182,8 @@ def _cost(trained: TrainedRun, settings: EvaluateSettings) -> Cost:
         parameters=trained.model.count_params(),
         multiply_adds=multiply_adds(trained.model),
         weights_bytes=(trained.path / BEST).stat().st_size,
-        latency_ms=latency and latency.median_ms,
-        latency_p95_ms=latency and latency.p95_ms,
+        latency_ms=latency.median_ms if latency else None,
+        latency_p95_ms=latency.p95_ms if latency else None,
     )
 
 
