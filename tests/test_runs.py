@@ -9,11 +9,15 @@ import pytest
 from labelkit.errors import OutputExistsError, RunError, SplitError
 from labelkit.labelling.splits import Split
 from labelkit.runs import (
+    DIAGNOSTICS,
     FAILED,
+    HISTORY,
     SETTINGS,
     SPLIT,
     STATE,
     claim_run,
+    read_histograms,
+    read_history,
     read_settings,
     read_split,
     read_state,
@@ -167,3 +171,63 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     write_weights(tmp_path / "w.h5", WEIGHTS)
     with pytest.raises(RunError, match=r"dense.kernel is \(2, 3\), expected \(3, 2\)"):
         read_weights(tmp_path / "w.h5", {**SHAPES, "dense.kernel": (3, 2)})
+
+
+ROW = {"epoch": 1, "loss": 0.5, "cmae_deg": 12.5, "seconds": 3.0}
+
+
+def test_a_history_reads_back_as_columns(run):
+    write_rows(run / HISTORY, [ROW, {**ROW, "epoch": 2, "loss": 0.25}])
+    assert {name: values.tolist() for name, values in read_history(run).items()} == {
+        **{"epoch": [1, 2], "loss": [0.5, 0.25], "cmae_deg": [12.5, 12.5], "seconds": [3, 3]},
+    }
+
+
+@pytest.mark.parametrize(
+    "content", ["", "epoch,loss,cmae_deg,seconds\n", "epoch,loss,cmae_deg,seconds\n1,2\n", "loss\nx\n", "loss\n1\n"]
+)
+def test_a_damaged_history_is_called_so(run, content):
+    (run / HISTORY).write_text(content)
+    with pytest.raises(RunError, match=r"history.csv: not a readable history .*; train again"):
+        read_history(run)
+
+
+HISTOGRAM = {"mean": 0.5, "sd": 0.25, "min": 0.0, "max": 1.0, "counts": [2, 2]}
+
+
+def diagnostics(**changed):
+    one = {**HISTOGRAM, **changed}
+    epochs = [{"epoch": k, "weights": {"a.kernel": one}, "activations": {"a": one}} for k in (1, 2)]
+    return json.dumps({"schema": "labelkit-diagnostics/1", "epochs": epochs})
+
+
+def test_histograms_read_back_by_tensor_and_epoch(run):
+    (run / DIAGNOSTICS).write_text(diagnostics())
+    found = read_histograms(run)
+    assert {kind: list(tensors) for kind, tensors in found.items()} == {"weights": ["a.kernel"], "activations": ["a"]}
+    second = found["weights"]["a.kernel"][1]
+    assert (second.mean, second.low, second.high, second.counts.tolist()) == (0.5, 0.0, 1.0, [2, 2])
+
+
+def test_a_run_that_kept_no_histograms_has_none(run):
+    assert read_histograms(run) == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"schema": "labelkit-diagnostics/9", "epochs": []}',
+        '{"schema": "labelkit-diagnostics/1", "epochs": []}',
+        '{"schema": "labelkit-diagnostics/1", "epochs": [{"weights": {}}]}',
+        diagnostics(mean="nan"),
+        diagnostics(min=2.0),
+        diagnostics(counts=[]),
+        diagnostics(counts="many"),
+    ],
+)
+def test_damaged_histograms_are_called_so(run, content):
+    (run / DIAGNOSTICS).write_text(content)
+    with pytest.raises(RunError, match=r"diagnostics.json: not readable diagnostics .*; train again, or remove it"):
+        read_histograms(run)

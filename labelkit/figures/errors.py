@@ -57,6 +57,9 @@ def error_map_figure(errors: CellErrors) -> Figure:
         _title(right, "From the cell's truth to the mean prediction")
         for axes in (left, right):
             _draw_disc(axes, errors)
+        limit = float(errors.cells.edges_deg[-1])
+        for x, y in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
+            draw_hand(left, (0.87 * x * limit, 0.87 * y * limit), 0.2 * limit, 32 * x, 32 * y)
         _fill_cells(left, errors)
         _draw_drift(right, errors)
         _key(panel(figure, _EDGE + 2 * _SIDE + _GAP + 0.15, _TITLE, 0.14, _SIDE))
@@ -76,8 +79,6 @@ def _draw_disc(axes: Axes, errors: CellErrors) -> None:
     empty = np.ma.masked_where(~cells.reachable_mask, np.zeros(cells.reachable_mask.shape))
     axes.pcolormesh(cells.edges_deg, cells.edges_deg, empty, cmap=ListedColormap(["#f1f3f6"]), **_GRID)
     axes.add_patch(Circle((0, 0), cells.reach_deg, facecolor="none", edgecolor=INK, linewidth=0.8, clip_on=False))
-    for x, y in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
-        draw_hand(axes, (0.87 * x * limit, 0.87 * y * limit), 0.2 * limit, 32 * x, 32 * y)
     ticks = np.arange(-(limit // 15), limit // 15 + 1) * 15
     axes.set_xticks(ticks, [_signed(tick) for tick in ticks])
     axes.set_yticks(ticks, [_signed(tick) for tick in ticks])

@@ -105,7 +105,7 @@ def run_page(runs: Sequence[RunResult]) -> bytes:
     first = runs[0]
     people = len(set(first.test.participants))
     lead = f"Tested once, on {_count(len(first.test), 'sample')} of {_count(people, 'participant')}"
-    lead += "." if first.leaks else " it was not trained on." if people == 1 else " not trained on."
+    lead += "." if first.leaks else " it was not trained on."
     sections = [section for section in _sections(runs) if section]
     return page(f"Run {names}" if len(runs) == 1 else f"Runs {names}", sections, lead=lead, style=_STYLE.read_text())
 
@@ -147,8 +147,8 @@ def _warnings(runs: Sequence[RunResult]) -> Iterator[Markup]:
             )
         if run.cmae_ratio is not None and run.cmae_ratio > NOTHING_LEARNED:
             yield note(
-                f"{run.name} has learned next to nothing: its error is {100 * run.cmae_ratio:.0f} % of that of always saying "
-                "the same.",
+                f"{run.name} has learned next to nothing: its error is {100 * run.cmae_ratio:.0f} % of that of "
+                "always saying the same.",
                 warning=True,
             )
 
@@ -226,11 +226,11 @@ def _compared(runs: Sequence[RunResult], found: Comparison | None) -> Markup:
             warning=True,
         )
     better = sum(difference < 0 for difference in found.participants.values())
+    nearer = "nearer to" if found.difference_deg < 0 else "farther from"
     return note(
-        f"On the same {_count(found.samples, 'sample')}, {second.name} is {abs(found.difference_deg):.2f}° "
-        f"{'nearer to' if found.difference_deg < 0 else 'farther from'} the truth than {first.name} on average (angle "
-        f"between normals), nearer on {100 * found.second_better:.0f} % of the samples, and on average with {better} of "
-        f"{_count(len(found.participants), 'participant')}."
+        f"On the same {_count(found.samples, 'sample')}, {second.name} is {abs(found.difference_deg):.2f}° {nearer} "
+        f"the truth than {first.name} on average (angle between normals): nearer on {_share(found.second_better)} of "
+        f"the samples, and on average with {better} of {_count(len(found.participants), 'participant')}."
     )
 
 
