@@ -25,6 +25,7 @@ _PUBLIC = {
     "demo": "labelkit.workflows.demo",
     "evaluate": "labelkit.workflows.evaluate",
     "inspect": "labelkit.workflows.inspect",
+    "latency": "labelkit.workflows.latency",
     "show": "labelkit.workflows.show",
     "simulate": "labelkit.workflows.simulate",
     "train": "labelkit.workflows.train",

@@ -179,6 +179,15 @@ class EvaluateSettings(Settings):
     latency: bool = Field(True, description="time single pictures on one core, in a process of its own (seconds)")
 
 
+class LatencySettings(Settings):
+    """How `labelkit latency` measures."""
+
+    command: ClassVar[str] = "latency"
+
+    # A second and a half is some hundred calls of a network of 2 ms; slow ones are called thirty times all the same.
+    seconds: float = Field(1.5, gt=0, le=600, description="how long to call each network, s; at least 30 calls")
+
+
 class DemoSettings(Settings):
     """What `labelkit demo` makes."""
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "coverage-map": "show which orientations the dataset holds and which are missing",
     "train": "train a network on the dataset",
     "evaluate": "say how good a run's network is, where it errs and what it costs",
+    "latency": "say how long runs' networks take for one picture on one core",
 }
 
 EXIT_CODES = """\
