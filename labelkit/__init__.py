@@ -21,6 +21,7 @@ __version__ = "0.1.0.dev0"
 # public name -> the module that has it
 _PUBLIC = {
     "build_dataset": "labelkit.workflows.build_dataset",
+    "coverage": "labelkit.workflows.coverage_map",
     "coverage_map": "labelkit.workflows.coverage_map",
     "demo": "labelkit.workflows.demo",
     "evaluate": "labelkit.workflows.evaluate",

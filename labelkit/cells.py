@@ -105,13 +105,14 @@ class Cells:
     @cached_property
     def reachable_mask(self) -> BoolArray:
         """(side, side), row elevation, column azimuth: which cells have their centre in the disc."""
-        radius = np.hypot(*np.moveaxis(self.centre_angles_deg, -1, 0))
+        radius: FloatArray = np.linalg.norm(self.centre_angles_deg, axis=-1)
         return np.less_equal(radius, self.reach_deg * (1 + 1e-12))  # a centre on the rim counts, however it rounds
 
     @cached_property
     def regions(self) -> IntArray:
         """(side, side): where in REGIONS each cell lies."""
-        return region_of(*np.moveaxis(self.centre_angles_deg, -1, 0), self.reach_deg)
+        centres = self.centre_angles_deg
+        return region_of(centres[..., 0], centres[..., 1], self.reach_deg)
 
     def index_of(self, azimuth_deg: FloatArray, elevation_deg: FloatArray) -> IntArray:
         """Find the cells in which orientations lie.

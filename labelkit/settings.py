@@ -129,6 +129,8 @@ class CoverageSettings(Settings):
     frame: Literal["view", "camera"] = Field(
         "view", description="axes of the angles: the viewing ray's, as the crop shows the hand, or the camera's"
     )
+    # Square: their sides are degrees of azimuth and elevation, which errors are measured in (labelkit/cells.py).
+    cells: Literal["square", "equal-area"] = Field("square", description="cells of equal angles, or of equal area")
     # 5 degrees: the study calls an error under 5 degrees a success. Under 2, a cell would be
     # not much wider than the error of a label (about 1.2 degrees).
     cell_deg: float = Field(5.0, ge=2, le=45, description="side of a cell, degrees")
@@ -136,7 +138,10 @@ class CoverageSettings(Settings):
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the reachable disc of centred angles, degrees")
     # With ten, the mean error within a cell is known to a third of its spread (1 / sqrt 10), so that cells
     # can be compared; the study's 9,700 pictures, spread evenly, would hold 38.
-    target: int = Field(10, ge=1, description="samples that make a cell full")
+    target: int = Field(10, ge=1, description="distinct samples that make a cell full")
+    # A degree is about the error of a label (docs/accuracy.md); in 0.3 s a hand comes to rest or turns away.
+    distinct_deg: float = Field(1.0, ge=0, le=45, description="turn from which a sample is distinct, degrees; 0: all")
+    distinct_s: float = Field(0.3, ge=0, le=10, description="absence after which a place is new again, s; 0: all are")
 
 
 class TrainSettings(Settings):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -130,14 +130,16 @@ class Dataset:
         """Read labels.parquet: one row for every source frame."""
         return read_table(self.path / TABLE_NAME)
 
-    def check_hashes(self) -> None:
-        """Hash every file of the dataset against the manifest.
+    def check_hashes(self, names: Iterable[str] | None = None) -> None:
+        """Hash the dataset's files against the manifest.
 
+        Args:
+            names: the files that matter; all where None.
         Raises:
             DatasetError: names the first file that is missing or changed.
         """
-        for name, entry in self.manifest.files.items():
-            path = self.path / name
+        for name in self.manifest.files if names is None else names:
+            path, entry = self.path / name, self.manifest.files[name]
             if not path.is_file():
                 raise DatasetError(f"{path}: missing; build the dataset again")
             if path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:

@@ -78,11 +78,11 @@ def test_an_output_without_unicode_gets_ascii(folder):
     ("arguments", "code", "words"),
     [
         (["nowhere"], 2, "nowhere: no such dataset folder"),
-        (["--out", "map.pdf"], 2, "a map is written as .png, .svg, .json, not .pdf"),
+        (["--out", "map.pdf"], 2, "--out map.pdf: is written as .png, .svg, .html, .json, .csv, not .pdf"),
         (["--cell-deg", "9", "--reach-deg", "8"], 2, "cell-deg must be more than 0 and at most reach-deg (8), not 9"),
         (["--cell-deg", "0.001"], 2, "cell-deg must be greater than or equal to 2"),
         (["--target", "0"], 2, "target must be greater than or equal to 1"),
-        (["--by", "hand"], 2, "'hand' is not 'participant'"),
+        (["--by", "hand"], 2, "'hand' is not one of 'participant', 'split'"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(folder, arguments, code, words):

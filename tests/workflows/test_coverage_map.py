@@ -56,7 +56,7 @@ def test_the_frame_chooses_the_columns(tmp_path, monkeypatch):
 
 def test_a_participant_without_samples_is_not_forgotten(tmp_path):
     folder = make_dataset(tmp_path / "dataset", participants=2, samples=0, angles_deg=np.empty((0, 2)))
-    result = coverage_map(folder, tmp_path / "map.svg", by_participant=True)
+    result = coverage_map(folder, tmp_path / "map.svg", by="participant")
     assert (result.whole.samples, list(result.participants)) == (0, ["p01", "p02"])
     assert "every cell is empty" in (tmp_path / "map.svg").read_text()
 
@@ -87,7 +87,7 @@ def test_the_json_holds_every_figure_and_no_path(dataset, tmp_path):
 @pytest.mark.parametrize(
     ("out", "error", "words"),
     [
-        ("map.pdf", SettingsError, r"written as .png, .svg, .json, not .pdf"),
+        ("map.pdf", SettingsError, r"written as .png, .svg, .html, .json, .csv, not .pdf"),
         ("map", SettingsError, "this name has no suffix"),
         ("folder.png", OutputError, r"is a folder; name a file in it, such as .*map.png"),
         ("file/map.png", OutputError, "in the way of a folder"),
