@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from labelkit.figures.errors import RUN_COLORS
 from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, panel
 from labelkit.figures.saving import house_style
-from labelkit.figures.wording import printable
+from labelkit.labelling.wording import printable
 from labelkit.records import FloatArray
 from labelkit.runs import Histogram, Histograms
 
