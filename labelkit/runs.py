@@ -177,22 +177,16 @@ def read_state(run: Path) -> dict[str, Any]:
     return state
 
 
-def read_history(run: Path) -> dict[str, NDArray[np.float64]]:
-    """Read how a training went: column of history.csv -> (epochs,) values, at least one.
+def read_epochs(run: Path) -> int:
+    """Read how many epochs of a run are done.
 
     Raises:
-        RunError: missing, empty or damaged.
+        RunError: no run there, or it does not say.
     """
-    path = run / HISTORY
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            names, *rows = csv.reader(file)
-        columns = np.array([[float(value) for value in row] for row in rows], dtype=np.float64).T
-        if columns.ndim != 2 or len(columns) != len(names) or not {"loss", "cmae_deg", "seconds"} <= set(names):
-            raise ValueError("its rows are not those of a finished epoch")
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: not a readable history ({error}); train again") from None
-    return dict(zip(names, columns, strict=True))
+    epochs = read_state(run).get("epochs")
+    if not isinstance(epochs, int) or epochs < 1:
+        raise RunError(f"{run / STATE}: epochs must be a whole number from 1, not {epochs!r}; train again")
+    return epochs
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,13 +11,12 @@ from labelkit.labelling.splits import Split
 from labelkit.runs import (
     DIAGNOSTICS,
     FAILED,
-    HISTORY,
     SETTINGS,
     SPLIT,
     STATE,
     claim_run,
     read_histograms,
-    read_history,
+    read_epochs,
     read_settings,
     read_split,
     read_state,
@@ -173,23 +172,11 @@ def test_weights_of_another_shape_are_refused(tmp_path):
         read_weights(tmp_path / "w.h5", {**SHAPES, "dense.kernel": (3, 2)})
 
 
-ROW = {"epoch": 1, "loss": 0.5, "cmae_deg": 12.5, "seconds": 3.0}
-
-
-def test_a_history_reads_back_as_columns(run):
-    write_rows(run / HISTORY, [ROW, {**ROW, "epoch": 2, "loss": 0.25}])
-    assert {name: values.tolist() for name, values in read_history(run).items()} == {
-        **{"epoch": [1, 2], "loss": [0.5, 0.25], "cmae_deg": [12.5, 12.5], "seconds": [3, 3]},
-    }
-
-
-@pytest.mark.parametrize(
-    "content", ["", "epoch,loss,cmae_deg,seconds\n", "epoch,loss,cmae_deg,seconds\n1,2\n", "loss\nx\n", "loss\n1\n"]
-)
-def test_a_damaged_history_is_called_so(run, content):
-    (run / HISTORY).write_text(content)
-    with pytest.raises(RunError, match=r"history.csv: not a readable history .*; train again"):
-        read_history(run)
+@pytest.mark.parametrize("epochs", [None, 0, -1, "3", 2.5])
+def test_a_run_that_does_not_say_how_many_epochs_are_done_is_damaged(run, epochs):
+    write_state(run, FAILED, epochs=epochs)
+    with pytest.raises(RunError, match=r"run.json: epochs must be a whole number from 1"):
+        read_epochs(run)
 
 
 HISTOGRAM = {"mean": 0.5, "sd": 0.25, "min": 0.0, "max": 1.0, "counts": [2, 2]}

@@ -34,8 +34,8 @@ class Curves:
     """
 
     name: str
-    loss: FloatArray
-    cmae_deg: FloatArray
+    loss: Sequence[float]
+    cmae_deg: Sequence[float]
     constant_cmae_deg: float
     best: int
 
@@ -60,7 +60,7 @@ def curves_figure(runs: Sequence[Curves]) -> Figure:
         error.plot([], [], color="#6a7280", linewidth=1.0, linestyle=(0, (4, 2)), label="constant predictor")
         error.plot([], [], color="#6a7280", marker="*", markersize=9, linestyle="", label="kept")
         error.set_ylim(bottom=0)
-        if min(run.loss.min() for run in runs) >= 0:
+        if min(min(run.loss) for run in runs) >= 0:
             loss.set_ylim(bottom=0)
         error.legend(fontsize=8.5, frameon=False, labelcolor=INK)
         for axes in (loss, error):

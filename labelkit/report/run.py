@@ -46,8 +46,8 @@ class Cost:
     parameters: int
     multiply_adds: int
     weights_bytes: int
-    latency_ms: float | None
-    latency_p95_ms: float | None
+    latency_ms: float | None = None
+    latency_p95_ms: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

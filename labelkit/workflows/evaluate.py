@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from labelkit.settings import EvaluateSettings
 if TYPE_CHECKING:
     from labelkit.evaluation.judged import Judged
     from labelkit.records import ColorImage
-    from labelkit.report.run import Cost, RunResult
+    from labelkit.report.run import RunResult
+    from labelkit.training.epochs import Epoch
     from labelkit.training.load import TrainedRun
     from labelkit.training.samples import Samples, Sides
 
@@ -61,7 +62,6 @@ def evaluate(
         SettingsError: `out` is no .html file.
         OutputError: no space or permission.
     """
-    from labelkit.evaluation.comparison import compare
     from labelkit.report.run import run_page
     from labelkit.runs import write_json
 
@@ -71,19 +71,24 @@ def evaluate(
     for folder in folders:
         _check_finished(folder)
     results = [_evaluated(folder, dataset, settings) for folder in folders]
-    reports = tuple(report_of(result, folder) for result, folder in zip(results, folders, strict=True))
-    comparison = compare(results[0].test, results[1].test) if len(results) == 2 else None
     found = Evaluation(
         page=str(path),
         json=str(path.with_suffix(".json")),
-        runs=reports,
-        comparison=asdict(comparison) if comparison else None,
+        runs=tuple(report_of(result, folder) for result, folder in zip(results, folders, strict=True)),
+        comparison=_comparison(results),
     )
     make_folder(path.parent)
-    content = reports[0] if len(reports) == 1 else {"schema": SCHEMA, "runs": reports, "comparison": found.comparison}
-    write_json(Path(found.json), content)
+    pair = {"schema": SCHEMA, "runs": found.runs, "comparison": found.comparison}
+    write_json(Path(found.json), found.runs[0] if len(folders) == 1 else pair)
     write_bytes(path, run_page(results))
     return found
+
+
+def _comparison(results: Sequence[RunResult]) -> dict[str, Any] | None:
+    from labelkit.evaluation.comparison import compare
+
+    found = compare(results[0].test, results[1].test) if len(results) == 2 else None
+    return asdict(found) if found else None
 
 
 def _page_path(folders: Sequence[Path], out: Path | str | None) -> Path:
@@ -102,17 +107,24 @@ def _page_path(folders: Sequence[Path], out: Path | str | None) -> Path:
 
 def _check_finished(run: Path) -> None:
     """Refuse to touch the test before the network is chosen."""
-    from labelkit.runs import FINISHED, read_state
+    from labelkit.runs import FINISHED, FOLDS, read_folds, read_state
 
     state = read_state(run)
     if state.get("status") != FINISHED:
         raise RunError(
-            f"{run}: its training is not finished (status {state.get('status')!r}, {state.get('epochs', 0)} epochs); "
-            "the test is touched once the network is chosen: train to the end first"
+            f"{run}: its training is not finished (status {state.get('status')!r}); the test is touched once the "
+            f"network is chosen: finish it with: labelkit train --resume {run}"
+        )
+    if (run / FOLDS).is_file():
+        folds = sorted(read_folds(run).values())
+        raise RunError(
+            f"{run}: holds {len(folds)} runs, one for each participant; name one of them, such as {run / folds[0]}"
         )
 
 
 def _evaluated(run: Path, dataset: Path | str | None, settings: EvaluateSettings) -> RunResult:
+    from labelkit.runs import read_epochs
+    from labelkit.training.epochs import read_history
     from labelkit.training.load import dataset_of, load_run
     from labelkit.training.samples import read_samples, take_sides
 
@@ -120,39 +132,45 @@ def _evaluated(run: Path, dataset: Path | str | None, settings: EvaluateSettings
     data.check_hashes()
     samples = read_samples(data)
     trained = load_run(run)
-    return assess(trained, take_sides(samples, trained.split), settings)
+    data.check_fields(trained.settings.fields)
+    history = read_history(run, read_epochs(run))
+    result = assess(trained, take_sides(samples, trained.split), history, settings)
+    return timed(result, run) if settings.latency else result
 
 
-def assess(trained: TrainedRun, sides: Sides, settings: EvaluateSettings) -> RunResult:
-    """Ask a run's network about validation and test, and gather all that is said of the run.
+def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings: EvaluateSettings) -> RunResult:
+    """Ask a run's network about validation and test, and gather all that is said of the run but its latency.
 
     Args:
         trained: with the weights that were kept.
         sides: of the run's split.
+        history: of the run, at least one epoch.
     """
     from labelkit.cells import Cells
     from labelkit.evaluation.measures import constant_deg
     from labelkit.figures.training import Curves
-    from labelkit.report.run import RunResult
-    from labelkit.runs import read_histograms, read_history, read_state
+    from labelkit.models.cost import multiply_adds
+    from labelkit.report.run import Cost, RunResult
+    from labelkit.runs import BEST, read_histograms
+    from labelkit.training.epochs import best_of
 
-    history = read_history(trained.path)
-    constant = constant_deg(sides.train.centred_deg)
+    name, constant = trained.path.resolve().name, constant_deg(sides.train.centred_deg)
     validation, test = judge(trained, sides.validation), judge(trained, sides.test)
+    seconds = sum(epoch.seconds for epoch in history)
     return RunResult(
-        name=trained.path.resolve().name,
+        name=name,
         settings=trained.settings.model_dump(mode="json"),
-        leaks=bool(trained.split.leaks),
-        cost=_cost(trained, settings),
+        leaks=trained.split.leaks,
+        cost=Cost(trained.model.count_params(), multiply_adds(trained.model), (trained.path / BEST).stat().st_size),
         training=Curves(
-            name=trained.path.resolve().name,
-            loss=history["loss"],
-            cmae_deg=history["cmae_deg"],
+            name=name,
+            loss=[epoch.loss for epoch in history],
+            cmae_deg=[epoch.cmae_deg for epoch in history],
             constant_cmae_deg=validation.of_constant(constant).cmae_deg,
-            best=int(read_state(trained.path)["best_epoch"]),
+            best=best_of(history).epoch,
         ),
-        seconds=float(history["seconds"].sum()),
-        samples_per_s=len(sides.train) * len(history["seconds"]) / float(history["seconds"].sum()),
+        seconds=seconds,
+        samples_per_s=sum(epoch.samples_per_s * epoch.seconds for epoch in history) / seconds,
         train_samples=len(sides.train),
         constant_deg=constant,
         validation=validation,
@@ -163,28 +181,21 @@ def assess(trained: TrainedRun, sides: Sides, settings: EvaluateSettings) -> Run
     )
 
 
+def timed(result: RunResult, run: Path) -> RunResult:
+    """Add the latency of the run's network."""
+    from labelkit.deploy.latency import measure_latency
+
+    latency = measure_latency(run)
+    cost = replace(result.cost, latency_ms=latency.median_ms, latency_p95_ms=latency.p95_ms)
+    return replace(result, cost=cost)
+
+
 def judge(trained: TrainedRun, samples: Samples) -> Judged:
     """Ask a run's network about samples, and set its answers beside the truth."""
     from labelkit.evaluation.judged import Judged
 
     said = trained.predict(samples)
     return Judged(samples.participants, samples.rows, samples.centred_deg, said.centred_deg, said.sd_deg)
-
-
-def _cost(trained: TrainedRun, settings: EvaluateSettings) -> Cost:
-    from labelkit.deploy.latency import measure_latency
-    from labelkit.models.cost import multiply_adds
-    from labelkit.report.run import Cost
-    from labelkit.runs import BEST
-
-    latency = measure_latency(trained.path) if settings.latency else None
-    return Cost(
-        parameters=trained.model.count_params(),
-        multiply_adds=multiply_adds(trained.model),
-        weights_bytes=(trained.path / BEST).stat().st_size,
-        latency_ms=latency.median_ms if latency else None,
-        latency_p95_ms=latency.p95_ms if latency else None,
-    )
 
 
 def _crops(samples: Samples, judged: Judged) -> Mapping[int, ColorImage]:
@@ -208,6 +219,7 @@ def report_of(result: RunResult, run: Path) -> dict[str, Any]:
         "schema": SCHEMA,
         "name": result.name,
         "model": result.settings["model"],
+        "split": result.settings["split"],
         "leaks": result.leaks,
         "labelkit": __version__,
         **versions(),
@@ -222,3 +234,25 @@ def report_of(result: RunResult, run: Path) -> dict[str, Any]:
         "validation": side_report(result.validation, result.constant_deg, result.cells),
         "test": side_report(result.test, result.constant_deg, result.cells),
     }
+
+
+def keep_report(result: RunResult, run: Path) -> None:
+    """Write what a training leaves of its test: every prediction, and report.json."""
+    from labelkit.evaluation.judged import prediction_rows
+    from labelkit.runs import PREDICTIONS, REPORT, write_json, write_rows
+
+    sides = {"validation": result.validation, "test": result.test}
+    write_rows(run / PREDICTIONS, [row for side, judged in sides.items() for row in prediction_rows(side, judged)])
+    write_json(run / REPORT, report_of(result, run))
+
+
+def keep_page(result: RunResult, run: Path, history: Sequence[Epoch]) -> None:
+    """Time the network, and write the rest of the report: the page, and the event file for TensorBoard."""
+    from labelkit.report.run import run_page
+    from labelkit.runs import PAGE, REPORT, write_json
+    from labelkit.training.events import write_events
+
+    result = timed(result, run)
+    write_json(run / REPORT, report_of(result, run))
+    write_bytes(run / PAGE, run_page([result]))
+    write_events(run, history, result.histograms)

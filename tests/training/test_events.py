@@ -6,9 +6,10 @@ import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
 from labelkit.runs import EVENTS, Histogram
+from labelkit.training.epochs import Epoch
 from labelkit.training.events import write_events
 
-HISTORY = {"epoch": [1.0, 2.0], "loss": [0.5, 0.25], "seconds": [3.0, 4.0]}
+HISTORY = [Epoch(1, 0.5, 9.0, 8.0, 8.5, 1e-3, 3.0, 100.0), Epoch(2, 0.25, 7.0, 6.0, 6.5, 5e-4, 4.0, 75.0)]
 SHAPE = Histogram(0.5, 0.25, -1.0, 3.0, np.array([1, 2, 5, 0]))
 
 
@@ -27,7 +28,9 @@ def test_every_epoch_is_a_step_and_the_clock_is_that_of_the_training(events):
 
 def test_curves_are_scalars(events):
     values = {value.tag: value.simple_value for value in events[2].summary.value if value.HasField("simple_value")}
-    assert values == {"epoch/loss": 0.25, "epoch/seconds": 4.0}
+    assert {name: values[f"epoch/{name}"] for name in ("loss", "cmae_deg", "seconds")} == {
+        **{"loss": 0.25, "cmae_deg": 6.5, "seconds": 4.0},
+    }
 
 
 def test_histograms_keep_their_bins(events):
