@@ -9,6 +9,7 @@ from labelkit.labelling.splits import Split, split_participants
 from labelkit.runs import BEST, FINISHED, LAST, write_plan, write_state, write_weights
 from labelkit.settings import TrainSettings
 from labelkit.training.backend import start_keras
+from labelkit.training.epochs import Epoch, write_history
 from labelkit.training.load import weights_of
 
 SMALL = TrainSettings(filters=5, dense=16, stages=3, epochs=2)
@@ -25,9 +26,10 @@ def make_run(folder: Path, dataset: Path | None = None, settings: TrainSettings 
         data = open_dataset(dataset)
         split = split_participants(data.participants, seed=0, validation=0.2, test=0.4)
         digest = data.manifest.digest()
-    write_plan(folder, settings, split, dataset or folder.parent / "dataset", digest)
+    write_plan(folder, settings, split, dataset or folder.parent / "dataset", digest, {})
     weights = weights_of(build_model(settings))
     for name in (BEST, LAST):
         write_weights(folder / name, weights)
+    write_history(folder, [Epoch(1, 0.5, 20.0, 18.0, 19.0, 1e-3, 2.0, 100.0)])
     write_state(folder, FINISHED, epochs=1, best_epoch=1)
     return folder

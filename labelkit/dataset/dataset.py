@@ -13,10 +13,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from labelkit.dataset.manifest import Manifest, read_manifest
+from labelkit.dataset.schema import DEPTH_FIELDS
 from labelkit.dataset.shards import map_shard
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_table
 from labelkit.errors import DatasetError
 from labelkit.files import sha256_of
+
+_DEPTH = {field.name for field in DEPTH_FIELDS}
 
 
 def open_dataset(path: Path | str = "dataset") -> Dataset:
@@ -100,7 +103,7 @@ class Dataset:
         Raises:
             DatasetError: the dataset does not hold that field.
         """
-        self._check_field(field)
+        self.check_fields([field])
         shard, local = self._place(np.asarray(indices, dtype=np.int64))
         first = self._shards[0][field]
         gathered = np.empty((len(shard), *first.shape[1:]), first.dtype)
@@ -111,12 +114,20 @@ class Dataset:
 
     def column(self, field: str) -> NDArray[Any]:
         """Read one field of all samples into memory: (n, *tail). For labels; gather pictures instead."""
-        self._check_field(field)
+        self.check_fields([field])
         return np.concatenate([shard[field] for shard in self._shards])
 
-    def _check_field(self, field: str) -> None:
-        if field not in self.fields:
-            raise DatasetError(f"{self.path}: holds no {field!r}; it has {', '.join(self.fields) or 'no samples'}")
+    def check_fields(self, fields: Iterable[str]) -> None:
+        """Refuse fields that the dataset does not hold.
+
+        Raises:
+            DatasetError: names the first of them.
+        """
+        for field in fields:
+            if field not in self.fields:
+                how = "; build it with --with-depth" if field in _DEPTH else ""
+                held = ", ".join(self.fields) or "no samples"
+                raise DatasetError(f"{self.path}: holds no {field!r}{how}; it has {held}")
 
     @cached_property
     def participants(self) -> NDArray[np.str_]:

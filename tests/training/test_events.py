@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from labelkit.training.epochs import Epoch
 from tensorflow.core.util import event_pb2
 
 from labelkit.runs import EVENTS, Histogram
+from labelkit.training.epochs import Epoch
 from labelkit.training.events import write_events
 
 HISTORY = [Epoch(1, 0.5, 9.0, 8.0, 8.5, 1e-3, 3.0, 100.0), Epoch(2, 0.25, 7.0, 6.0, 6.5, 5e-4, 4.0, 75.0)]

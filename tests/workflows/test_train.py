@@ -25,8 +25,8 @@ from labelkit.training.trainer import predict_deg
 from labelkit.workflows.train import train
 from tests.datasets import make_dataset
 
-SMALL = ["--epochs", "1", "--filters", "2", "--dense", "8"]
-TINY = TrainSettings(epochs=1, filters=2, dense=8)
+SMALL = ["--epochs", "1", "--filters", "5", "--dense", "16", "--no-report"]
+TINY = TrainSettings(epochs=1, filters=5, dense=16, report=False)
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def test_a_setting_out_of_range_is_one_line_and_exit_code_2(dataset, tmp_path, m
 
 def test_ctrl_c_leaves_a_run_that_can_be_used(dataset, tmp_path):
     program = [shutil.which("labelkit", path=Path(sys.executable).parent), "train", dataset, "--out", "run"]
-    many = ["--epochs", "10000", "--patience", "10000", "--filters", "2", "--dense", "8"]
+    many = ["--epochs", "10000", "--patience", "10000", "--filters", "5", "--dense", "16"]
     with subprocess.Popen([*program, *many], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         for _ in range(600):
             time.sleep(0.1)

@@ -9,7 +9,7 @@ from labelkit.errors import SettingsError
 from labelkit.models import MODELS, build_model
 from labelkit.settings import TrainSettings
 
-SMALL = {"filters": 4, "dense": 8}
+SMALL = {"filters": 5, "dense": 16}
 
 
 def pictures(n=3, seed=0, low=0, high=256):
@@ -42,10 +42,24 @@ def test_an_unknown_model_names_the_nearest():
         build_model(TrainSettings(model="vanila"))
 
 
-def test_a_branch_that_shrinks_to_nothing_names_the_stage():
-    with pytest.raises(SettingsError, match="stage 6 of the 32-pixel branch would halve its 1 pixel to nothing"):
-        build_model(TrainSettings(stages=7, filters=1))
-    build_model(TrainSettings(stages=5, filters=1))
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"padding": "valid", "kernel_size": 7},
+            "stage 4 of the 64-pixel branch has 2 x 2 pixels left, too few for its",
+        ),
+        ({"padding": "valid", "kernel_size": 5, "shrink": "stride", "resolutions": "32"}, "stage 4 .* 1 pixel left"),
+        (
+            {"model": "mobilenet", "resolution": 0.5},
+            "stage 4 of the 32-pixel branch would halve its 1 pixel to nothing",
+        ),
+        ({"model": "squeezenet", "resolutions": "32", "padding": "valid", "kernel_size": 7}, "stage 4 .* halve its 1"),
+    ],
+)
+def test_a_branch_that_shrinks_to_nothing_names_the_stage(settings, words):
+    with pytest.raises(SettingsError, match=words):
+        build_model(TrainSettings(**settings))
 
 
 def normalised(batch, **settings):
