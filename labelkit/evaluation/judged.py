@@ -75,12 +75,16 @@ class Judged:
         return None if self.sd_deg is None else calibrate(self.apart_deg, self.sd_deg)
 
     def best(self) -> list[int]:
-        """Samples with the smallest angle between normals, the best first, no two from one moment."""
-        return apart_in_time(np.argsort(self.apart_deg, kind="stable"), self.rows, GALLERY)
+        """Samples of the better half, by the angle between normals, the best first, no two from one moment."""
+        return self._extremes(self.apart_deg)
 
     def worst(self) -> list[int]:
-        """The same for the largest, the worst first."""
-        return apart_in_time(np.argsort(-self.apart_deg, kind="stable"), self.rows, GALLERY)
+        """The same of the worse half, the worst first."""
+        return self._extremes(-self.apart_deg)
+
+    def _extremes(self, key: FloatArray) -> list[int]:
+        order = np.argsort(key, kind="stable")[: (len(self) + 1) // 2]
+        return apart_in_time(order, self.rows, GALLERY)
 
 
 def side_report(judged: Judged, constant_deg: FloatArray, cells: Cells) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def _draw_strip(axes: Axes, name: str, histograms: Sequence[Histogram]) -> None:
         axes.axhline(0, color=MISSING, linewidth=0.6)
     axes.set_xticks([])
     axes.yaxis.tick_right()
-    axes.set_yticks([low, high], [f"{end:.2g}".replace("-", MINUS) for end in (low, high)])
+    axes.set_yticks([low, high], [f"{end:.3g}".replace("-", MINUS) for end in (low, high)])
     axes.tick_params(labelsize=6.5, colors=INK, length=2, pad=1)
     axes.spines[:].set(color=FAINT, linewidth=0.6)
     axes.text(-0.04, 0.5, name, transform=axes.transAxes, ha="right", va="center", fontsize=7.5, color=INK)
@@ -115,7 +115,8 @@ def strip_picture(histograms: Sequence[Histogram]) -> tuple[FloatArray, float, f
     """Bring a tensor's histograms to one scale of values.
 
     Returns:
-        (bins, epochs): the density at each value, as a share of the epoch's densest; and the scale's ends.
+        (bins, epochs): the root of the density at each value, as a share of the epoch's largest, so that thin
+        tails are seen too; and the scale's ends.
         Of more than 200 epochs, every so many are shown.
     """
     shown = histograms[:: -(-len(histograms) // _LONGEST)]
@@ -124,7 +125,7 @@ def strip_picture(histograms: Sequence[Histogram]) -> tuple[FloatArray, float, f
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, _BINS + 1)
     picture = np.stack([_density(each, edges) for each in shown], axis=-1)
-    return picture / np.maximum(picture.max(axis=0), 1e-12), low, high
+    return np.sqrt(picture / np.maximum(picture.max(axis=0), 1e-12)), low, high
 
 
 def _density(histogram: Histogram, edges: FloatArray) -> FloatArray:

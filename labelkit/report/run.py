@@ -425,7 +425,7 @@ def _settings(runs: Sequence[RunResult]) -> Section:
     columns = [Column("setting"), *(Column(run.name) for run in runs)]
     keys = list(dict.fromkeys(key for run in runs for key in run.settings))
     rows: list[list[Cell]] = [[key, *(str(run.settings.get(key, "")) for run in runs)] for key in keys]
-    return Section("Settings", table(columns, rows, caption="As the run was made"))
+    return Section("Settings", table(columns, rows, caption="As the run was made", shown=100))
 
 
 def _plate(figure: Figure, *, alt: str, caption: str, as_png: bool = False) -> Markup:

@@ -31,8 +31,8 @@ def test_a_side_s_report_is_json_and_agrees_with_itself():
     assert report["outcomes"]["azimuth"]["failure"]["samples"] == 1
     assert sum(map(sum, report["cells"]["counts"])) == 4
     assert report["calibration"] is None
-    assert report["worst_rows"] == [200, 300, 100, 0]
-    assert report["best_rows"] == [0, 100, 300, 200]
+    assert report["worst_rows"] == [200, 300]
+    assert report["best_rows"] == [0, 100]
 
 
 def test_an_uncertainty_that_is_stated_is_measured():
