@@ -33,7 +33,7 @@ from labelkit.training.backend import is_out_of_memory
 from labelkit.training.batches import Batches, prefetched
 from labelkit.training.diagnostics import Diagnostics
 from labelkit.training.epochs import Epoch, best_of, read_history, write_history
-from labelkit.training.load import name_of, weights_of
+from labelkit.training.load import copied, name_of, weights_of
 from labelkit.training.predict import predict
 from labelkit.training.samples import Samples, Sides
 from labelkit.training.statistics import learn_statistics
@@ -137,7 +137,7 @@ def restored(run: Path, model: keras.Model, settings: TrainSettings, least_parts
         for name, values in {
             **stepper.state(),
             **Progress().arrays(),
-            **{n: np.array(v) for n, v in best.items()},
+            **{n: copied(v) for n, v in best.items()},
         }.items()
     }
     arrays = read_arrays(run / CHECKPOINT, expected)
