@@ -284,7 +284,7 @@ def read_split(run: Path) -> Split | FrameSplit:
     """
     stored = read_json(run, SPLIT)
     try:
-        if stored["by"] == FRAMES:
+        if stored.get("by") == FRAMES:
             return FrameSplit(int(stored["seed"]), float(stored["validation_share"]), float(stored["test_share"]))
         sides = {name: tuple(str(who) for who in stored[name]) for name in ("train", "validation", "test")}
     except (ValueError, KeyError, TypeError) as error:
