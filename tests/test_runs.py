@@ -107,7 +107,7 @@ def test_settings_of_another_version_are_called_so(run):
 @pytest.mark.parametrize("content", ["", "[1]", '{"train": 1}', '{"train": ["a"]}'])
 def test_a_damaged_split_is_called_so(run, content):
     (run / SPLIT).write_text(content)
-    with pytest.raises(RunError, match="not a split|split.json: not readable"):
+    with pytest.raises(RunError, match=r"not a split|split\.json: not readable"):
         read_split(run)
 
 

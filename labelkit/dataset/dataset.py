@@ -142,7 +142,8 @@ class Dataset:
         kind, views = ALL_FIELDS[field], self._views(field)
         size = np.dtype(kind.dtype).itemsize * math.prod(kind.tail)
         # One copy a sample, straight from the map: numpy's own indexing would take three times as long.
-        rows = (views[s][k * size : (k + 1) * size] for s, k in zip(shard.tolist(), local.tolist(), strict=True))
+        starts = (local * size).tolist()
+        rows = [views[s][start : start + size] for s, start in zip(shard.tolist(), starts, strict=True)]
         return np.frombuffer(bytearray().join(rows), kind.dtype).reshape(len(numbers), *kind.tail)
 
     def _views(self, field: str) -> list[memoryview]:

@@ -339,10 +339,10 @@ def interrupted(dataset, run, monkeypatch, **settings):
 
 def test_a_run_finds_its_dataset_again_and_goes_on(dataset, tmp_path, monkeypatch, capsys):
     run = interrupted(dataset, tmp_path / "run", monkeypatch)
-    code, out, err = called(capsys, "train", "--resume", run)
+    code, _, err = called(capsys, "train", "--resume", run)
     assert (code, read_state(run)["status"]) == (0, "finished")
     assert "  2/2" in err
-    code, out, err = called(capsys, "train", "--resume", run)
+    code, _out, err = called(capsys, "train", "--resume", run)
     assert code == 2
     assert "is finished, there is nothing to resume; for a new run with its settings: labelkit train --config" in err
 
@@ -393,7 +393,7 @@ def test_a_full_disk_is_one_line_that_says_how_to_go_on(dataset, tmp_path, monke
 
     with monkeypatch.context() as patched:
         patched.setattr(files, "flush_to_disk", full)
-        code, out, err = called(capsys, "train", dataset, *SMALL, "--quiet", "--out", tmp_path / "run")
+        code, _out, err = called(capsys, "train", dataset, *SMALL, "--quiet", "--out", tmp_path / "run")
     assert code == 5
     assert "No space left on device" in err
     assert f"labelkit train --resume {tmp_path / 'run'}" in err
@@ -437,7 +437,7 @@ def test_each_participant_is_left_out_once_and_a_killed_protocol_goes_on(tmp_pat
 
 
 def test_a_split_by_frames_says_that_it_leaks(dataset, tmp_path, capsys):
-    code, out, err = called(capsys, "train", dataset, *SMALL, "--split", "frames", "--out", tmp_path / "run")
+    code, out, _err = called(capsys, "train", dataset, *SMALL, "--split", "frames", "--out", tmp_path / "run")
     assert code == 0
     assert "LEAKING" in out
     assert report_of(tmp_path / "run")["leaks"] is True
