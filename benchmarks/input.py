@@ -289,10 +289,8 @@ def main() -> None:
         ("peak memory, 10 n samples over n", memory["10 n"]["own"] / memory["n"]["own"], "<", 1.05),
     ]
     print(f"{'samples a second, batches of 32':<40}")
-    for name, per_s in {
-        **{f"gathered from {key}, nothing else": each for key, each in gathered.items()},
-        **read,
-    }.items():
+    alone = {f"gathered from {name}, nothing else": per_s for name, per_s in gathered.items()}
+    for name, per_s in {**alone, **read}.items():
         print(f"  {name:<38}{per_s:>12,.0f}")
     print(f"a step of the default network takes {waiting['step_ms']:.0f} ms")
     for name, peak in memory.items():

@@ -42,7 +42,7 @@ from labelkit.files import make_folder, mendable, write_bytes, write_text
 from labelkit.labelling.splits import FrameSplit, Split
 from labelkit.settings import TrainSettings, as_toml, load_settings
 
-SCHEMA = "labelkit-run/1"
+SCHEMA = "labelkit-run/2"
 
 STATE, SETTINGS, DATASET, SPLIT = "run.json", "settings.toml", "dataset.json", "split.json"
 HISTORY, PREDICTIONS, REPORT = "history.csv", "predictions.csv", "report.json"

@@ -153,6 +153,11 @@ def test_settings_that_contradict_each_other_are_one_line():
         load_settings(TrainSettings, typed={"loss": "smooth-l1", "uncertainty": "laplace"}, environment={})
 
 
+def test_nobody_is_held_out_where_another_protocol_decides():
+    with pytest.raises(SettingsError, match="hold-out needs split participants; frames decides itself"):
+        load_settings(TrainSettings, typed={"split": "frames", "hold_out": "p01"}, environment={})
+
+
 def test_fields_follow_from_what_the_network_sees():
     assert TrainSettings(input="grey-depth", resolutions="128,32").fields == ("rgb128", "rgb32", "depth128", "depth32")
     assert TrainSettings(input="depth", resolutions="64").fields == ("depth64",)
