@@ -44,7 +44,7 @@ from labelkit.files import make_folder, mendable, write_bytes, write_text
 from labelkit.labelling.splits import FrameSplit, Split
 from labelkit.settings import TrainSettings, as_toml, load_settings
 
-SCHEMA, DIAGNOSTICS_SCHEMA = "labelkit-run/1", "labelkit-diagnostics/1"
+SCHEMA, DIAGNOSTICS_SCHEMA = "labelkit-run/2", "labelkit-diagnostics/1"
 
 STATE, SETTINGS, DATASET, SPLIT = "run.json", "settings.toml", "dataset.json", "split.json"
 HISTORY, PREDICTIONS = "history.csv", "predictions.csv"
@@ -348,7 +348,7 @@ def read_split(run: Path) -> Split | FrameSplit:
     """
     stored = read_json(run, SPLIT)
     try:
-        if stored["by"] == FRAMES:
+        if stored.get("by") == FRAMES:
             return FrameSplit(int(stored["seed"]), float(stored["validation_share"]), float(stored["test_share"]))
         sides = {name: tuple(str(who) for who in stored[name]) for name in ("train", "validation", "test")}
     except (ValueError, KeyError, TypeError) as error:

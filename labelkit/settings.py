@@ -254,6 +254,8 @@ class TrainSettings(Settings):
     def _agrees(self) -> Self:
         if self.uncertainty != "none" and self.loss == "smooth-l1":
             raise ValueError("uncertainty needs the loss mae or angular; smooth-l1 is no likelihood")
+        if self.hold_out and self.split != "participants":
+            raise ValueError(f"hold-out needs split participants; {self.split} decides itself who is tested on")
         return self
 
     @property

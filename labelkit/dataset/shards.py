@@ -6,6 +6,7 @@ writer, one order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,10 +91,14 @@ def map_shard(path: Path) -> dict[str, NDArray[Any]]:
     lengths = {shape[0] for _, shape in layout.values()}
     if missing or len(lengths) != 1:
         raise DatasetError(f"{path}: not a {SCHEMA} shard (missing: {missing}, lengths: {sorted(lengths)})")
-    return {
-        name: np.memmap(path, dtype=ALL_FIELDS[name].dtype, mode="r", offset=offset, shape=shape)
-        for name, (offset, shape) in layout.items()
-    }
+    # One map a file, not one a field: a process may have some 65,000 of them.
+    content = np.asarray(np.memmap(path, np.uint8, mode="r"))
+    return {name: _field(content, name, offset, shape) for name, (offset, shape) in layout.items()}
+
+
+def _field(content: NDArray[np.uint8], name: str, offset: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    dtype = np.dtype(ALL_FIELDS[name].dtype)
+    return content[offset : offset + dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape)
 
 
 def _plain_layout(path: Path, file: h5py.File, name: str) -> tuple[int, tuple[int, ...]]:

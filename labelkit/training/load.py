@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labelkit.dataset.dataset import Dataset, open_dataset
 from labelkit.errors import RunError
@@ -74,7 +75,7 @@ def dataset_of(run: Path | str, dataset: Path | str | None = None) -> Dataset:
 
 def weights_of(model: keras.Model) -> Weights:
     """Copy a network's weights out of it, by name."""
-    return {name_of(variable): np.array(variable) for variable in model.weights}
+    return {name_of(variable): copied(variable) for variable in model.weights}
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
@@ -86,6 +87,13 @@ def load_weights(model: keras.Model, path: Path) -> None:
     weights = read_weights(path, {name_of(variable): tuple(variable.shape) for variable in model.weights})
     for variable in model.weights:
         variable.assign(weights[name_of(variable)])
+
+
+def copied(variable: keras.Variable) -> NDArray[Any]:
+    """Copy the numbers of a variable out of whichever backend holds them."""
+    import keras
+
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def name_of(variable: keras.Variable) -> str:

@@ -11,7 +11,7 @@ from labelkit.records import FloatArray
 from labelkit.runs import Arrays
 from labelkit.settings import TrainSettings
 from labelkit.training.batches import Pictures
-from labelkit.training.load import name_of
+from labelkit.training.load import copied, name_of
 from labelkit.training.losses import loss_of
 
 _ITERATION, _ACCUMULATOR = "iteration", "gradient_accumulator"  # as Keras names them
@@ -57,7 +57,7 @@ class Stepper:
             variable.assign(state[name] * self.parts if name == _OPTIMIZER + _ITERATION else state[name])
 
     def _read(self, name: str, variable: keras.Variable) -> Any:
-        values = np.array(keras.ops.convert_to_numpy(variable))
+        values = copied(variable)
         return values // self.parts if name == _OPTIMIZER + _ITERATION else values  # Keras counts parts
 
     def _variables(self) -> dict[str, keras.Variable]:

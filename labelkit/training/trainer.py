@@ -33,7 +33,7 @@ from labelkit.training.backend import is_out_of_memory
 from labelkit.training.batches import Batches, prefetched
 from labelkit.training.diagnostics import Diagnostics
 from labelkit.training.epochs import Epoch, best_of, read_history, write_history
-from labelkit.training.load import name_of, weights_of
+from labelkit.training.load import weights_of
 from labelkit.training.predict import predict
 from labelkit.training.samples import Samples, Sides
 from labelkit.training.statistics import learn_statistics
@@ -131,16 +131,9 @@ def restored(run: Path, model: keras.Model, settings: TrainSettings, least_parts
         RunError: the checkpoint is damaged or of another network, or the history does not reach it.
     """
     stepper = Stepper(model, settings)
-    best = {_BEST + name_of(variable): variable for variable in model.weights}
-    expected = {
-        name: (values.shape, values.dtype.name)
-        for name, values in {
-            **stepper.state(),
-            **Progress().arrays(),
-            **{n: np.array(v) for n, v in best.items()},
-        }.items()
-    }
-    arrays = read_arrays(run / CHECKPOINT, expected)
+    best = {_BEST + name: values for name, values in weights_of(model).items()}
+    known = {**stepper.state(), **Progress().arrays(), **best}
+    arrays = read_arrays(run / CHECKPOINT, {name: (values.shape, values.dtype.name) for name, values in known.items()})
     progress = Progress.of(arrays)
     progress.parts = max(progress.parts, least_parts)
     if progress.parts > 1:

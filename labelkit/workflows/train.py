@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labelkit import __version__
 from labelkit.errors import LabelkitError, OutputError, RunError
+from labelkit.files import THEN_AGAIN
 from labelkit.settings import EvaluateSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -252,7 +253,9 @@ def _state_kept(run: Path) -> Iterator[None]:
     except OutputError as error:
         with contextlib.suppress(OSError):  # the disk is what failed
             ended(INTERRUPTED)
-        raise OutputError(f"{error}: labelkit train --resume {run}") from None
+        raise OutputError(
+            f"{str(error).removesuffix(THEN_AGAIN)}, then go on with: labelkit train --resume {run}"
+        ) from None
     except LabelkitError as error:
         with contextlib.suppress(OSError):  # the disk may be what failed
             ended(FAILED, error=str(error))
