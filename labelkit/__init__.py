@@ -27,6 +27,7 @@ _PUBLIC = {
     "evaluate": "labelkit.workflows.evaluate",
     "inspect": "labelkit.workflows.inspect",
     "latency": "labelkit.workflows.latency",
+    "report_dataset": "labelkit.workflows.report",
     "show": "labelkit.workflows.show",
     "simulate": "labelkit.workflows.simulate",
     "train": "labelkit.workflows.train",

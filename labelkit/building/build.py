@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from labelkit import __version__
 from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
-from labelkit.dataset.card import card
+from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files
 from labelkit.dataset.manifest import (
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
@@ -45,10 +45,10 @@ from labelkit.recordings import find_recordings, open_recording
 from labelkit.records import Recording
 from labelkit.settings import BuildSettings
 
-WORK_NAME, LOCK_NAME, LOG_NAME, CARD_NAME = ".build", ".lock", "build.log", "README.md"
+WORK_NAME, LOCK_NAME, LOG_NAME = ".build", ".lock", "build.log"
 
 # All that a build ever writes; --overwrite removes these and nothing else.
-_OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, LOG_NAME, WORK_NAME, "shards")
+_OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, CROISSANT_NAME, LOG_NAME, WORK_NAME, "shards")
 
 
 @dataclass(frozen=True)
@@ -243,11 +243,12 @@ def _finish(out: Path, plan: Plan, recordings: Sequence[Recording], settings: Bu
     content = table_bytes(tables)
     write_bytes(out / TABLE_NAME, content)
     files[TABLE_NAME] = _entry(out / TABLE_NAME)
-    manifest = _manifest(plan, recordings, settings, pa.concat_tables(tables), files)
-    write_text(out / CARD_NAME, card(manifest))
-    manifest = manifest.model_copy(
-        update={"files": dict(sorted({**files, CARD_NAME: _entry(out / CARD_NAME)}.items()))}
-    )
+    table = pa.concat_tables(tables)
+    manifest = _manifest(plan, recordings, settings, table, files)
+    for name, content in card_files(manifest, table).items():
+        write_bytes(out / name, content)
+        files[name] = _entry(out / name)
+    manifest = manifest.model_copy(update={"files": dict(sorted(files.items()))})
     write_manifest(out, manifest)
     shutil.rmtree(out / WORK_NAME)
     return manifest

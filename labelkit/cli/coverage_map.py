@@ -20,9 +20,7 @@ MAP_WIDTH = 80  # columns, at most: wider, the cells only drift apart
 @click.argument("dataset", type=click.Path(path_type=Path), default=Path("dataset"))
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the map: .png, .svg, .html, .json or .csv.")
 @click.option("--by", type=click.Choice(["participant", "split"]), help="Also show the coverage of each.")
-@click.option(
-    "--run", type=click.Path(path_type=Path), help="The training run whose split is shown; default settings'."
-)
+@click.option("--run", type=click.Path(path_type=Path), help="The training run whose split is shown.")
 @settings_flags(CoverageSettings)
 @json_flag
 @quiet_flag

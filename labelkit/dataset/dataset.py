@@ -78,6 +78,11 @@ class Dataset:
         m = self.manifest
         return f"<Dataset {self.path}: {m.samples} samples of {len(m.participants)} participants, {m.frames} frames>"
 
+    def _repr_html_(self) -> str:
+        from labelkit.dataset.notebook import html_of
+
+        return html_of(self)
+
     def __getstate__(self) -> dict[str, Any]:
         return {
             "path": self.path,

@@ -64,7 +64,7 @@ def coverage_map(whole: Coverage, frame: str, groups: Groups) -> Markup:
             for number, shade in reversed(list(enumerate(shades)))
         ],
         front=_hand(0.0, 0.0, (0.0, 0.0), 92.0),
-    ) + data_block("coverage", _data(chosen, cells, shades, frame))
+    ) + data_block("coverage-data", _data(chosen, cells, shades, frame))
 
 
 def map_style(target: int) -> str:

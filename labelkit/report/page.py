@@ -16,7 +16,7 @@ The policy in each page's head lets it run the script and the style it was made 
 show pictures that are in the file, and do nothing else. It forbids `style="..."` and `onclick="..."`
 too: use classes, SVG attributes and `addEventListener`. A page with more style or behaviour hands them
 to `page` as `style` and `script`, which are code of ours and never hold a user's words; what such a
-script works on stands in the page as `data_block("id", plain_values)`.
+script works on stands in the page as `data_block("name-data", plain_values)`.
 
 The style's tokens (`var(--ink)`, `--faint`, `--accent`, `--warn`, ...) are light or dark as the reader's
 system is, and light on paper. Figures of matplotlib go through `plate`, which keeps them on white.

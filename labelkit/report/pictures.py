@@ -41,19 +41,25 @@ def jpeg_of(picture: ColorImage) -> bytes:
     return content.tobytes()
 
 
+def arrow_end(normal: FloatArray) -> tuple[float, float]:
+    """Find where a normal drawn from the middle of a crop 100 units wide ends: x, y."""
+    x, y = (50 + 100 * _ARROW * np.asarray(normal)[:2]).round(1).tolist()
+    return x, y
+
+
 def tile(picture: ColorImage, arrows: Sequence[Arrow] = (), *, alt: str, caption: str | Markup = "") -> Markup:
     """Show a crop with normals drawn from its middle, and a caption.
 
     Args:
-        picture: (S, S, 3) RGB uint8.
+        picture: (H, W, 3) RGB uint8; square where normals are drawn.
         alt: what it shows, for who cannot see it.
     """
+    height, width = picture.shape[:2]
     return render(
         "tile.html",
         source=data_url(jpeg_of(picture), "jpeg"),
-        arrows=[
-            (arrow.style, *(50 + 100 * _ARROW * np.asarray(arrow.normal)[:2]).round(1).tolist()) for arrow in arrows
-        ],
+        height=round(100 * height / width, 1),
+        arrows=[(arrow.style, *arrow_end(arrow.normal)) for arrow in arrows],
         alt=alt,
         caption=caption,
     )

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
-    from labelkit.cells import Cells, IntArray
+    from labelkit.dataset.coverage import SampleCells
     from labelkit.dataset.dataset import Dataset
     from labelkit.labelling.coverage import Coverage
     from labelkit.labelling.splits import Split
-    from labelkit.records import BoolArray
 
 By = Literal["participant", "split"]
 
@@ -125,9 +124,7 @@ def coverage(
 
     settings = settings or CoverageSettings()
     source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
-    whole, participants = _count(source, settings)
-    splits = _by_side(whole, participants, split_of(source, participants, run))
-    return CoverageMap(str(source.path), source.manifest.digest(), settings, whole, participants, splits)
+    return count_coverage(source, read_cells(source, settings), settings, run)[0]
 
 
 def coverage_map(
@@ -177,52 +174,36 @@ def checked_output(out: Path, suffixes: tuple[str, ...]) -> Path:
     return out
 
 
-def _count(source: Dataset, settings: CoverageSettings) -> tuple[Coverage, dict[str, Coverage]]:
-    """Count from the label table: one file, where the shards of a large dataset are thousands."""
-    import numpy as np
+def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
+    """Find the samples' cells in the label table: one file, where the shards of a large dataset are thousands."""
+    from labelkit.dataset.coverage import sample_cells
+    from labelkit.dataset.table import TABLE_NAME
 
-    from labelkit.cells import Cells
-    from labelkit.labelling.coverage import coverage_by_group, measure_coverage
-
-    cells = Cells(settings.cell_deg, settings.reach_deg, settings.cells)
-    names, index, distinct = sample_cells(source, cells, settings)
-    none = np.array([], np.int64)
-    groups = {name: measure_coverage(none, cells, settings.target) for name in source.manifest.participants}
-    groups |= coverage_by_group(index, names, cells, settings.target, distinct)
-    return measure_coverage(index, cells, settings.target, distinct), dict(sorted(groups.items()))
-
-
-def sample_cells(source: Dataset, cells: Cells, settings: CoverageSettings) -> tuple[Any, IntArray, BoolArray]:
-    """Find participant, cell and distinctness of each sample, in the order of the label table."""
-    import numpy as np
-    import pyarrow.compute as pc
-
-    from labelkit.dataset.table import SAMPLE, TABLE_NAME
-    from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
-    from labelkit.labelling.distinct import distinct_mask, filled_stamps
-
-    prefix = "view_" if settings.frame == "view" else ""
     source.check_hashes([TABLE_NAME])
-    columns = ["participant", "recording", "status", "stamp", f"{prefix}azimuth", f"{prefix}elevation"]
-    table = source.table().select(columns)
-    is_sample = pc.equal(table["status"], SAMPLE).to_numpy()
-    participants, recordings = (table[name].dictionary_encode() for name in ("participant", "recording"))
-    recording = np.asarray(recordings.combine_chunks().indices)
-    stamps = filled_stamps(table["stamp"].to_numpy(), recording)[is_sample]
-    labels = np.stack([table[name].to_numpy()[is_sample] for name in columns[-2:]], axis=-1)
     try:
-        normals = normal_from_angles_deg(labels)
+        return sample_cells(source.table(), settings)
     except OrientationError as error:
         raise OrientationError(f"{source.path}: {error}; build the dataset again") from None
-    distinct = distinct_mask(
-        normals, stamps, recording[is_sample], turn_deg=settings.distinct_deg, gap_s=settings.distinct_s
-    )
-    names = participants.combine_chunks().to_numpy(zero_copy_only=False)[is_sample]
-    return names, cells.index_of(*centred_deg(labels.astype(np.float64)).T), distinct
 
 
-def split_of(source: Dataset, participants: Mapping[str, Coverage], run: Path | str | None) -> Split | None:
-    """Find a run's split, or that of a training with default settings; None where there are too few participants."""
+def count_coverage(
+    source: Dataset, samples: SampleCells, settings: CoverageSettings, run: Path | str | None
+) -> tuple[CoverageMap, Split | None]:
+    """Count samples whole, by participant and by split; the split too, None where there are too few participants."""
+    from labelkit.labelling.coverage import summed
+
+    people = samples.by_participant(source.manifest.participants)
+    split = _split(source, people, run)
+    splits = {
+        side: summed([people[name] for name in names], samples.cells, settings.target)
+        for side, names in (asdict(split) if split else {}).items()
+    }
+    digest = source.manifest.digest()
+    return CoverageMap(str(source.path), digest, settings, samples.whole(), people, splits), split
+
+
+def _split(source: Dataset, participants: Mapping[str, Coverage], run: Path | str | None) -> Split | None:
+    """Find a run's split, or that of a training with default settings; None with too few participants."""
     from labelkit.labelling.splits import FrameSplit, split_participants
     from labelkit.runs import read_split
 
@@ -241,17 +222,6 @@ def split_of(source: Dataset, participants: Mapping[str, Coverage], run: Path | 
         return None
     usual = TrainSettings()
     return split_participants(with_samples, seed=usual.seed, validation=usual.validation, test=usual.test)
-
-
-def _by_side(whole: Coverage, participants: Mapping[str, Coverage], split: Split | None) -> dict[str, Coverage]:
-    from labelkit.labelling.coverage import summed
-
-    if split is None:
-        return {}
-    return {
-        side: summed([participants[name] for name in names], whole.cells, whole.target)
-        for side, names in asdict(split).items()
-    }
 
 
 def _picture(result: CoverageMap, by: By | None, file_format: Literal["png", "svg"]) -> bytes:

@@ -111,3 +111,18 @@ def test_a_shard_that_was_cut_or_removed_is_named(folder):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DatasetError, match=r"p01-0000\.h5: missing or of another size"):
         labelkit.open_dataset(folder).column("row")
+
+
+def test_a_notebook_shows_figures_hands_and_names_as_text(tmp_path):
+    names = ["<script>alert(1)</script>", *(f"p{k:02d}" for k in range(24))]
+    html = labelkit.open_dataset(make_dataset(tmp_path / "set", participants=names, samples=3))._repr_html_()
+    assert "<b>" + str(tmp_path / "set") + "</b>: 75 samples of 25 participants, from 100 source frames" in html
+    assert html.count("data:image/jpeg;base64,") == 12
+    assert "<script>" not in html
+    assert "<td>&lt;script&gt;alert(1)&lt;/script&gt;</td><td>4</td><td>3</td>" in html
+    assert "and 5 more" in html
+
+
+def test_a_notebook_shows_a_dataset_without_a_sample(tmp_path):
+    empty = make_dataset(tmp_path / "set", participants=2, samples=0, angles_deg=np.empty((0, 2)))
+    assert "0 samples of 2 participants" in labelkit.open_dataset(empty)._repr_html_()

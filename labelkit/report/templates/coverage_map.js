@@ -2,7 +2,7 @@
 // The coverage map: what is under the pointer or the arrow keys is said below it; a list chooses whose samples.
 (() => {
   const box = document.querySelector(".coverage");
-  const data = JSON.parse(document.getElementById("coverage").textContent);
+  const data = JSON.parse(document.getElementById("coverage-data").textContent);
   const map = box.querySelector(".map");
   const cells = [...map.querySelectorAll("[data-cell]")];
   const readout = box.querySelector(".readout");
