@@ -66,7 +66,9 @@ def test_the_order_of_the_samples_does_not_matter_to_a_comparison():
     first, turned = judged([4, 5, 6, 7]), judged([4, 5, 6, 7])
     order = np.array([3, 1, 0, 2])
     turned = Judged(turned.participants[order], turned.rows[order], turned.true_deg[order], turned.predicted_deg[order])
-    assert compare(first, turned).difference_deg == pytest.approx(0.0, abs=1e-9)
+    found = compare(first, turned)
+    assert found.second_better == 0.0
+    assert found.participants == {"a": pytest.approx(0.0, abs=1e-9), "b": pytest.approx(0.0, abs=1e-9)}
 
 
 def test_networks_asked_about_other_samples_are_not_compared():
