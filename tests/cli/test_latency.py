@@ -15,6 +15,7 @@ def called(capfd, *arguments):
     return left.value.code, out, err
 
 
+@pytest.mark.slow
 def test_each_run_is_a_line_and_an_entry(tmp_path, capfd):
     runs = [make_run(tmp_path / name) for name in ("a", "b")]
     code, out, err = called(capfd, "latency", *runs, "--seconds", "0.01", "--json")

@@ -36,7 +36,7 @@ def test_a_network_within_a_network_is_counted():
 
 
 def test_the_multiresolution_network_costs_what_its_stages_cost():
-    model = build_model(TrainSettings(filters=2, stages=2, dense=8, kernel_size=3, input="grey"))
-    branches = sum(s * s * 9 * 1 * 2 + (s // 2) ** 2 * 9 * 2 * 4 for s in (128, 64, 32))
-    joined = sum((s // 4) ** 2 * 4 for s in (128, 64, 32))
-    assert multiply_adds(model) == branches + joined * 8 + 8 * 4 + 4 * 2
+    model = build_model(TrainSettings(filters=5, stages=2, dense=16, kernel_size=3, input="grey"))
+    branches = sum(s * s * 9 * 1 * 5 + (s // 2) ** 2 * 9 * 5 * 10 for s in (128, 64, 32))
+    joined = sum((s // 4) ** 2 * 10 for s in (128, 64, 32))
+    assert multiply_adds(model) == branches + joined * 16 + 16 * 8 + 8 * 2

@@ -78,6 +78,7 @@ def test_the_page_shows_the_crops_of_the_worst(run, dataset):
     assert data_url(jpeg_of(data[worst]["rgb128"]), "jpeg") == first[first.index("data:") : first.index('" width')]
 
 
+@pytest.mark.slow
 def test_the_command_says_it_all_in_80_columns_and_times_the_network(run, capfd):
     code, out, err = called(capfd, "evaluate", run)
     assert (code, err) == (0, "")
@@ -222,6 +223,7 @@ def test_a_run_folder_that_cannot_be_written_is_exit_code_5(run, capfd, monkeypa
     assert "No space left" in err
 
 
+@pytest.mark.slow
 def test_predictions_of_every_test_sample_are_listed_at_the_end_of_a_training(dataset, tmp_path):
     from labelkit.settings import TrainSettings
     from labelkit.workflows.train import train
