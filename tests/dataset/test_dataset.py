@@ -24,7 +24,7 @@ def test_gathering_in_any_order_gives_the_samples_asked_for(folder):
         np.testing.assert_array_equal(dataset.gather(name, order), expected)
         np.testing.assert_array_equal(np.stack([dataset[int(i)][name] for i in order]), expected)
         np.testing.assert_array_equal(dataset[order][name], expected)
-    assert len(np.unique(dataset.column("row"))) == len(dataset) == 15
+    assert len(np.unique(dataset.rows)) == len(dataset) == 15
 
 
 def test_a_sample_has_every_field_of_the_schema(folder):
@@ -46,7 +46,7 @@ def test_a_sample_holds_only_the_fields_that_were_asked_for(folder):
     dataset = labelkit.open_dataset(folder, ["rgb32", "view_normal"])
     assert list(dataset[0]) == list(pickle.loads(pickle.dumps(dataset))[[1, 2]]) == ["rgb32", "view_normal"]
     assert dataset.gather("row", [0]).shape == (1,)
-    with pytest.raises(DatasetError, match="holds no 'depth32'; build it with --with-depth; it has azimuth, crop"):
+    with pytest.raises(DatasetError, match="holds no 'depth32'; build it with --with-depth; it has rgb128, rgb64"):
         labelkit.open_dataset(folder, ["depth32"])
 
 
