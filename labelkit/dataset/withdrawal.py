@@ -14,7 +14,7 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -127,6 +127,13 @@ def withdraw_participant(folder: Path, participant: str) -> None:
     finish_withdrawal(folder)
 
 
+def _entries(made: dict[str, bytes]) -> dict[str, FileEntry]:
+    return {
+        name: FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+        for name, content in made.items()
+    }
+
+
 def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) -> None:
     stage = folder / STAGE_NAME
     _remove_folder(stage)
@@ -134,21 +141,15 @@ def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) 
     table = _table(folder, manifest)
     table = table.filter(pc.not_equal(table["participant"], participant))
     manifest = _without(manifest, participant, table)
-    files = {name: entry for name, entry in manifest.files.items() if name not in there.shards}
     made = {TABLE_NAME: table_bytes([table]), RECORD_NAME: _with_one_more(_record(folder), participant)}
-    manifest = manifest.model_copy(update={"files": files | _entries(made)})
+    shards = {name: entry for name, entry in manifest.files.items() if name.startswith("shards/")}
+    kept = {name: entry for name, entry in shards.items() if name not in there.shards}
+    manifest = manifest.model_copy(update={"files": kept | _entries(made)})
     made |= card_files(manifest, table)
     for name, content in made.items():
         write_bytes(stage / name, content)
-    write_manifest(stage, manifest.model_copy(update={"files": dict(sorted((files | _entries(made)).items()))}))
+    write_manifest(stage, manifest.model_copy(update={"files": dict(sorted((kept | _entries(made)).items()))}))
     flush_to_disk(folder)
-
-
-def _entries(made: Mapping[str, bytes]) -> dict[str, FileEntry]:
-    return {
-        name: FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-        for name, content in made.items()
-    }
 
 
 def _without(manifest: Manifest, participant: str, table: pa.Table) -> Manifest:

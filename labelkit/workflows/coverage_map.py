@@ -204,11 +204,13 @@ def count_coverage(
 
 def _split(source: Dataset, participants: Mapping[str, Coverage], run: Path | str | None) -> Split | None:
     """Find a run's split, or that of a training with default settings; None with too few participants."""
-    from labelkit.labelling.splits import split_participants
+    from labelkit.labelling.splits import FrameSplit, split_participants
     from labelkit.runs import read_split
 
     if run is not None:
         split = read_split(Path(run))
+        if isinstance(split, FrameSplit):
+            raise SplitError(f"{run}: was split by frames, so every participant is on all sides; name another run")
         if strangers := sorted({*split.train, *split.validation, *split.test} - participants.keys()):
             raise SplitError(
                 f"{run}: its split names participant {strangers[0]!r}, who is not in {source.path}; "

@@ -159,7 +159,7 @@ def run_of(folder, split):
     """A run folder as far as its split goes."""
     from labelkit.runs import claim_run, write_plan
 
-    write_plan(claim_run("vanilla", folder), TrainSettings(), split, folder.parent, "0" * 64)
+    write_plan(claim_run("vanilla", folder), TrainSettings(), split, folder.parent, "0" * 64, {})
     return folder
 
 
