@@ -12,7 +12,9 @@ from tests.datasets import make_dataset
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    folder = make_dataset(tmp_path_factory.mktemp("data") / "dataset", participants=3, samples=5)
+    folder = make_dataset(
+        tmp_path_factory.mktemp("data") / "dataset", participants=1, samples=15
+    )  # so that rows differ
     return labelkit.open_dataset(folder, ["rgb32", "view_normal", "row"])
 
 
@@ -27,7 +29,9 @@ def holds_all(batches, dataset):
     rows, pictures = rows_and_pictures(batches)
     held = dataset.column("row")
     order = np.argsort(held, kind="stable")
-    return np.array_equal(rows, held[order]) and sorted(map(bytes, pictures)) == sorted(map(bytes, dataset.column("rgb32")))
+    return np.array_equal(rows, held[order]) and sorted(map(bytes, pictures)) == sorted(
+        map(bytes, dataset.column("rgb32"))
+    )
 
 
 def test_keras_fits_a_network_on_it(dataset):
