@@ -43,6 +43,12 @@ def wandering(rows: int, rng: np.random.Generator) -> np.ndarray:
     return 90.0 - folded
 
 
+def scattered(rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Label angles (rows, 2), degrees, evenly over the disc, so that every cell's gallery is full."""
+    radius, turn = 45.0 * np.sqrt(rng.random(rows)), 2 * np.pi * rng.random(rows)
+    return 90.0 - np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=-1)
+
+
 def label_table(angles_deg: np.ndarray, participants: int) -> pa.Table:
     """Make a label table without a rejected frame: each participant's recording one after the other."""
     n = len(angles_deg)
@@ -97,7 +103,7 @@ def make_dataset(folder: Path, samples: int, participants: int, *, with_pictures
     """Write a dataset; without pictures it is the label table alone."""
     (folder / "shards").mkdir(parents=True)
     rng = np.random.default_rng(0)
-    angles_deg = wandering(samples, rng)
+    angles_deg = scattered(samples, rng) if with_pictures else wandering(samples, rng)
     table = label_table(angles_deg, participants)
     (folder / TABLE_NAME).write_bytes(table_bytes([table]))
     names = [TABLE_NAME]
