@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from labelkit.dataset.manifest import Manifest
 
+CARD_NAME = "README.md"
+
 
 def card(manifest: Manifest) -> str:
     """Write the dataset card from the manifest; the same manifest, the same text."""

@@ -126,6 +126,17 @@ class Dataset:
         counts = np.diff(self._starts)
         return np.repeat([name_of_shard[name] for name in self.shard_names], counts) if len(self) else np.array([], str)
 
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """(n,) the row of each sample in labels.parquet."""
+        placed = self.table().select(["shard", "index"])
+        number_of = {name: number for number, name in enumerate(self.shard_names)}
+        rows = np.empty(len(self), np.int64)
+        for row, (shard, index) in enumerate(zip(*(column.to_pylist() for column in placed.columns), strict=True)):
+            if shard is not None:
+                rows[self._starts[number_of[shard]] + index] = row
+        return rows
+
     def table(self) -> pa.Table:
         """Read labels.parquet: one row for every source frame."""
         return read_table(self.path / TABLE_NAME)

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labelkit.dataset.schema import SCHEMA
 from labelkit.errors import DatasetError
-from labelkit.files import write_bytes
+from labelkit.files import sha256_of, write_bytes
 
 MANIFEST_NAME, MANIFEST_HASH_NAME = "manifest.json", "manifest.sha256"
+
+BUILD_NAME = ".build"  # the folder in which a build makes everything ready
 
 
 class _Entry(BaseModel):
@@ -25,6 +27,11 @@ class FileEntry(_Entry):
 
     bytes: int
     sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> FileEntry:
+        """Hash a file."""
+        return cls(bytes=path.stat().st_size, sha256=sha256_of(path))
 
 
 class ParticipantEntry(_Entry):
@@ -56,6 +63,7 @@ class Manifest(_Entry):
     versions: dict[str, str]
     settings: dict[str, Any]
     settings_digest: str
+    pseudonymous: bool = False  # participants, recordings and frames go by ids that lead back to nobody
     frames: int
     samples: int
     rejected: dict[str, int]
@@ -106,7 +114,7 @@ def read_manifest(folder: Path) -> Manifest:
 def _why_none(folder: Path, error: Exception) -> str:
     if not folder.is_dir():
         return f"{folder}: no such dataset folder; make one with: labelkit build-dataset RAW --out {folder}"
-    if (folder / "shards").is_dir():
+    if (folder / BUILD_NAME).is_dir() or (folder / "shards").is_dir():
         return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); run the same build-dataset again to finish it"
     reason = f" ({error.strerror})" if isinstance(error, PermissionError) else ""
     return f"{folder}: not a dataset (no readable {MANIFEST_NAME}{reason}); make one with: labelkit build-dataset RAW"

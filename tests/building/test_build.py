@@ -59,7 +59,7 @@ def test_a_samples_row_says_what_its_shard_says(built):
     rows = dataset.table().to_pylist()
     assert len(dataset) > 15
     for i in range(len(dataset)):
-        sample, row = dataset[i], rows[dataset.column("row")[i]]
+        sample, row = dataset[i], rows[dataset.rows[i]]
         assert row["status"] == "sample"
         assert row["participant"] == dataset.participants[i]
         for key in ("azimuth", "elevation", "view_azimuth", "view_elevation", "normal_sd", "in_plane", "distance"):
