@@ -53,14 +53,15 @@ def replacing(path: Path) -> Iterator[Path]:
         OutputError: the disk is full or may not be written.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
-    try:
-        with mendable(path):
+    with mendable(path):
+        try:
             yield scratch
             flush_to_disk(scratch)
             scratch.replace(path)
-            flush_to_disk(path.parent)
-    finally:
-        scratch.unlink(missing_ok=True)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+        flush_to_disk(path.parent)
 
 
 def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:

@@ -36,11 +36,12 @@ from labelkit.dataset.manifest import (
     write_manifest,
 )
 from labelkit.dataset.table import TABLE_NAME, table_of, write_table
+from labelkit.errors import DatasetError
 from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, move, remove, sha256_of, write_bytes, write_text
 
 SHARDS_NAME = "shards"
 
-_PLAN, _PLACES, _PREVIOUS = "plan.json", "places.json", "previous.json"
+_PLAN, _PLACES = "plan.json", "places.json"
 
 _SHARD = re.compile(rf"{SHARDS_NAME}/[a-z0-9-]+\.h5")
 
@@ -123,7 +124,9 @@ class Stage:
         write_text(self.folder / CARD_NAME, card(manifest))
         files = {**manifest.files, CARD_NAME: FileEntry.of(self.folder / CARD_NAME)}
         manifest = manifest.model_copy(update={"files": dict(sorted(files.items()))})
-        write_text(self.folder / _PLACES, json.dumps({job.shard: self._shard(job).name for job in jobs}))
+        places = {self._shard(job).name: job.shard for job in jobs}
+        outdated = [name for name in self._files_there() if name not in files and _SHARD.fullmatch(name)]
+        write_text(self.folder / _PLACES, json.dumps({"move": places, "remove": outdated}))
         write_manifest(self.folder, manifest)
         return manifest
 
@@ -131,21 +134,19 @@ class Stage:
         """Move a committed dataset to its place, or the rest of it; without one, do nothing."""
         if not (self.folder / MANIFEST_NAME).exists():
             return
-        manifest = read_manifest(self.folder)
-        if (self.out / MANIFEST_NAME).exists():
-            self._move(MANIFEST_NAME, self.out, self.folder, as_name=_PREVIOUS)
-            flush_to_disk(self.folder)
-            flush_to_disk(self.out)
+        remove(self.out / MANIFEST_NAME)
+        flush_to_disk(self.out)
         make_folder(self.out / SHARDS_NAME)
-        for name, staged in json.loads((self.folder / _PLACES).read_text(encoding="utf-8")).items():
-            self._move(staged, self.folder, self.out, as_name=name)
-        for name in self._outdated(manifest):
+        places = json.loads((self.folder / _PLACES).read_text(encoding="utf-8"))
+        for staged, name in places["move"].items():
+            self._move(staged, name)
+        for name in places["remove"]:
             remove(self.out / name)
         flush_to_disk(self.out / SHARDS_NAME)
         for name in (TABLE_NAME, CARD_NAME, MANIFEST_HASH_NAME):
-            self._move(name, self.folder, self.out)
+            self._move(name, name)
         flush_to_disk(self.out)
-        self._move(MANIFEST_NAME, self.folder, self.out)
+        self._move(MANIFEST_NAME, MANIFEST_NAME)
         flush_to_disk(self.out)
         self.clear()
 
@@ -153,17 +154,15 @@ class Stage:
         """Remove all parts."""
         remove(self.folder)
 
-    @staticmethod
-    def _move(name: str, folder: Path, to: Path, *, as_name: str | None = None) -> None:
-        if (folder / name).exists():  # else it was moved before
-            move(folder / name, to / (as_name or name))
+    def _move(self, staged: str, name: str) -> None:
+        if (self.folder / staged).exists():  # else it was moved before
+            move(self.folder / staged, self.out / name)
 
-    def _outdated(self, manifest: Manifest) -> list[str]:
-        previous = self.folder / _PREVIOUS
-        if not previous.exists():
+    def _files_there(self) -> list[str]:
+        try:
+            return list(read_manifest(self.out).files)
+        except DatasetError:
             return []
-        files = json.loads(previous.read_text(encoding="utf-8"))["files"]
-        return [name for name in files if name not in manifest.files and _SHARD.fullmatch(name)]
 
     def _shard(self, job: Job) -> Path:
         return self.folder / f"{job.key}.h5"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -17,21 +16,9 @@ from labelkit.errors import OutputExistsError
 from labelkit.processes import WorkerDiedError
 from labelkit.recordings import find_recordings
 from labelkit.settings import BuildSettings
+from tests.building.conftest import content_of, silent
 
 SETTINGS = BuildSettings(shard_frames=5, workers=1)  # two shards a recording, the second shorter
-
-
-def silent(done, samples, total):
-    pass
-
-
-def content_of(folder):
-    """Hash every file that must repeat: all but the log and the lock."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in ("build.log", ".lock")
-    }
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +56,14 @@ def test_a_samples_row_says_what_its_shard_says(built):
         assert sample["view_normal"][2] < 0
 
 
-def test_a_row_s_shard_and_index_lead_to_its_sample(built):
+def test_a_row_s_shard_and_index_lead_to_its_sample_and_the_sample_s_row_leads_back(built):
     rows = open_dataset(built).table().to_pylist()
+    first = {row["recording"]: number for number, row in reversed(list(enumerate(rows)))}
     shards = {name: map_shard(built / name) for name in open_dataset(built).shard_names}
     placed = [(number, row) for number, row in enumerate(rows) if row["status"] == "sample"]
     assert len(placed) == sum(len(shard["row"]) for shard in shards.values())
     for number, row in placed:
-        assert shards[row["shard"]]["row"][row["index"]] == number
+        assert first[row["recording"]] + shards[row["shard"]]["row"][row["index"]] == number
 
 
 def test_the_files_are_those_of_the_manifest_and_their_hashes_hold(built):
