@@ -31,7 +31,7 @@ def watched(out: Path, at: Callable[[int, str], None]) -> Iterator[list[Step]]:
     def stepping(name: str, function: Callable[..., Any], where: Callable[..., Path]) -> Callable[..., Any]:
         def step(*args: Any, **kwargs: Any) -> Any:
             path = where(*args, **kwargs)
-            if not path.is_relative_to(out):
+            if not path.is_relative_to(out) or (name == "mkdir" and path.is_dir()):
                 return function(*args, **kwargs)
             number = len(steps)
             steps.append((name, kind_of(path.relative_to(out))))
