@@ -56,12 +56,12 @@ def replacing(path: Path) -> Iterator[Path]:
     with mendable(path):
         try:
             yield scratch
-            flush_to_disk(scratch)
+            _flush(scratch)
             scratch.replace(path)
         except BaseException:
             scratch.unlink(missing_ok=True)
             raise
-        flush_to_disk(path.parent)
+        _flush(path.parent)
 
 
 def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
@@ -111,7 +111,16 @@ def write_text(path: Path, content: str) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Wait until a file or folder is on the disk (folders: where the system can do that)."""
+    """Wait until a file or folder is on the disk (folders: where the system can do that).
+
+    Raises:
+        OutputError: the disk failed, or is full.
+    """
+    with mendable(path):
+        _flush(path)
+
+
+def _flush(path: Path) -> None:
     if path.is_dir() and os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY)

@@ -63,11 +63,16 @@ def write_recording(folder, frames):
         (folder / kind).mkdir(parents=True)
     shutil.copy(RAW / "p01" / "recording.toml", folder)
     for number, what in enumerate(frames):
-        depth, color = folder / "depth" / f"d_{number:03d}.png", folder / "color" / f"c_{number:03d}.jpg"
-        shutil.copy(RAW / "p01" / "depth" / ("depth_000.png" if what == "e" else "depth_020.png"), depth)
-        shutil.copy(RAW / "p01" / "color" / "color_020.jpg", color)
-        if what == "d":
-            depth.write_bytes(depth.read_bytes()[:-100])
-        if what == "c":
-            color.unlink()
+        write_frame(folder, number, what)
     return folder
+
+
+def write_frame(folder, number, what):
+    """Write a frame of a recording, or write it anew."""
+    depth, color = folder / "depth" / f"d_{number:03d}.png", folder / "color" / f"c_{number:03d}.jpg"
+    shutil.copy(RAW / "p01" / "depth" / ("depth_000.png" if what == "e" else "depth_020.png"), depth)
+    shutil.copy(RAW / "p01" / "color" / "color_020.jpg", color)
+    if what == "d":
+        depth.write_bytes(depth.read_bytes()[:-100])
+    if what == "c":
+        color.unlink()
