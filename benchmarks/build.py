@@ -72,7 +72,8 @@ def script(raw: Path, out: Path) -> None:
     with h5py.File(out, "w") as file:
         pictures = [file.create_dataset(f"rgb{s}", (0, s, s, 3), "u1", maxshape=(None, s, s, 3)) for s in (128, 64, 32)]
         normals = file.create_dataset("normal", (0, 3), "f4", maxshape=(None, 3))
-        for n, (depth, color) in enumerate(pairs_of(raw)):
+        n = 0
+        for depth, color in pairs_of(raw):
             rgbd = o3d.geometry.RGBDImage.create_from_color_and_depth(
                 o3d.io.read_image(color),
                 o3d.io.read_image(depth),
@@ -81,12 +82,15 @@ def script(raw: Path, out: Path) -> None:
                 convert_rgb_to_intensity=False,
             )
             cloud = o3d.geometry.PointCloud.create_from_rgbd_image(rgbd, camera)
+            if len(cloud.points) < 3:
+                continue
             plane, _ = cloud.segment_plane(distance_threshold=0.01, ransac_n=3, num_iterations=1000)
             for dataset in pictures:
                 dataset.resize(n + 1, axis=0)
                 dataset[n] = cv2.resize(np.asarray(rgbd.color), dataset.shape[1:3])
             normals.resize(n + 1, axis=0)
             normals[n] = plane[:3]
+            n += 1
 
 
 CONTESTANTS = {"decode": decode, "script": script}

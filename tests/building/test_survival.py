@@ -178,10 +178,10 @@ def test_a_build_with_two_workers_killed_at_twenty_random_moments_goes_on_to_the
 
 def test_the_lock_dies_with_its_owner_and_a_second_build_refuses_until_then(raw, tmp_path):
     out = tmp_path / "d"
-    holding = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); input()"
+    holding = "import filelock, sys; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print('held'); input()"
     out.mkdir()
     owner = subprocess.Popen(
-        [sys.executable, "-c", holding, out / ".lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-u", "-c", holding, out / ".lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert owner.stdout.readline() == "held\n"
     refused = subprocess.run(command(raw, out), capture_output=True, text=True, timeout=120)
