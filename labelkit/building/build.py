@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
@@ -20,13 +19,14 @@ from typing import Any
 import cv2
 import pyarrow as pa
 import pyarrow.compute as pc
-from filelock import FileLock, Timeout
 
 from labelkit import __version__
 from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
 from labelkit.building.stage import SHARDS_NAME, Part, Stage
 from labelkit.dataset.card import CARD_NAME
+from labelkit.dataset.lock import only_one_at
+from labelkit.dataset.log import LOG_NAME, log
 from labelkit.dataset.manifest import (
     BUILD_NAME,
     MANIFEST_HASH_NAME,
@@ -35,18 +35,19 @@ from labelkit.dataset.manifest import (
     Manifest,
     ParticipantEntry,
     RecordingEntry,
+    difference,
     read_manifest,
 )
+from labelkit.dataset.reading import opened
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, StoredRows
+from labelkit.dataset.withdrawal import record_entry, refuse_withdrawn
 from labelkit.errors import DatasetError, OutputExistsError
-from labelkit.files import make_folder, mendable, remove, sha256_of
+from labelkit.files import make_folder, remove
 from labelkit.processes import KILLED, Progress, WorkerDiedError, run_jobs, worker_count
 from labelkit.recordings import find_recordings, matches, open_recording
 from labelkit.recordings.pseudonyms import Pseudonyms, pseudonyms_for
 from labelkit.records import Reason, Recording
 from labelkit.settings import BuildSettings
-
-LOCK_NAME, LOG_NAME = ".lock", "build.log"
 
 # All that a build ever writes; --overwrite removes these and nothing else.
 _OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, BUILD_NAME, SHARDS_NAME)
@@ -85,6 +86,7 @@ def build(
     Raises:
         RecordingError: `raw` cannot be read as recordings.
         OutputExistsError: `out` holds a dataset made otherwise, or another build is at work there.
+        DatasetError: a withdrawal from `out` did not end, or what it extends was changed.
         OutputError: no space or permission; what is there can be resumed.
     """
     began = time.monotonic()
@@ -94,7 +96,8 @@ def build(
         recordings = [table.hide(recording) for recording in recordings]
     plan = make_plan(raw, recordings, settings, pseudonymous=table is not None)
     make_folder(out)
-    with _only_one_at(out):
+    with only_one_at(out):
+        refuse_withdrawn(out, {recording.participant for recording in recordings})
         stage = Stage(out)
         stage.publish()
         previous = _begin(stage, plan, settings, table, overwrite=overwrite)
@@ -104,7 +107,7 @@ def build(
             stage.clear()
             return BuildOutcome(previous.manifest, 0, time.monotonic() - began, 1)
         frames_todo = sum(len(job) for job in todo)
-        _log(out, f"began: {frames_todo} of {plan.frames} frames to do, labelkit {__version__}")
+        log(out, f"began: {frames_todo} of {plan.frames} frames to do, labelkit {__version__}")
         run_jobs(
             _Work(raw, out, settings, table),
             todo,
@@ -115,22 +118,8 @@ def build(
         manifest = _finish(stage, plan, kept, settings)
         workers = worker_count(settings.workers, len(todo))
         seconds = time.monotonic() - began
-        _log(out, f"finished: {plan.frames} frames, {frames_todo} of them now, {workers} workers, {seconds:.1f} s")
+        log(out, f"finished: {plan.frames} frames, {frames_todo} of them now, {workers} workers, {seconds:.1f} s")
     return BuildOutcome(manifest, frames_todo, seconds, workers)
-
-
-@contextmanager
-def _only_one_at(out: Path) -> Iterator[None]:
-    lock = FileLock(out / LOCK_NAME)
-    try:
-        with mendable(out):
-            lock.acquire(timeout=0)
-    except Timeout:
-        raise OutputExistsError(f"{out}: another build is at work in this folder; wait for it") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class _Previous:
@@ -156,15 +145,19 @@ class _Previous:
         if rows["shard"].null_count == len(job):
             return Part(rows, None)
         shard, path = self.manifest.files.get(job.shard), self.out / job.shard
-        there = shard is not None and path.is_file() and path.stat().st_size == shard.bytes
+        there = shard is not None and not path.is_symlink() and path.is_file() and path.stat().st_size == shard.bytes
         return Part(rows, shard) if there else None
 
     @cached_property
     def _rows(self) -> StoredRows:
         path = self.out / TABLE_NAME
-        if not path.is_file() or sha256_of(path) != self.manifest.files[TABLE_NAME].sha256:
-            raise DatasetError(f"{path}: missing, or changed since it was built; give --overwrite to build it anew")
-        return StoredRows(path)
+        try:
+            with opened(self.out, TABLE_NAME) as file:
+                if not difference(file, self.manifest.files[TABLE_NAME]):
+                    return StoredRows(file, path)
+        except (OSError, KeyError):
+            pass
+        raise DatasetError(f"{path}: missing, or changed since it was built; give --overwrite to build it anew")
 
 
 class _Kept:
@@ -208,6 +201,7 @@ def _begin(
     out, begun = stage.out, stage.plan()
     if overwrite:
         stage.clear()
+        remove(out / LOG_NAME)
         _remove_if_no_dataset(out)
     elif begun:
         _refuse_other_facts(out, begun["facts"], plan.facts, "holds a build begun")
@@ -300,7 +294,7 @@ def _without(job: Job, done: int) -> Job:
 
 
 def _finish(stage: Stage, plan: Plan, kept: _Kept, settings: BuildSettings) -> Manifest:
-    counts, files, moved = _Counts(), {}, []
+    counts, files, moved = _Counts(), record_entry(stage.out), []
 
     def tables() -> Iterator[pa.Table]:
         for job in plan.jobs:
@@ -367,9 +361,3 @@ def _manifest(plan: Plan, settings: BuildSettings, counts: _Counts, files: dict[
         ],
         files=files,
     )
-
-
-def _log(out: Path, message: str) -> None:
-    """Append to build.log, the one file in which times of day stand."""
-    with mendable(out), (out / LOG_NAME).open("a", encoding="utf-8") as log:
-        log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {message}\n")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from io import BufferedReader
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +15,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labelkit.dataset.reading import opened
 from labelkit.errors import DatasetError
 from labelkit.files import replacing
 
@@ -48,6 +52,11 @@ COLUMNS = pa.schema(
 
 Row = Mapping[str, Any]
 
+# Times its bytes that a table may say it holds. Rows that differ in nothing but a number take 30 times at most.
+_MOST_TIMES = 1000
+
+# What pyarrow raises at a damaged file, beside its own errors.
+_UNREADABLE = (OSError, pa.ArrowException, MemoryError, OverflowError, UnicodeError)
 
 _GROUP_ROWS = 65_536
 
@@ -85,17 +94,12 @@ def _write_to(sink: IO[bytes], tables: Iterable[pa.Table]) -> None:
 class StoredRows:
     """A label table on disk of which ranges of rows are asked for, best in ascending order."""
 
-    def __init__(self, path: Path) -> None:
-        """Open a table; raises as `read_table`."""
-        try:
-            self._file = pq.ParquetFile(path)
-        except (OSError, pa.ArrowException) as error:
-            raise _unreadable(path, error) from None
-        if not self._file.schema_arrow.equals(COLUMNS):
-            raise _of_another_version(path)
-        counts = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
+    def __init__(self, file: BufferedReader, path: Path) -> None:
+        """Keep a table that is open; the caller may close `file`. Raises as `read_open_table`."""
+        parquet = _checked(os.fdopen(os.dup(file.fileno()), "rb"), path)
+        counts = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
         self._starts: list[int] = [0, *accumulate(counts)]
-        self._group = lru_cache(maxsize=1)(self._file.read_row_group)  # one is enough where ranges ascend
+        self._group = lru_cache(maxsize=1)(parquet.read_row_group)  # one is enough where ranges ascend
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -122,17 +126,48 @@ def read_table(path: Path) -> pa.Table:
         DatasetError: missing, not Parquet, or with other columns.
     """
     try:
-        table = pq.read_table(path, partitioning=None)
-    except (OSError, pa.ArrowException) as error:
+        with opened(path.parent, path.name) as file:
+            return read_open_table(file, path)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None
+
+
+def read_open_table(file: BufferedReader, path: Path) -> pa.Table:
+    """Read a label table that is open already; `path` is for messages.
+
+    Raises:
+        DatasetError: not Parquet, with other columns, or claiming far more than its bytes can hold.
+    """
+    parquet = _checked(file, path)
+    try:
+        table = parquet.read()
+        table.validate(full=True)  # text that is UTF-8, indices within their dictionaries
+        return table
+    except _UNREADABLE as error:
         raise _unreadable(path, error) from None
-    if not table.schema.equals(COLUMNS):
-        raise _of_another_version(path)
-    return table
+
+
+def _checked(file: BufferedReader, path: Path) -> pq.ParquetFile:
+    size = os.fstat(file.fileno()).st_size
+    try:
+        parquet = pq.ParquetFile(file)
+        columns, claimed = parquet.schema_arrow, _claimed(parquet.metadata)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from None
+    if not columns.equals(COLUMNS):
+        raise DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
+    if claimed > _MOST_TIMES * size:
+        raise DatasetError(f"{path}: claims far more than its {size:,} bytes can hold; build the dataset again")
+    return parquet
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:
     return DatasetError(f"{path}: not a readable label table ({error}); build the dataset again")
 
 
-def _of_another_version(path: Path) -> DatasetError:
-    return DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
+def _claimed(metadata: pq.FileMetaData) -> int:
+    """Add up the bytes of the columns as the file's own footer gives them; nothing is negative."""
+    groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+    columns = [group.column(k).total_uncompressed_size for group in groups for k in range(group.num_columns)]
+    rows = [group.num_rows for group in groups]
+    return sum(columns) + sum(rows) if min(rows + columns, default=0) >= 0 else sys.maxsize
