@@ -40,7 +40,7 @@ sweep: setup  ## the tests that go through all cases of something, for minutes
 fuzz: setup  ## look for bytes that break a reader of files, guided by what they reach; SECONDS=60 each
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group fuzz
 	for reader in manifest sidecar list shard table record picture; do \
-		$(BIN)/python -m tests.hostile.fuzz $$reader --seconds $(SECONDS) || exit; done
+		$(BIN)/python -m tests.hostile.guided $$reader --seconds $(SECONDS) || exit; done
 
 fix: setup  ## format, and mend what ruff can
 	$(BIN)/ruff format .

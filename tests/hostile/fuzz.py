@@ -1,15 +1,8 @@
-"""What reads files of strangers, as functions of the file's bytes: each reads or refuses, whatever it is given.
-
-    python -m tests.hostile.fuzz manifest|sidecar|list|shard|table|record|picture [--seconds 60]
-
-looks for bytes that break one, guided by what they reach (atheris). `make fuzz` goes through all of them.
-"""
+"""What reads files of strangers, as functions of the file's bytes: each reads or refuses, whatever it is given."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,8 +19,6 @@ from labelkit.recordings.pictures import read_color, read_depth
 from labelkit.recordings.sidecar import FILE_NAME, read_sidecar
 from labelkit.recordings.source import OtherLayoutError
 from labelkit.recordings.tum import COLOR_LIST, DEPTH_LIST, open_tum
-
-SECONDS = 60
 
 
 @contextlib.contextmanager
@@ -92,26 +83,3 @@ def reads_or_refuses(target: str, content: bytes) -> None:
     """Give bytes to a reader; anything but a result or a refusal comes through."""
     with contextlib.suppress(LabelkitError, OtherLayoutError):
         TARGETS[target](content)
-
-
-def main() -> None:
-    """Fuzz one target for a while."""
-    import atheris
-
-    from tests.hostile.seeds import SEEDS
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument("target", choices=TARGETS)
-    parser.add_argument("--seconds", type=int, default=SECONDS)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as corpus:
-        for number, seed in enumerate(SEEDS[asked.target]()):
-            (Path(corpus) / str(number)).write_bytes(seed)
-        atheris.instrument_func(TARGETS[asked.target])
-        limits = [f"-max_total_time={asked.seconds}", "-rss_limit_mb=4096", "-timeout=30", "-max_len=200000"]
-        atheris.Setup([sys.argv[0], corpus, *limits], lambda content: reads_or_refuses(asked.target, content))
-        atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()
