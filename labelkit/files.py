@@ -17,6 +17,10 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, 
 PART_SUFFIX = ".part"  # what a killed process may leave behind; never read
 
 
+# How a message on a failed write ends, unless a command knows better.
+THEN_AGAIN = ", then run the same command again: it goes on where it stopped"
+
+
 @contextmanager
 def mendable(path: Path) -> Iterator[None]:
     """Turn a full disk or a missing permission into an OutputError that names `path`."""
@@ -26,8 +30,7 @@ def mendable(path: Path) -> Iterator[None]:
         if error.errno not in _NO_ROOM or isinstance(error, OutputError):
             raise
         raise OutputError(
-            f"{path}: cannot write ({error.strerror}); make room or change the permission, "
-            "then run the same command again: it goes on where it stopped"
+            f"{path}: cannot write ({error.strerror}); make room or change the permission{THEN_AGAIN}"
         ) from error
 
 

@@ -5,45 +5,66 @@ runs/vanilla/
   settings.toml       the resolved settings; `labelkit train --config` reads them back
   dataset.json        which dataset: its manifest's digest, and its path from here
   split.json          the participants on each side
+  made-with.json      versions of labelkit, Keras and its backend; the precision
   history.csv         a row per epoch
   best.h5             the network's weights after the best epoch on validation
   last.h5             the same after the last epoch
+  diagnostics.json    statistics of weights and activations after each epoch
+  checkpoint.h5       all that an interrupted training needs to go on; removed when it is finished
   predictions.csv     truth and prediction for each sample of validation and test
   report.json         what came out
+  report.html         the same as a page, with pictures
+  events.out.tfevents.labelkit   history and diagnostics for TensorBoard
+
+An HDF5 file here begins with a line of text that holds the SHA-256 of what follows it.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import itertools
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from labelkit.errors import OutputExistsError, RunError, SettingsError
 from labelkit.files import make_folder, mendable, write_bytes, write_text
-from labelkit.labelling.splits import Split
+from labelkit.labelling.splits import FrameSplit, Split
 from labelkit.settings import TrainSettings, as_toml, load_settings
 from labelkit.traces import traces
 
-SCHEMA = "labelkit-run/1"
+SCHEMA, DIAGNOSTICS_SCHEMA = "labelkit-run/2", "labelkit-diagnostics/1"
 
 STATE, SETTINGS, DATASET, SPLIT = "run.json", "settings.toml", "dataset.json", "split.json"
-HISTORY, PREDICTIONS, REPORT = "history.csv", "predictions.csv", "report.json"
-BEST, LAST = "best.h5", "last.h5"
-FILES = (STATE, SETTINGS, DATASET, SPLIT, HISTORY, PREDICTIONS, REPORT, BEST, LAST)
+HISTORY, PREDICTIONS = "history.csv", "predictions.csv"
+REPORT, PAGE, EVENTS = "report.json", "report.html", "events.out.tfevents.labelkit"
+BEST, LAST, CHECKPOINT, DIAGNOSTICS = "best.h5", "last.h5", "checkpoint.h5", "diagnostics.json"
+MADE_WITH, FOLDS = "made-with.json", "folds.json"
+FILES = (
+    *(STATE, SETTINGS, DATASET, SPLIT, MADE_WITH, HISTORY, PREDICTIONS, REPORT, PAGE, EVENTS),
+    *(BEST, LAST, CHECKPOINT, DIAGNOSTICS, FOLDS),
+)
+LOCK_NAME = "run.lock"
 
+Arrays = Mapping[str, NDArray[Any]]
 Weights = Mapping[str, NDArray[np.float32]]  # by the weight's name in the network
 
+_SEAL = b"labelkit sha256 "
+_SEALED = 512  # bytes: the smallest user block that HDF5 has
+
+FRAMES = "frames"
 RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"
 
 
@@ -84,11 +105,47 @@ def _made(folder: Path) -> bool:
     return True
 
 
-def write_plan(run: Path, settings: TrainSettings, split: Split, dataset: Path, dataset_digest: str) -> None:
+def write_plan(
+    run: Path,
+    settings: TrainSettings,
+    split: Split | FrameSplit,
+    dataset: Path,
+    dataset_digest: str,
+    made_with: Mapping[str, str],
+) -> None:
     """Write what the run is going to do: settings, split, dataset. From here on the folder is a run."""
+    _write_what(run, settings, dataset, dataset_digest)
+    write_json(run / SPLIT, {"by": FRAMES if split.leaks else "participants", "leaks": split.leaks, **asdict(split)})
+    write_json(run / MADE_WITH, made_with)
+
+
+def write_folds(
+    folder: Path, subfolders: Mapping[str, str], settings: TrainSettings, dataset: Path, dataset_digest: str
+) -> None:
+    """Write the plan of a run that leaves each participant out once: their names, and where each has a run."""
+    _write_what(folder, settings, dataset, dataset_digest)
+    write_json(folder / FOLDS, {"subfolders": dict(subfolders)})
+
+
+def read_folds(folder: Path) -> dict[str, str]:
+    """Read the participants that are left out once, and the subfolder of each.
+
+    Raises:
+        RunError: missing or damaged.
+    """
+    subfolders = read_json(folder, FOLDS).get("subfolders")
+    if not isinstance(subfolders, dict) or not all(_is_subfolder(name) for name in subfolders.values()):
+        raise RunError(f"{folder / FOLDS}: names no subfolders; train again")
+    return subfolders
+
+
+def _is_subfolder(name: Any) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"[a-z0-9-]+", name) is not None
+
+
+def _write_what(run: Path, settings: TrainSettings, dataset: Path, dataset_digest: str) -> None:
     write_state(run, RUNNING, epochs=0)
     write_text(run / SETTINGS, as_toml(settings))
-    write_json(run / SPLIT, asdict(split))
     write_json(run / DATASET, {"manifest_sha256": dataset_digest, "path": _path_from(run, dataset)})
 
 
@@ -100,13 +157,14 @@ def _path_from(run: Path, dataset: Path) -> str:
 
 
 def write_state(run: Path, status: str, **facts: Any) -> None:
-    """Say where the run stands: one of RUNNING, INTERRUPTED, FAILED, FINISHED."""
+    """Say where the run stands: one of FRAMES = "frames"
+    RUNNING, INTERRUPTED, FAILED, FINISHED."""
     write_json(run / STATE, {"schema": SCHEMA, "status": status, **facts})
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a readable JSON file; NaN is refused, as JSON has none."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: Path, content: Mapping[str, Any], *, indent: int | None = 1) -> None:
+    """Write a JSON file, readable unless `indent` is None; NaN is refused, as JSON has none."""
+    write_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -119,21 +177,12 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def write_weights(path: Path, weights: Weights) -> None:
-    """Write a network's weights as an HDF5 file of one float32 dataset each; same weights, same bytes.
-
-    Raises:
-        OutputError: the disk is full or may not be written; the file that was there stays.
-    """
-    with h5py.File("weights.h5", "w", driver="core", backing_store=False) as file:
-        for name, values in weights.items():
-            file.create_dataset(name, data=np.asarray(values, dtype=np.float32))
-        file.flush()
-        content = file.id.get_file_image()
-    write_bytes(path, content)
+    """Write a network's weights, float32; same weights, same bytes. As `write_arrays`."""
+    write_arrays(path, {name: np.asarray(values, dtype=np.float32) for name, values in weights.items()})
 
 
 def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Weights:
-    """Read a network's weights. Nothing outside the file is followed and nothing in it is executed.
+    """Read a network's weights. As `read_arrays`.
 
     Args:
         shapes: of every weight of the network, by name.
@@ -142,22 +191,64 @@ def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Weights:
     """
     if not path.is_file():
         raise RunError(f"{path}: no such weights; its training ended before its first epoch did: train again")
+    return read_arrays(path, {name: (shape, "float32") for name, shape in shapes.items()})
+
+
+def write_arrays(path: Path, arrays: Arrays) -> None:
+    """Write an HDF5 file of one plain dataset an array, under its own hash; same arrays, same bytes.
+
+    Raises:
+        OutputError: the disk is full or may not be written; the file that was there stays.
+    """
+    with h5py.File("arrays.h5", "w", driver="core", backing_store=False) as file:
+        for name, values in arrays.items():
+            file.create_dataset(name, data=values)
+        file.flush()
+        content = file.id.get_file_image()
+    write_bytes(path, _seal(content) + content)
+
+
+def _seal(content: bytes) -> bytes:
+    return (_SEAL + hashlib.sha256(content).hexdigest().encode() + b"\n").ljust(_SEALED, b"\0")
+
+
+def read_arrays(path: Path, expected: Mapping[str, tuple[tuple[int, ...], str]]) -> Arrays:
+    """Read the arrays of a file. Nothing outside the file is followed and nothing in it is executed.
+
+    Args:
+        expected: shape and type of every array, by name; the file must hold these and no others.
+    Raises:
+        RunError: missing, damaged, or of another network.
+    """
     try:
-        with h5py.File(path, "r") as file:
-            if unlike := sorted(set(file) ^ set(shapes)):
-                raise RunError(f"{path}: weights of another network ({unlike[0]} is only in one of them); train again")
-            return {name: _read_weight(path, file, name, shape) for name, shape in shapes.items()}
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}); train again") from None
+    if content[:_SEALED] != _seal(content[_SEALED:]):
+        raise RunError(f"{path}: damaged (it does not match the hash at its beginning); train again")
+    try:
+        with h5py.File(io.BytesIO(content[_SEALED:]), "r") as file:
+            if unlike := sorted(set(file) ^ set(expected)):
+                raise RunError(f"{path}: of another network ({unlike[0]} is only in one of them); train again")
+            return {name: _read_array(path, file, name, *what) for name, what in expected.items()}
     except (OSError, RuntimeError, KeyError) as error:
+        if isinstance(error, RunError):
+            raise
         raise RunError(f"{path}: not a readable weights file ({error}); train again") from None
 
 
-def _read_weight(path: Path, file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _read_array(path: Path, file: h5py.File, name: str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     stored = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
-    plain = isinstance(stored, h5py.Dataset) and not stored.external and stored.dtype == np.float32
+    plain = (
+        isinstance(stored, h5py.Dataset)
+        and not stored.external
+        and stored.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS  # so through no filter either
+        and stored.dtype == np.dtype(dtype)
+    )
     if stored is None or not plain or stored.shape != shape:
-        found = stored.shape if plain and stored is not None else "no plain float32 array"
-        raise RunError(f"{path}: weights of another network ({name} is {found}, expected {shape}); train again")
-    return np.asarray(stored[()], dtype=np.float32)
+        found = stored.shape if plain and stored is not None else f"no plain {dtype} array"
+        raise RunError(f"{path}: of another network ({name} is {found}, expected {shape}); train again")
+    return np.asarray(stored[()], dtype=dtype)
 
 
 def read_state(run: Path) -> dict[str, Any]:
@@ -175,6 +266,67 @@ def read_state(run: Path) -> dict[str, Any]:
     return state
 
 
+def read_epochs(run: Path) -> int:
+    """Read how many epochs of a run are done.
+
+    Raises:
+        RunError: no run there, or it does not say.
+    """
+    epochs = read_state(run).get("epochs")
+    if not isinstance(epochs, int) or epochs < 1:
+        raise RunError(f"{run / STATE}: epochs must be a whole number from 1, not {epochs!r}; train again")
+    return epochs
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """The values of one tensor after one epoch.
+
+    Attributes:
+        counts: (bins,) values in even bins from `low`, the smallest, to `high`, the largest.
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    counts: NDArray[np.int64]
+
+
+Histograms = Mapping[str, Sequence[Histogram]]  # name of the tensor -> an entry an epoch
+
+
+def read_histograms(run: Path) -> dict[str, Histograms]:
+    """Read the histograms that a training left: "weights" and "activations" -> theirs; none where it left none.
+
+    Raises:
+        RunError: damaged, or of another version.
+    """
+    path = run / DIAGNOSTICS
+    if not path.is_file():
+        return {}
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["schema"] != DIAGNOSTICS_SCHEMA:
+            raise ValueError(f"schema {stored['schema']!r}, this version reads {DIAGNOSTICS_SCHEMA!r}")
+        epochs = stored["epochs"]
+        return {
+            kind: {name: [_histogram(epoch[kind][name]) for epoch in epochs] for name in epochs[0][kind]}
+            for kind in ("weights", "activations")
+        }
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else error
+        raise RunError(f"{path}: not readable diagnostics ({what}); train again, or remove it") from None
+
+
+def _histogram(stored: Mapping[str, Any]) -> Histogram:
+    mean, sd, low, high = (float(stored[key]) for key in ("mean", "sd", "min", "max"))
+    counts = np.asarray(stored["counts"], dtype=np.int64)
+    if not np.isfinite([mean, sd, low, high]).all() or low > high or counts.ndim != 1 or not len(counts):
+        raise ValueError("a histogram that is none")
+    return Histogram(mean, sd, low, high, counts)
+
+
 def read_settings(run: Path) -> TrainSettings:
     """Read the settings a run was made with.
 
@@ -188,18 +340,19 @@ def read_settings(run: Path) -> TrainSettings:
         raise RunError(f"{error}; the run is damaged or of another version: train again") from None
 
 
-def read_split(run: Path) -> Split:
-    """Read the participants on each side of a run.
+def read_split(run: Path) -> Split | FrameSplit:
+    """Read who stands on each side of a run.
 
     Raises:
         RunError: missing or damaged.
         SplitError: a participant stands on two sides.
     """
-    read_state(run)
+    stored = read_json(run, SPLIT)
     try:
-        stored = json.loads((run / SPLIT).read_text(encoding="utf-8"))
-        sides = {name: tuple(stored[name]) for name in ("train", "validation", "test")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if stored.get("by") == FRAMES:
+            return FrameSplit(int(stored["seed"]), float(stored["validation_share"]), float(stored["test_share"]))
+        sides = {name: tuple(str(who) for who in stored[name]) for name in ("train", "validation", "test")}
+    except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run / SPLIT}: not a split ({error}); train again") from None
     return Split(**sides)
 
@@ -302,3 +455,65 @@ def _renamed(value: Any, participant: str, named: re.Pattern[bytes], stand_in: s
         encoded = value.encode("utf-8", "surrogateescape")
         return named.sub(stand_in.encode(), encoded).decode("utf-8", "surrogateescape")
     return value
+
+
+def read_dataset(run: Path) -> tuple[str, Path]:
+    """Read which dataset a run was trained on: its manifest's digest, and where it was.
+
+    Raises:
+        RunError: missing or damaged.
+    """
+    stored = read_json(run, DATASET)
+    try:
+        return str(stored["manifest_sha256"]), Path(os.path.normpath(run / str(stored["path"])))
+    except KeyError as error:
+        raise RunError(f"{run / DATASET}: names no dataset ({error} is missing); train again") from None
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a CSV file that `write_rows` wrote; none where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def read_made_with(run: Path) -> dict[str, Any]:
+    """Read the versions that a run was begun with."""
+    return read_json(run, MADE_WITH)
+
+
+def read_json(run: Path, name: str) -> dict[str, Any]:
+    """Read one of a run's JSON files.
+
+    Raises:
+        RunError: no run, or the file is missing or damaged.
+    """
+    read_state(run)
+    try:
+        stored = json.loads((run / name).read_text(encoding="utf-8"))
+        if not isinstance(stored, dict):
+            raise ValueError("no JSON object")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run / name}: not readable ({error}); train again") from None
+    return stored
+
+
+@contextmanager
+def only_one_at(run: Path) -> Iterator[None]:
+    """Keep a second training out of a run folder while this one is at work.
+
+    Raises:
+        OutputExistsError: another is at work there.
+    """
+    lock = FileLock(run / LOCK_NAME)
+    try:
+        with mendable(run):
+            lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputExistsError(f"{run}: another training is at work in this folder; wait for it") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (run / LOCK_NAME).unlink(missing_ok=True)

@@ -16,9 +16,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from labelkit.errors import SettingsError, nearest
 
@@ -30,6 +30,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     command: ClassVar[str]
+
+    @classmethod
+    def expanded(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Write out what a value stands for, such as a preset's name; nothing, unless a schema says otherwise."""
+        return dict(values)
 
     def digest(self) -> str:
         """Hash of all that decides what is made; the same digest, the same result."""
@@ -129,6 +134,8 @@ class CoverageSettings(Settings):
     frame: Literal["view", "camera"] = Field(
         "view", description="axes of the angles: the viewing ray's, as the crop shows the hand, or the camera's"
     )
+    # Square: their sides are degrees of azimuth and elevation, which errors are measured in (labelkit/cells.py).
+    cells: Literal["square", "equal-area"] = Field("square", description="cells of equal angles, or of equal area")
     # 5 degrees: the study calls an error under 5 degrees a success. Under 2, a cell would be
     # not much wider than the error of a label (about 1.2 degrees).
     cell_deg: float = Field(5.0, ge=2, le=45, description="side of a cell, degrees")
@@ -136,7 +143,27 @@ class CoverageSettings(Settings):
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the reachable disc of centred angles, degrees")
     # With ten, the mean error within a cell is known to a third of its spread (1 / sqrt 10), so that cells
     # can be compared; the study's 9,700 pictures, spread evenly, would hold 38.
-    target: int = Field(10, ge=1, description="samples that make a cell full")
+    target: int = Field(10, ge=1, description="distinct samples that make a cell full")
+    # A degree is about the error of a label (docs/accuracy.md); in 0.3 s a hand comes to rest or turns away.
+    distinct_deg: float = Field(1.0, ge=0, le=45, description="turn from which a sample is distinct, degrees; 0: all")
+    distinct_s: float = Field(0.3, ge=0, le=10, description="absence after which a place is new again, s; 0: all are")
+
+
+# The study's three networks, with the settings it found best [FACTS: results]: a name in the place of `model`
+# stands for all of these keys, and any other key may be set beside it. What the study does not state (pooling and
+# stride of MobileNet, what of SqueezeNet lies between its figures) is chosen; docs/training.md says what.
+_STUDY: dict[str, Any] = {"input": "grey", "normalisation": "scale", "loss": "mae"}
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "study-vanilla": _STUDY
+    | {"model": "vanilla", "kernel_size": 3, "filters": 17, "dropout": 0.16, "dense": 24, "stages": 2}
+    | {"growth": 1, "shrink": "none", "padding": "valid", "join": "flatten"},
+    "study-squeezenet": _STUDY
+    | {"model": "squeezenet", "kernel_size": 6, "filters": 16, "dropout": 0.53, "dense": 39, "stages": 2}
+    | {"base": 61, "incr": 0, "squeeze_ratio": 0.48, "pct3x3": 0.73, "join": "average"},
+    "study-mobilenet": _STUDY
+    | {"model": "mobilenet", "kernel_size": 4, "filters": 14, "dropout": 0.51, "dense": 69, "stages": 2}
+    | {"growth": 1, "norm": "batch", "shrink": "stride", "join": "average"},
+}
 
 
 class TrainSettings(Settings):
@@ -144,28 +171,123 @@ class TrainSettings(Settings):
 
     command: ClassVar[str] = "train"
 
-    model: str = Field("vanilla", description="network family")
+    model: str = Field("vanilla", description="network family, or a preset of the study")
     # What the network sees, its size and its fit were chosen together, by the error on unseen people
     # (docs/decisions/network.md). Grey: by skin and backdrop a network knows the few people it was trained on.
-    input: Literal["rgb", "grey"] = Field("grey", description="what the network sees")
-    normalisation: Literal["scale", "standardise"] = Field(
-        "standardise", description="pixels to -1..1, or each sample to mean 0 and deviation 1"
+    input: Literal["rgb", "grey", "depth", "rgb-depth", "grey-depth"] = Field(
+        "grey", description="what the network sees"
     )
-    kernel_size: int = Field(3, ge=1, le=31, description="side of the convolutions, pixels")
-    filters: int = Field(16, ge=1, le=512, description="filters of the first stage; each next has twice as many")
-    stages: int = Field(4, ge=1, le=8, description="convolutions in each branch, each halved after")
-    dense: int = Field(128, ge=1, le=4096, description="neurons of the first dense layer")
-    dropout: float = Field(0.2, ge=0, lt=1, description="share of the dense layers' inputs dropped")
+    resolutions: Literal["128,64,32", "128,64", "128,32", "64,32", "128", "64", "32"] = Field(
+        "128,64,32", description="sides of the pictures, pixels; a branch each"
+    )
+    normalisation: Literal["none", "scale", "standardise", "dataset"] = Field(
+        "standardise",
+        description="pixels as they are, to -1..1, each sample to mean 0 and deviation 1, or all training samples",
+    )
+    # The ranges of kernel size, filters, dropout, dense, base, squeeze ratio and pct3x3 are those the study searched
+    # [seed, Table 1]; its "bottleneck 1x1s" are `base`.
+    kernel_size: int = Field(3, ge=2, le=7, description="side of the convolutions, pixels")
+    filters: int = Field(16, ge=5, le=25, description="filters of the first convolution")
+    growth: int = Field(2, ge=1, le=4, description="filters of a stage over those of the one before")
+    stages: int = Field(4, ge=1, le=4, description="stages in each branch")
+    activation: Literal["leaky-relu", "rrelu", "relu"] = Field("leaky-relu", description="activation")
+    initializer: Literal["xavier", "he"] = Field("xavier", description="initial weights")
+    norm: Literal["none", "batch", "group"] = Field("none", description="norm in each stage")
+    shrink: Literal["pool", "stride", "none"] = Field("pool", description="how a stage halves its picture")
+    padding: Literal["same", "valid"] = Field("same", description="of the convolutions: keep the size, or not")
+    join: Literal["flatten", "average"] = Field("flatten", description="what the dense layers see of a branch")
+    dense: int = Field(128, ge=16, le=256, description="neurons of the first dense layer")
+    dropout: float = Field(0.2, ge=0, le=0.7, description="share of the dense layers' inputs dropped")
+    base: int = Field(32, ge=16, le=256, description="squeezenet: filters of the first Fire module")
+    incr: int = Field(32, ge=0, le=256, description="squeezenet: filters more after every `freq` modules")
+    freq: int = Field(2, ge=1, le=8, description="squeezenet: modules after which filters grow")
+    pct3x3: float = Field(0.5, ge=0.15, le=0.75, description="squeezenet: share of 3x3 filters")
+    squeeze_ratio: float = Field(0.125, ge=0.1, le=0.7, description="squeezenet: squeezing over expanding filters")
+    residual: bool = Field(True, description="squeezenet: residual links where the channels match")
+    width: float = Field(1.0, gt=0, le=2, description="mobilenet: multiplies all filters")
+    resolution: float = Field(1.0, gt=0, le=1, description="mobilenet: multiplies the sides of the pictures")
+    loss: Literal["mae", "smooth-l1", "angular"] = Field(
+        "mae", description="of the two angles, or the angle between unit normals"
+    )
+    uncertainty: Literal["none", "gaussian", "laplace"] = Field(
+        "none", description="learn how sure each answer is, with this density"
+    )
     # Measured on 12 participants of 200 frames (docs/training.md): validation still falls after 60 passes of batches
     # of 16, and batches of 32 end 2 degrees worse. 8e-4 is as fast as that goes without early steps that undo it.
     epochs: int = Field(80, ge=1, le=100_000, description="passes over the training samples, at most")
     patience: int = Field(25, ge=1, description="epochs without a better validation CMAE before stopping")
     batch_size: int = Field(16, ge=1, le=65_536, description="samples a step")
     learning_rate: float = Field(8e-4, gt=0, le=1, description="Adam's step size at the start")
+    sampling: Literal["shuffle", "balanced"] = Field(
+        "shuffle", description="each sample once an epoch, or each cell of orientations as often"
+    )
     augment: bool = Field(True, description="turn, mirror and light the training pictures, and their labels")
+    # Off: the default recipe was measured without them (docs/decisions/network.md).
+    noise: float = Field(0.0, ge=0, le=50, description="most noise that augmentation adds, grey levels")
+    blur: float = Field(0.0, ge=0, le=5, description="most blur that augmentation adds, pixels of 128")
     seed: int = Field(0, ge=0, description="seed of weights, order and split")
-    validation: float = Field(0.15, gt=0, lt=1, description="share of the participants for validation")
-    test: float = Field(0.15, gt=0, lt=1, description="share of the participants for the test")
+    split: Literal["participants", "leave-one-out", "frames"] = Field(
+        "participants", description="people apart; each person once the test; or single frames, which leaks"
+    )
+    validation: float = Field(0.15, gt=0, lt=1, description="share for validation")
+    test: float = Field(0.15, gt=0, lt=1, description="share for the test")
+    hold_out: str = Field("", description="the one participant to test on, in place of a share")
+    # auto: where there is a GPU that computes in bfloat16, which needs no scaling of the loss.
+    precision: Literal["auto", "float32", "mixed"] = Field("auto", description="of the computation on a GPU")
+    diagnostics: bool = Field(True, description="keep statistics of weights and activations", json_schema_extra=HOW)
+    report: bool = Field(True, description="write the page and time the network at the end", json_schema_extra=HOW)
+    # A checkpoint of the default network takes 0.1 s; one in half a minute costs nothing and loses little.
+    checkpoint_s: float = Field(30.0, ge=0, description="time between checkpoints, s", json_schema_extra=HOW)
+
+    @classmethod
+    def expanded(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Put the keys of a preset below those that stand beside its name."""
+        preset = PRESETS.get(str(values.get("model")), {})
+        return {key: value for key, value in preset.items() if key != "model"} | dict(values)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, values: Any) -> Any:
+        return cls.expanded(values) if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.uncertainty != "none" and self.loss == "smooth-l1":
+            raise ValueError("uncertainty needs the loss mae or angular; smooth-l1 is no likelihood")
+        if self.hold_out and self.split != "participants":
+            raise ValueError(f"hold-out needs split participants; {self.split} decides itself who is tested on")
+        return self
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sides of the pictures the network sees, pixels, largest first."""
+        return tuple(int(size) for size in self.resolutions.split(","))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The dataset's fields the network sees."""
+        kinds = (["rgb"] if self.input != "depth" else []) + (["depth"] if self.input.endswith("depth") else [])
+        return tuple(f"{kind}{size}" for kind in kinds for size in self.sizes)
+
+
+class EvaluateSettings(Settings):
+    """How `labelkit evaluate` reports."""
+
+    command: ClassVar[str] = "evaluate"
+
+    # Wider than those of coverage: a test of a few hundred samples leaves 5 to 10 in each of the 60 cells.
+    cell_deg: float = Field(10.0, ge=2, le=45, description="side of a cell of the error map, degrees")
+    reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the error map's disc of centred angles, degrees")
+    latency: bool = Field(True, description="time single pictures on one core, in a process of its own (seconds)")
+
+
+class LatencySettings(Settings):
+    """How `labelkit latency` measures."""
+
+    command: ClassVar[str] = "latency"
+
+    # A second and a half is some hundred calls of a network of 2 ms; slow ones are called thirty times all the same.
+    seconds: float = Field(1.5, gt=0, le=600, description="how long to call each network, s; at least 30 calls")
 
 
 class DemoSettings(Settings):
@@ -206,12 +328,13 @@ def load_settings(
         ("command line", dict(typed or {})),
     ):
         _refuse_unknown(schema, values, source)
-        merged |= values
-        origin |= dict.fromkeys(values, source)
+        expanded = schema.expanded(values)  # here, so that a preset outranks what was said before it
+        merged |= expanded
+        origin |= dict.fromkeys(expanded, source)
     try:
         return schema.model_validate(merged)
     except ValidationError as error:
-        raise SettingsError(_first_complaint(error, origin)) from None
+        raise SettingsError(_first_complaint(schema, error, origin)) from None
 
 
 def _refuse_unknown(schema: type[Settings], values: Mapping[str, Any], source: str) -> None:
@@ -244,17 +367,39 @@ def _from_environment(schema: type[Settings], environment: Mapping[str, str]) ->
         try:
             value = TypeAdapter[Any](cast(type, field.annotation)).validate_strings(text)
         except ValidationError as error:
-            raise SettingsError(_first_complaint(error, {key: name}, key)) from None
+            raise SettingsError(_first_complaint(schema, error, {key: name}, key)) from None
         found.append((name, {key: value}))
     return found
 
 
-def _first_complaint(error: ValidationError, origin: Mapping[str, str], key: str | None = None) -> str:
+def _first_complaint(
+    schema: type[Settings], error: ValidationError, origin: Mapping[str, str], key: str | None = None
+) -> str:
     first = error.errors(include_url=False)[0]
     key = key or ".".join(str(part) for part in first["loc"])
     where = origin.get(key, "settings")
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"{where}: {key.replace('_', '-')} must be {expected}, not {first['input']!r}"
+    if not key:  # of no single key, but of two that contradict each other
+        return f"{where}: {expected}"
+    allowed = _range(schema, key)
+    return (
+        f"{where}: {key.replace('_', '-')} must be {expected}, not {first['input']!r}"
+        f"{f' (allowed: {allowed})' if allowed else ''}"
+    )
+
+
+def _range(schema: type[Settings], key: str) -> str:
+    """Say which numbers a key may have; nothing where it is not bounded on both sides."""
+    bounds = {
+        name: value
+        for bound in schema.model_fields[key].metadata
+        for name in ("gt", "ge", "lt", "le")
+        if (value := getattr(bound, name, None)) is not None
+    }
+    if len(bounds) < 2:
+        return ""
+    low = f"{bounds['ge']:g}" if "ge" in bounds else f"more than {bounds['gt']:g}"
+    return f"{low} to {bounds['le']:g}" if "le" in bounds else f"{low} to less than {bounds['lt']:g}"
 
 
 def as_toml(settings: Settings) -> str:
@@ -277,4 +422,4 @@ def from_plain(schema: type[S], values: Mapping[str, Any], where: str) -> S:
     try:
         return schema.model_validate(dict(values))
     except ValidationError as error:
-        raise SettingsError(_first_complaint(error, dict.fromkeys(values, where))) from None
+        raise SettingsError(_first_complaint(schema, error, dict.fromkeys(values, where))) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +86,14 @@ def make_dataset(
     samples: int = 40,
     seed: int = 0,
     angles_deg: NDArray[np.float64] | None = None,
+    labels: Mapping[str, Sequence[Any]] | None = None,
 ) -> Path:
     """Write a finished dataset: `samples` samples of each participant and one rejected frame.
 
     Args:
         participants: how many (p01, p02, ...), or their names.
         angles_deg: (samples, 2) label angles of every participant; drawn evenly from the disc if None.
+        labels: column of the label table -> what it says of each participant's samples.
     """
     names = [f"p{k + 1:02d}" for k in range(participants)] if isinstance(participants, int) else list(participants)
     (folder / "shards").mkdir(parents=True)
@@ -123,6 +125,9 @@ def make_dataset(
                 **{key: columns[key][k].item() for key in _SAID_TWICE},
                 "padded": 0.0,
                 "mirrored": False,
+                "normal_sd": 0.5,
+                "plane_rms": 2.0,
+                **{column: values[k] for column, values in (labels or {}).items()},
             }
             for k in range(len(angles))
         ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 
 import h5py
@@ -7,17 +8,26 @@ import numpy as np
 import pytest
 
 from labelkit.errors import OutputExistsError, RunError, SplitError
-from labelkit.labelling.splits import Split
+from labelkit.labelling.splits import FrameSplit, Split
 from labelkit.runs import (
+    DIAGNOSTICS,
     FAILED,
     SETTINGS,
     SPLIT,
     STATE,
     claim_run,
+    only_one_at,
+    read_arrays,
+    read_dataset,
+    read_epochs,
+    read_folds,
+    read_histograms,
     read_settings,
     read_split,
     read_state,
     read_weights,
+    write_arrays,
+    write_json,
     write_plan,
     write_rows,
     write_state,
@@ -34,7 +44,7 @@ PEOPLE = Split(train=("a", "b"), validation=("c",), test=("d",))
 def run(tmp_path):
     folder = claim_run("vanilla", tmp_path / "run")
     write_state(folder, FAILED, epochs=0)
-    write_plan(folder, TrainSettings(seed=7, dropout=0.25), PEOPLE, tmp_path / "data" / "set", "abc")
+    write_plan(folder, TrainSettings(seed=7, dropout=0.25), PEOPLE, tmp_path / "data" / "set", "abc", {"keras": "3"})
     return folder
 
 
@@ -100,7 +110,7 @@ def test_settings_of_another_version_are_called_so(run):
 @pytest.mark.parametrize("content", ["", "[1]", '{"train": 1}', '{"train": ["a"]}'])
 def test_a_damaged_split_is_called_so(run, content):
     (run / SPLIT).write_text(content)
-    with pytest.raises(RunError, match="not a split"):
+    with pytest.raises(RunError, match=r"not a split|split\.json: not readable"):
         read_split(run)
 
 
@@ -123,39 +133,93 @@ def test_weights_read_back_the_same_and_the_same_weights_are_the_same_bytes(tmp_
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
-def link_outside(path):
-    with h5py.File(path, "a") as file:
-        del file["dense.bias"]
-        file["dense.bias"] = h5py.ExternalLink("other.h5", "/x")
+def resealed(path, change):
+    """Change a file of arrays as one would who wants to be believed: with a hash that fits."""
+    inner = path.with_suffix(".inner")
+    inner.write_bytes(path.read_bytes()[512:])
+    with h5py.File(inner, "a") as file:
+        change(file)
+    content = inner.read_bytes()
+    path.write_bytes(
+        b"labelkit sha256 %s\n" % hashlib.sha256(content).hexdigest().encode() + bytes(512 - 16 - 64 - 1) + content
+    )
 
 
-def store_outside(path):
-    with h5py.File(path, "a") as file:
-        del file["dense.bias"]
-        file.create_dataset("dense.bias", (3,), "f4", external=[("/etc/hostname", 0, 12)])
+def link_outside(file):
+    del file["dense.bias"]
+    file["dense.bias"] = h5py.ExternalLink("other.h5", "/x")
 
 
-def rename(path):
-    with h5py.File(path, "a") as file:
-        file.move("dense.bias", "dense.offset")
+def store_outside(file):
+    del file["dense.bias"]
+    file.create_dataset("dense.bias", (3,), "f4", external=[("/etc/hostname", 0, 12)])
 
 
-def cut(path):
-    path.write_bytes(path.read_bytes()[:-20])
+def compress(file):
+    del file["dense.bias"]
+    file.create_dataset("dense.bias", data=np.ones(3, np.float32), compression="gzip")
+
+
+def make_virtual(file):
+    layout = h5py.VirtualLayout((3,), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "x", (3,))
+    del file["dense.bias"]
+    file.create_virtual_dataset("dense.bias", layout)
+
+
+def make_text(file):
+    del file["dense.bias"]
+    file.create_dataset("dense.bias", data=["a", "b", "c"])
+
+
+def claim_terabytes(file):
+    del file["dense.bias"]
+    file.create_dataset("dense.bias", (10**12,), "f4")
+
+
+def rename(file):
+    file.move("dense.bias", "dense.offset")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        *((spoil, "dense.bias is no plain float32 array") for spoil in (link_outside, store_outside, make_virtual)),
+        *((spoil, "dense.bias is no plain float32 array") for spoil in (compress, make_text)),
+        (claim_terabytes, r"dense.bias is \(1000000000000,\), expected \(3,\)"),
+        (rename, "another network .dense.bias is only in one"),
+    ],
+)
+def test_a_hostile_file_of_weights_is_refused_though_its_hash_fits(tmp_path, change, words):
+    path = tmp_path / "w.h5"
+    write_weights(path, WEIGHTS)
+    resealed(path, change)
+    with pytest.raises(RunError, match=words):
+        read_weights(path, SHAPES)
+
+
+def test_resealing_alone_changes_nothing(tmp_path):
+    write_weights(tmp_path / "w.h5", WEIGHTS)
+    resealed(tmp_path / "w.h5", lambda file: None)
+    assert np.array_equal(read_weights(tmp_path / "w.h5", SHAPES)["dense.kernel"], WEIGHTS["dense.kernel"])
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
 
 
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (link_outside, "dense.bias is no plain float32 array"),
-        (store_outside, "dense.bias is no plain float32 array"),
-        (rename, "another network .dense.bias is only in one"),
-        (cut, "not a readable weights file"),
-        (lambda path: path.write_bytes(b"junk"), "not a readable weights file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-20]), "damaged .it does not match the hash"),
+        (flip_a_bit, "damaged .it does not match the hash"),
+        (lambda path: path.write_bytes(b"junk"), "damaged .it does not match the hash"),
         (lambda path: path.unlink(), "no such weights"),
     ],
 )
-def test_weights_that_are_not_plainly_this_network_s_are_refused(tmp_path, damage, words):
+def test_damaged_weights_are_refused(tmp_path, damage, words):
     path = tmp_path / "w.h5"
     write_weights(path, WEIGHTS)
     damage(path)
@@ -163,7 +227,101 @@ def test_weights_that_are_not_plainly_this_network_s_are_refused(tmp_path, damag
         read_weights(path, SHAPES)
 
 
+def test_other_tools_read_the_weights_behind_the_hash(tmp_path):
+    write_weights(tmp_path / "w.h5", WEIGHTS)
+    with h5py.File(tmp_path / "w.h5") as file:
+        assert file["dense.kernel"][()].tolist() == WEIGHTS["dense.kernel"].tolist()
+
+
+def test_arrays_keep_their_types(tmp_path):
+    arrays = {"seed.0": np.array([1, 2], np.int64), "progress.loss": np.array(0.1), "w": np.ones((2, 2), np.float32)}
+    write_arrays(tmp_path / "a.h5", arrays)
+    read = read_arrays(tmp_path / "a.h5", {name: (each.shape, each.dtype.name) for name, each in arrays.items()})
+    for name, values in arrays.items():
+        assert (read[name].dtype, read[name].tolist()) == (values.dtype, values.tolist())
+
+
+def test_a_split_by_frames_is_kept_and_marked_as_leaking(tmp_path):
+    run, split = claim_run("vanilla", tmp_path / "run"), FrameSplit(3, 0.2, 0.1)
+    write_plan(run, TrainSettings(split="frames"), split, tmp_path / "set", "abc", {})
+    assert read_split(run) == split
+    assert json.loads((run / SPLIT).read_text())["leaks"] is True
+
+
+def test_the_dataset_of_a_run_is_found_again_from_elsewhere(run, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    digest, path = read_dataset(run)
+    assert (digest, path) == ("abc", tmp_path / "data" / "set")
+
+
+def test_two_trainings_cannot_share_a_folder(run):
+    with (
+        only_one_at(run),
+        pytest.raises(OutputExistsError, match="another training is at work in this folder"),
+        only_one_at(run),
+    ):
+        pass
+    with only_one_at(run):
+        pass
+    assert not (run / "run.lock").exists()
+
+
+@pytest.mark.parametrize("subfolder", ["../elsewhere", "/etc", "a/b", ".", "", None])
+def test_a_plan_of_folds_cannot_lead_out_of_its_folder(run, subfolder):
+    write_json(run / "folds.json", {"subfolders": {"p01": subfolder}})
+    with pytest.raises(RunError, match="names no subfolders"):
+        read_folds(run)
+
+
 def test_weights_of_another_shape_are_refused(tmp_path):
     write_weights(tmp_path / "w.h5", WEIGHTS)
     with pytest.raises(RunError, match=r"dense.kernel is \(2, 3\), expected \(3, 2\)"):
         read_weights(tmp_path / "w.h5", {**SHAPES, "dense.kernel": (3, 2)})
+
+
+@pytest.mark.parametrize("epochs", [None, 0, -1, "3", 2.5])
+def test_a_run_that_does_not_say_how_many_epochs_are_done_is_damaged(run, epochs):
+    write_state(run, FAILED, epochs=epochs)
+    with pytest.raises(RunError, match=r"run.json: epochs must be a whole number from 1"):
+        read_epochs(run)
+
+
+HISTOGRAM = {"mean": 0.5, "sd": 0.25, "min": 0.0, "max": 1.0, "counts": [2, 2]}
+
+
+def diagnostics(**changed):
+    one = {**HISTOGRAM, **changed}
+    epochs = [{"epoch": k, "weights": {"a.kernel": one}, "activations": {"a": one}} for k in (1, 2)]
+    return json.dumps({"schema": "labelkit-diagnostics/1", "epochs": epochs})
+
+
+def test_histograms_read_back_by_tensor_and_epoch(run):
+    (run / DIAGNOSTICS).write_text(diagnostics())
+    found = read_histograms(run)
+    assert {kind: list(tensors) for kind, tensors in found.items()} == {"weights": ["a.kernel"], "activations": ["a"]}
+    second = found["weights"]["a.kernel"][1]
+    assert (second.mean, second.low, second.high, second.counts.tolist()) == (0.5, 0.0, 1.0, [2, 2])
+
+
+def test_a_run_that_kept_no_histograms_has_none(run):
+    assert read_histograms(run) == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"schema": "labelkit-diagnostics/9", "epochs": []}',
+        '{"schema": "labelkit-diagnostics/1", "epochs": []}',
+        '{"schema": "labelkit-diagnostics/1", "epochs": [{"weights": {}}]}',
+        diagnostics(mean="nan"),
+        diagnostics(min=2.0),
+        diagnostics(counts=[]),
+        diagnostics(counts="many"),
+    ],
+)
+def test_damaged_histograms_are_called_so(run, content):
+    (run / DIAGNOSTICS).write_text(content)
+    with pytest.raises(RunError, match=r"diagnostics.json: not readable diagnostics .*; train again, or remove it"):
+        read_histograms(run)

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelkit.errors import SettingsError
-from labelkit.settings import BuildSettings, CoverageSettings, SimulateSettings, as_toml, from_plain, load_settings
+from labelkit.settings import (
+    PRESETS,
+    BuildSettings,
+    CoverageSettings,
+    SimulateSettings,
+    TrainSettings,
+    as_toml,
+    from_plain,
+    load_settings,
+)
 
 
 def load(**kwargs):
@@ -25,7 +34,10 @@ def test_flags_win_over_the_environment_which_wins_over_the_file(tmp_path):
     ("kwargs", "words"),
     [
         ({"typed": {"crop_margn": 0.2}}, r"command line: unknown setting 'crop_margn' .*did you mean 'crop_margin'"),
-        ({"typed": {"crop_margin": -1.0}}, r"command line: crop-margin must be greater than or equal to 0, not -1.0"),
+        (
+            {"typed": {"crop_margin": -1.0}},
+            r"command line: crop-margin must be greater than or equal to 0, not -1.0 .allowed: 0 to 1",
+        ),
         ({"typed": {"plane_engine": "pcl"}}, r"plane-engine must be 'labelkit' or 'open3d', not 'pcl'"),
         ({"typed": {"crop": "circle"}}, r"crop must be 'virtual-camera' or 'box', not 'circle'"),
         ({"environment": {"LABELKIT_BUILD_DATASET_SEAD": "1"}}, r"LABELKIT_BUILD_DATASET_SEAD: .*did you mean 'seed'"),
@@ -85,6 +97,72 @@ def test_settings_of_another_version_are_refused():
         from_plain(CoverageSettings, {"old_key": 1}, "run.json")
 
 
-@pytest.mark.parametrize("schema", [BuildSettings, CoverageSettings, SimulateSettings])
+def test_a_number_out_of_range_says_which_are_allowed():
+    with pytest.raises(SettingsError, match=r"kernel-size must be less than or equal to 7, not 9 .allowed: 2 to 7"):
+        load_settings(TrainSettings, typed={"kernel_size": 9}, environment={})
+    with pytest.raises(
+        SettingsError, match=r"validation must be less than 1, not 1.5 .allowed: more than 0 to less than 1"
+    ):
+        load_settings(TrainSettings, typed={"validation": 1.5}, environment={})
+
+
+# [seed, Table 1]
+@pytest.mark.parametrize(
+    ("key", "low", "high"),
+    [
+        ("kernel_size", 2, 7),
+        ("filters", 5, 25),
+        ("dropout", 0.0, 0.7),
+        ("dense", 16, 256),
+        ("base", 16, 256),
+        ("squeeze_ratio", 0.1, 0.7),
+        ("pct3x3", 0.15, 0.75),
+    ],
+)
+def test_the_study_s_ranges_are_allowed_and_nothing_beyond(key, low, high):
+    for value in (low, high):
+        assert getattr(load_settings(TrainSettings, typed={key: value}, environment={}), key) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(SettingsError, match=f"{key.replace('_', '-')} must be .* .allowed: {low:g} to {high:g}"):
+            load_settings(TrainSettings, typed={key: value}, environment={})
+
+
+def test_a_preset_stands_for_its_settings_where_it_is_named(tmp_path):
+    config = tmp_path / "train.toml"
+    config.write_text('model = "study-vanilla"\nfilters = 20\n')
+    settings = load_settings(TrainSettings, config=config, environment={})
+    assert (settings.model, settings.filters, settings.dense) == ("study-vanilla", 20, 24)
+    settings = load_settings(TrainSettings, config=config, typed={"model": "study-mobilenet"}, environment={})
+    assert (settings.filters, settings.dense) == (14, 69)
+    settings = load_settings(
+        TrainSettings, config=config, typed={"model": "study-mobilenet", "filters": 9}, environment={}
+    )
+    assert settings.filters == 9
+    assert TrainSettings(model="study-mobilenet").kernel_size == 4
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_s_settings_written_as_toml_read_back_as_themselves(name, tmp_path):
+    settings = TrainSettings(model=name, dropout=0.3)
+    (tmp_path / "t.toml").write_text(as_toml(settings))
+    assert load_settings(TrainSettings, config=tmp_path / "t.toml", environment={}) == settings
+
+
+def test_settings_that_contradict_each_other_are_one_line():
+    with pytest.raises(SettingsError, match="uncertainty needs the loss mae or angular; smooth-l1 is no likelihood"):
+        load_settings(TrainSettings, typed={"loss": "smooth-l1", "uncertainty": "laplace"}, environment={})
+
+
+def test_nobody_is_held_out_where_another_protocol_decides():
+    with pytest.raises(SettingsError, match="hold-out needs split participants; frames decides itself"):
+        load_settings(TrainSettings, typed={"split": "frames", "hold_out": "p01"}, environment={})
+
+
+def test_fields_follow_from_what_the_network_sees():
+    assert TrainSettings(input="grey-depth", resolutions="128,32").fields == ("rgb128", "rgb32", "depth128", "depth32")
+    assert TrainSettings(input="depth", resolutions="64").fields == ("depth64",)
+
+
+@pytest.mark.parametrize("schema", [BuildSettings, CoverageSettings, SimulateSettings, TrainSettings])
 def test_every_setting_is_described(schema):
     assert all(field.description for field in schema.model_fields.values())

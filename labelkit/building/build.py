@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from labelkit import __version__
 from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
-from labelkit.dataset.card import CARD_NAME, card
+from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files
 from labelkit.dataset.lock import only_one_at
 from labelkit.dataset.log import LOG_NAME, log
 from labelkit.dataset.manifest import (
@@ -49,7 +49,7 @@ from labelkit.settings import BuildSettings
 WORK_NAME = ".build"
 
 # All that a build ever writes; --overwrite removes these and nothing else.
-_OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, LOG_NAME, WORK_NAME, "shards")
+_OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, CROISSANT_NAME, LOG_NAME, WORK_NAME, "shards")
 
 
 @dataclass(frozen=True)
@@ -231,11 +231,12 @@ def _finish(out: Path, plan: Plan, recordings: Sequence[Recording], settings: Bu
     content = table_bytes(tables)
     write_bytes(out / TABLE_NAME, content)
     files[TABLE_NAME] = _entry(out / TABLE_NAME)
-    manifest = _manifest(plan, recordings, settings, pa.concat_tables(tables), files)
-    write_text(out / CARD_NAME, card(manifest))
-    manifest = manifest.model_copy(
-        update={"files": dict(sorted({**files, CARD_NAME: _entry(out / CARD_NAME)}.items()))}
-    )
+    table = pa.concat_tables(tables)
+    manifest = _manifest(plan, recordings, settings, table, files)
+    for name, content in card_files(manifest, table).items():
+        write_bytes(out / name, content)
+        files[name] = _entry(out / name)
+    manifest = manifest.model_copy(update={"files": dict(sorted(files.items()))})
     write_manifest(out, manifest)
     shutil.rmtree(out / WORK_NAME)
     return manifest

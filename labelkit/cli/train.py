@@ -8,43 +8,92 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import TrainSettings
+from labelkit.workflows.leave_one_out import LeaveOneOutResult
 from labelkit.workflows.train import TrainResult, train
 
 
 @click.command("train")
-@click.argument("dataset", type=click.Path(path_type=Path), default=Path("dataset"))
+@click.argument("dataset", type=click.Path(path_type=Path), required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. [runs/MODEL, or the next free number]")
 @click.option("--overwrite", is_flag=True, help="Replace the run that is in --out.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this interrupted run.")
 @settings_flags(TrainSettings)
 @json_flag
 @quiet_flag
 def command(
-    dataset: Path, out: Path | None, overwrite: bool, settings: TrainSettings, as_json: bool, quiet: bool
+    dataset: Path | None,
+    out: Path | None,
+    overwrite: bool,
+    resume: Path | None,
+    settings: TrainSettings,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
-    """Train a network on DATASET, and test it on participants it has never met.
+    """Train a network on DATASET (default: dataset), and test it on participants it has never met.
 
     Participants are split into train, validation and test. The weights that do best on validation are
     kept and tested once. All that the run made is in its folder.
     """
-    result = train(dataset, settings, out=out, overwrite=overwrite, quiet=quiet or as_json)
+    if resume is not None:
+        _refuse_beside_resume(resume)
+    result = train(dataset, settings, out=out, overwrite=overwrite, resume=resume, quiet=quiet or as_json)
     show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
 
 
-def _text(result: TrainResult) -> str:
+def _refuse_beside_resume(run: Path) -> None:
+    ctx = click.get_current_context()
+    for key in ("out", "overwrite", "config", *TrainSettings.model_fields):
+        if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"--{key.replace('_', '-')} beside --resume: {run} goes on with its own settings; leave it out", ctx
+            )
+
+
+def _text(result: TrainResult | LeaveOneOutResult) -> str:
+    return _text_of_run(result) if isinstance(result, TrainResult) else _text_of_folds(result)
+
+
+def _text_of_run(result: TrainResult) -> str:
     people = len(result.test_participants)
-    against = "" if result.cmae_ratio is None else f" ({result.cmae_ratio:.0%} of the constant predictor's)"
+    whom = f"{people} unseen participant{'s' if people > 1 else ''}"
+    if result.leaks:
+        whom = f"{people} participants IT WAS TRAINED ON (split by frames: LEAKING)"
     return "\n".join(
         (
             f"{result.model}: {result.parameters:,} parameters, {result.epochs} epochs in {result.seconds:.0f} s "
             f"({result.samples_per_s:.0f} samples/s)",
-            f"test of epoch {result.best_epoch} on {result.test_samples} samples of {people} unseen "
-            f"participant{'s' if people > 1 else ''}:",
-            f"  CMAE                     {result.cmae_deg:6.2f} deg{against}",
-            f"  constant predictor       {result.constant_cmae_deg:6.2f} deg",
-            f"  MAE azimuth              {result.mae_azimuth_deg:6.2f} deg",
-            f"  MAE elevation            {result.mae_elevation_deg:6.2f} deg",
-            f"  between normals, median  {result.normal_median_deg:6.2f} deg",
-            f"run: {result.run} (report.json, predictions.csv, weights, ...)",
+            f"test of epoch {result.best_epoch} on {result.test_samples} samples of {whom}:",
+            *_errors(result),
+            f"run: {result.run} (report.html, report.json, predictions.csv, weights, ...)",
             f"again, changed: labelkit train --config {result.run}/settings.toml --epochs 60",
         )
+    )
+
+
+def _text_of_folds(result: LeaveOneOutResult) -> str:
+    return "\n".join(
+        (
+            f"{result.model}: {len(result.folds)} networks, each tested on the one participant it never met",
+            "",
+            "participant               samples    CMAE   constant",
+            *(
+                f"{fold.test_participants[0]:<24}{fold.test_samples:>9}{fold.cmae_deg:>8.2f}{fold.constant_cmae_deg:>11.2f}"
+                for fold in result.folds
+            ),
+            "",
+            f"all {result.test_samples} samples together, in {result.seconds:.0f} s:",
+            *_errors(result),
+            f"runs: {result.run}/",
+        )
+    )
+
+
+def _errors(result: TrainResult | LeaveOneOutResult) -> tuple[str, ...]:
+    against = "" if result.cmae_ratio is None else f" ({result.cmae_ratio:.0%} of the constant predictor's)"
+    return (
+        f"  CMAE                     {result.cmae_deg:6.2f} deg{against}",
+        f"  constant predictor       {result.constant_cmae_deg:6.2f} deg",
+        f"  MAE azimuth              {result.mae_azimuth_deg:6.2f} deg",
+        f"  MAE elevation            {result.mae_elevation_deg:6.2f} deg",
+        f"  between normals, median  {result.normal_median_deg:6.2f} deg",
     )

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from labelkit.dataset.card import CARD_NAME, card
+from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files
 from labelkit.dataset.lock import LOCK_NAME
 from labelkit.dataset.log import LOG_NAME, start_log_anew
 from labelkit.dataset.manifest import (
@@ -127,6 +127,13 @@ def withdraw_participant(folder: Path, participant: str) -> None:
     finish_withdrawal(folder)
 
 
+def _entries(made: dict[str, bytes]) -> dict[str, FileEntry]:
+    return {
+        name: FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+        for name, content in made.items()
+    }
+
+
 def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) -> None:
     stage = folder / STAGE_NAME
     _remove_folder(stage)
@@ -134,19 +141,14 @@ def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) 
     table = _table(folder, manifest)
     table = table.filter(pc.not_equal(table["participant"], participant))
     manifest = _without(manifest, participant, table)
-    made = {
-        TABLE_NAME: table_bytes([table]),
-        CARD_NAME: card(manifest).encode(),
-        RECORD_NAME: _with_one_more(_record(folder), participant),
-    }
+    made = {TABLE_NAME: table_bytes([table]), RECORD_NAME: _with_one_more(_record(folder), participant)}
+    shards = {name: entry for name, entry in manifest.files.items() if name.startswith("shards/")}
+    kept = {name: entry for name, entry in shards.items() if name not in there.shards}
+    manifest = manifest.model_copy(update={"files": kept | _entries(made)})
+    made |= card_files(manifest, table)
     for name, content in made.items():
         write_bytes(stage / name, content)
-    entries = {
-        name: FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-        for name, content in made.items()
-    }
-    files = {name: entry for name, entry in manifest.files.items() if name not in there.shards}
-    write_manifest(stage, manifest.model_copy(update={"files": dict(sorted({**files, **entries}.items()))}))
+    write_manifest(stage, manifest.model_copy(update={"files": dict(sorted((kept | _entries(made)).items()))}))
     flush_to_disk(folder)
 
 
@@ -181,7 +183,7 @@ def finish_withdrawal(folder: Path) -> bool:
         flush_to_disk(folder / "shards")
         _remove_folder(folder / _BUILD_NAME)
         start_log_anew(folder, "a participant was withdrawn, and the log of before with them")
-        for name in (TABLE_NAME, CARD_NAME, RECORD_NAME, MANIFEST_HASH_NAME, MANIFEST_NAME):
+        for name in (TABLE_NAME, CARD_NAME, CROISSANT_NAME, RECORD_NAME, MANIFEST_HASH_NAME, MANIFEST_NAME):
             if (stage / name).exists():  # else it was moved before
                 (stage / name).replace(folder / name)
             flush_to_disk(folder)

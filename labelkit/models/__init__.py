@@ -1,30 +1,72 @@
 """Networks in pure Keras 3: one file per family, one table.
 
-A build function takes the settings it wants by name, as keywords, and returns a keras.Model from the
-pyramid (uint8, as stored) to centred azimuth and elevation (radians, view frame).
+A family is a function that takes the normalised pyramid and a Style, and the settings it wants by name,
+as keywords; it returns features (n, k). What stands before and behind it is the same for all: the inputs
+and their one normalisation, the dense layers, and the answer.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 
 import keras
 
 from labelkit.errors import SettingsError, nearest
+from labelkit.models.head import answered
+from labelkit.models.inputs import pyramid_inputs
+from labelkit.models.mobilenet import mobilenet
+from labelkit.models.parts import Style
+from labelkit.models.squeezenet import squeezenet
 from labelkit.models.vanilla import vanilla
-from labelkit.settings import TrainSettings
+from labelkit.settings import PRESETS, TrainSettings
 
-MODELS: Mapping[str, Callable[..., keras.Model]] = {"vanilla": vanilla}
+MODELS: Mapping[str, Callable[..., keras.KerasTensor]] = {
+    "vanilla": vanilla,
+    "squeezenet": squeezenet,
+    "mobilenet": mobilenet,
+}
 
 
 def build_model(settings: TrainSettings) -> keras.Model:
     """Build the network that the settings describe, with fresh weights.
 
+    Returns:
+        A network from the pyramid, as stored, to an orientation in the view frame; `models.head.answered`
+        says in which numbers.
     Raises:
-        SettingsError: the name is unknown, or the network cannot be built so.
+        SettingsError: the name is unknown, the network cannot be built so, or a setting is of another family.
     """
-    if settings.model not in MODELS:
-        raise SettingsError(f"no model {settings.model!r}; {nearest(settings.model, MODELS)}")
-    build = MODELS[settings.model]
-    return build(**{key: getattr(settings, key) for key in inspect.signature(build).parameters})
+    family = PRESETS[settings.model]["model"] if settings.model in PRESETS else settings.model
+    if family not in MODELS:
+        raise SettingsError(f"no model {settings.model!r}; {nearest(settings.model, [*MODELS, *PRESETS])}")
+    _refuse_foreign(settings, family)
+    style = Style(family, **{field.name: getattr(settings, field.name) for field in fields(Style)[1:]})
+    inputs, pyramid = pyramid_inputs(settings.input, settings.sizes, settings.normalisation)
+    features = MODELS[family](pyramid, style, **{key: getattr(settings, key) for key in _keys(family)})
+    answer = answered(
+        features,
+        style,
+        dense=settings.dense,
+        dropout=settings.dropout,
+        loss=settings.loss,
+        uncertainty=settings.uncertainty,
+    )
+    return keras.Model(inputs, answer, name=settings.model.replace("-", "_"))
+
+
+def _keys(family: str) -> list[str]:
+    parameters = inspect.signature(MODELS[family]).parameters.values()
+    return [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+def _refuse_foreign(settings: TrainSettings, family: str) -> None:
+    """Refuse a setting that this family does not read: it would be believed to have an effect."""
+    own = _keys(family)
+    for other in MODELS:
+        for key in _keys(other):
+            if key not in own and getattr(settings, key) != TrainSettings.model_fields[key].default:
+                raise SettingsError(
+                    f"{key.replace('_', '-')} is a setting of {other} and says nothing to {family}; leave it out"
+                )

@@ -1,16 +1,19 @@
-"""Turn, mirror, scale, shift and light pictures, and move their labels along.
+"""Turn, mirror, scale, shift, light, blur and roughen pictures, and move their labels along.
 
 The label is the direction of the normal in the picture, so it moves exactly: a turn of the picture
-about its centre, where the view frame's z axis passes, turns (n_x, n_y), and a mirror flips n_x. Scale
-and light change nothing. Only a shift is not exact: it turns the view by what it moves the ray.
+about its centre, where the view frame's z axis passes, turns (n_x, n_y), and a mirror flips n_x. Scale,
+light, blur and noise change nothing. Only a shift is not exact: it turns the view by what it moves the ray.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from labelkit.imaging.pyramid import color_pyramid
 from labelkit.records import ColorImage, FloatArray
 
 # A quarter turn each way and the mirror make eight people's light and habits into many (docs/decisions/network.md).
@@ -24,31 +27,46 @@ _GAIN, _TINT, _OFFSET = 0.3, 0.2, 15.0
 
 
 def augmented(
-    rgb128: ColorImage, in_picture: FloatArray, rng: np.random.Generator
-) -> tuple[tuple[ColorImage, ...], FloatArray]:
+    pictures: Mapping[str, NDArray[Any]],
+    in_picture: FloatArray,
+    rng: np.random.Generator,
+    *,
+    noise: float = 0.0,
+    blur: float = 0.0,
+) -> tuple[dict[str, NDArray[Any]], FloatArray]:
     """Draw a changed copy of each sample.
 
+    Colour and depth move together; light, blur and noise are colour's alone.
+
     Args:
-        rgb128: (n, 128, 128, 3), the largest pictures.
+        pictures: "rgb" (n, S, S, 3) uint8, "depth" (n, S, S) uint16 millimetres, or both.
         in_picture: (n, 2) n_x and n_y, view frame.
+        noise: largest standard deviation of the noise of a picture, grey levels.
+        blur: largest standard deviation of a Gaussian blur, as pixels of a picture of 128.
     Returns:
-        The pyramids of the changed pictures, largest first, and their n_x and n_y.
+        The changed pictures, and their n_x and n_y.
     """
-    n = len(rgb128)
+    first = next(iter(pictures.values()))
+    n, side = len(first), int(first.shape[1])
     turns = rng.uniform(-_LARGEST_TURN_RAD, _LARGEST_TURN_RAD, n)
     mirrors = np.where(rng.random(n) < _MIRRORED_SHARE, -1.0, 1.0)
     scales = np.exp(rng.uniform(-_SCALE, _SCALE, n))
-    shifts_px = rgb128.shape[1] * rng.uniform(-_SHIFT, _SHIFT, (n, 2))
+    shifts_px = side * rng.uniform(-_SHIFT, _SHIFT, (n, 2))
     gains = np.exp(rng.uniform(-_GAIN, _GAIN, (n, 1)) + rng.uniform(-_TINT, _TINT, (n, 3)))
     offsets = rng.uniform(-_OFFSET, _OFFSET, (n, 1))
-    pyramids, moved = [], np.empty_like(in_picture)
+    blurs_px = blur * side / 128.0 * rng.random(n)
+    noises = noise * rng.random(n)
+    changed: dict[str, NDArray[Any]] = {kind: np.empty_like(stack) for kind, stack in pictures.items()}
+    moved = np.empty_like(in_picture)
     for k in range(n):
         move = turn_and_mirror(turns[k], mirrors[k])
-        pyramids.append(
-            color_pyramid(relit(moved_picture(rgb128[k], scales[k] * move, shifts_px[k]), gains[k], offsets[k]))
-        )
+        for kind, stack in pictures.items():
+            changed[kind][k] = moved_picture(stack[k], scales[k] * move, shifts_px[k])
+        if "rgb" in changed:
+            lit = blurred(relit(changed["rgb"][k], gains[k], offsets[k]), float(blurs_px[k]))
+            changed["rgb"][k] = noisy(lit, float(noises[k]), rng)
         moved[k] = move @ in_picture[k]
-    return tuple(np.stack(level) for level in zip(*pyramids, strict=True)), moved
+    return changed, moved
 
 
 def turn_and_mirror(turn_rad: float, mirror: float) -> FloatArray:
@@ -57,13 +75,19 @@ def turn_and_mirror(turn_rad: float, mirror: float) -> FloatArray:
     return np.array([[cos * mirror, -sin], [sin * mirror, cos]])
 
 
-def moved_picture(picture: ColorImage, move: FloatArray, shift_px: FloatArray) -> ColorImage:
-    """Move a square picture (S, S, 3) about its centre by a (2, 2) matrix, then shift it; the border is repeated."""
+def moved_picture(picture: NDArray[Any], move: FloatArray, shift_px: FloatArray) -> NDArray[Any]:
+    """Move a square picture about its centre by a (2, 2) matrix, then shift it; the border is repeated.
+
+    Args:
+        picture: (S, S, 3) uint8, interpolated; or (S, S) uint16 depth, which is not: a mean of near and far, or of
+            seen and unseen, is no depth.
+    """
     centre = np.full(2, (picture.shape[0] - 1) / 2.0)
     matrix = np.column_stack([move, centre - move @ centre + shift_px])
+    flags = cv2.INTER_LINEAR if picture.ndim == 3 else cv2.INTER_NEAREST
     return np.asarray(
-        cv2.warpAffine(picture, matrix, picture.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
-        dtype=np.uint8,
+        cv2.warpAffine(picture, matrix, picture.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE),
+        dtype=picture.dtype,
     )
 
 
@@ -71,3 +95,16 @@ def relit(picture: ColorImage, gain: FloatArray, offset: FloatArray) -> ColorIma
     """Multiply the colours (S, S, 3) by `gain` (3,) and add `offset` grey levels."""
     table = np.clip(np.arange(256)[:, None] * gain + offset, 0.0, 255.0).round().astype(np.uint8)
     return np.asarray(cv2.LUT(picture, table[None]), dtype=np.uint8)
+
+
+def blurred(picture: ColorImage, sd_px: float) -> ColorImage:
+    """Blur a picture (S, S, 3) by a Gaussian of this standard deviation; none at 0."""
+    return picture if sd_px == 0 else np.asarray(cv2.GaussianBlur(picture, (0, 0), sd_px), dtype=np.uint8)
+
+
+def noisy(picture: ColorImage, sd: float, rng: np.random.Generator) -> ColorImage:
+    """Add independent noise of this standard deviation, grey levels, to every number; none at 0."""
+    if sd == 0:
+        return picture
+    noise = sd * rng.standard_normal(picture.shape, dtype=np.float32)
+    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)

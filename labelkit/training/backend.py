@@ -7,21 +7,34 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from labelkit.errors import MissingExtraError
+from labelkit.records import FloatArray
+
+if TYPE_CHECKING:
+    import keras
+
+Precision = Literal["auto", "float32", "mixed"]
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
-def start_keras(seed: int) -> None:
+def start_keras(seed: int, precision: Precision = "float32") -> str:
     """Import Keras on its backend, silence what TensorFlow says at its start, and seed everything.
 
     On TensorFlow every operation is made deterministic, so that the same seed gives the same weights.
 
     Args:
         seed: of the initial weights and of dropout.
+        precision: "mixed" computes in bfloat16 and keeps weights in float32; "auto" does so where there is a
+            GPU that can.
+    Returns:
+        "float32" or "mixed".
     Raises:
         MissingExtraError: the backend that KERAS_BACKEND asks for is not installed.
     """
@@ -33,6 +46,81 @@ def start_keras(seed: int) -> None:
     keras.utils.set_random_seed(seed % 2**32)
     if keras.config.backend() == "tensorflow":
         tf.config.experimental.enable_op_determinism()
+    mixed = precision == "mixed" or (precision == "auto" and _has_bfloat16_gpu(keras.config.backend()))
+    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
+    return "mixed" if mixed else "float32"
+
+
+def _has_bfloat16_gpu(backend: str) -> bool:
+    """Whether there is a GPU that computes in bfloat16: from Ampere on, compute capability 8."""
+    if backend == "tensorflow":
+        tf = _imported("tensorflow")
+        details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+        return any(each.get("compute_capability", (0, 0))[0] >= 8 for each in details)
+    if backend == "torch":
+        torch = _imported("torch")
+        return bool(torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8)
+    if backend == "jax":
+        devices = _imported("jax").devices()
+        return any(float(getattr(each, "compute_capability", 0)) >= 8 for each in devices if each.platform == "gpu")
+    return False
+
+
+def versions() -> dict[str, str]:
+    """Say which Keras and which backend are at work."""
+    keras = _imported("keras")
+    backend = str(keras.config.backend())
+    return {"keras": keras.__version__, "backend": backend, backend: _imported(backend).__version__}
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a step did not fit into memory.
+
+    TensorFlow raises ResourceExhaustedError, torch OutOfMemoryError on a GPU and a RuntimeError of its allocator
+    on a CPU, JAX an error of XLA's whose text begins with RESOURCE_EXHAUSTED.
+    """
+    names = {kind.__name__ for kind in type(error).__mro__}
+    said = str(error)
+    return bool(
+        names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}
+        or "RESOURCE_EXHAUSTED" in said
+        or "can't allocate memory" in said
+    )
+
+
+def compiled(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatArray]:
+    """Compile a network for many single calls, pictures in and predictions out, as its backend does that best.
+
+    torch runs as it is: its compiler wants a C++ compiler on the machine, and minutes.
+    """
+    import keras
+
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        tf = _imported("tensorflow")
+        call = tf.function(lambda pictures: model(pictures, training=False))  # XLA is three times slower on a CPU
+    elif backend == "jax":
+        jax = _imported("jax")
+        weights = [variable.value for variable in model.trainable_variables]
+        state = [variable.value for variable in model.non_trainable_variables]
+        call = jax.jit(lambda pictures: model.stateless_call(weights, state, pictures, training=False)[0])
+    else:
+        torch = _imported("torch")
+        call = torch.no_grad()(lambda pictures: model(pictures, training=False))
+    return lambda pictures: np.asarray(keras.ops.convert_to_numpy(call(pictures)))
+
+
+def event_tools() -> SimpleNamespace:
+    """Give what a TensorBoard event file is written with: TensorFlow's own messages and its record writer."""
+    with _quiet_start():
+        tf = _imported("tensorflow")
+    summary, event = (_imported(f"tensorflow.core.{name}_pb2") for name in ("framework.summary", "util.event"))
+    return SimpleNamespace(
+        Event=event.Event,
+        Summary=summary.Summary,
+        HistogramProto=summary.HistogramProto,
+        RecordWriter=tf.io.TFRecordWriter,
+    )
 
 
 def _imported(name: str) -> Any:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from labelkit.labelling.splits import Split
-from labelkit.runs import BEST, Weights, read_settings, read_split, read_weights
+from labelkit.dataset.dataset import Dataset, open_dataset
+from labelkit.errors import RunError
+from labelkit.labelling.splits import FrameSplit, Split
+from labelkit.runs import BEST, Weights, read_dataset, read_settings, read_split, read_weights
 from labelkit.settings import TrainSettings
 from labelkit.training.backend import start_keras
+from labelkit.training.predict import Predictions, predict
+from labelkit.training.samples import Samples
 
 if TYPE_CHECKING:
     import keras
@@ -23,8 +28,12 @@ class TrainedRun:
 
     path: Path
     settings: TrainSettings
-    split: Split
+    split: Split | FrameSplit
     model: keras.Model
+
+    def predict(self, samples: Samples) -> Predictions:
+        """Predict samples, in their order."""
+        return predict(self.model, self.settings, samples)
 
 
 def load_run(path: Path | str, weights: str = BEST) -> TrainedRun:
@@ -45,9 +54,28 @@ def load_run(path: Path | str, weights: str = BEST) -> TrainedRun:
     return TrainedRun(run, settings, split, model)
 
 
+def dataset_of(run: Path | str, dataset: Path | str | None = None) -> Dataset:
+    """Open the dataset that a run was trained on.
+
+    Args:
+        dataset: where it is now; where the run remembers it, if None.
+    Raises:
+        RunError: no run, or that is another dataset.
+        DatasetError: no dataset is there.
+    """
+    digest, remembered = read_dataset(Path(run))
+    data = open_dataset(remembered if dataset is None else dataset)
+    if data.manifest.digest() != digest:
+        raise RunError(
+            f"{run}: was trained on the dataset with manifest {digest[:12]}, {data.path} has "
+            f"{data.manifest.digest()[:12]}; name the dataset it was trained on, or train a new run on this one"
+        )
+    return data
+
+
 def weights_of(model: keras.Model) -> Weights:
     """Copy a network's weights out of it, by name."""
-    return {_name(variable): np.asarray(variable) for variable in model.weights}
+    return {name_of(variable): copied(variable) for variable in model.weights}
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
@@ -56,10 +84,18 @@ def load_weights(model: keras.Model, path: Path) -> None:
     Raises:
         RunError: the file is missing, damaged, or of another network.
     """
-    weights = read_weights(path, {_name(variable): tuple(variable.shape) for variable in model.weights})
+    weights = read_weights(path, {name_of(variable): tuple(variable.shape) for variable in model.weights})
     for variable in model.weights:
-        variable.assign(weights[_name(variable)])
+        variable.assign(weights[name_of(variable)])
 
 
-def _name(variable: keras.Variable) -> str:
+def copied(variable: keras.Variable) -> NDArray[Any]:
+    """Copy the numbers of a variable out of whichever backend holds them."""
+    import keras
+
+    return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def name_of(variable: keras.Variable) -> str:
+    """Name a network's weight in files."""
     return str(variable.path).replace("/", ".")  # a slash would make groups in HDF5

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from labelkit.training.trainer import Epoch
+from labelkit.training.epochs import Epoch
 
 HEADER = """\
                   validation, degrees

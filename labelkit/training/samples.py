@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from labelkit.dataset.dataset import Dataset
 from labelkit.dataset.table import TABLE_NAME
 from labelkit.errors import DatasetError
-from labelkit.geometry.orientation import centred_deg
-from labelkit.labelling.splits import Split
-from labelkit.records import FloatArray
+from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
+from labelkit.labelling.splits import FrameSplit, Split
+from labelkit.records import BoolArray, FloatArray
 from labelkit.training.batches import Indices, Source
 
 _FIELDS = ("view_azimuth", "view_elevation")
@@ -42,16 +43,24 @@ class Samples:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def of(self, participants: Iterable[str]) -> Samples:
-        """Keep the samples of these participants."""
-        here = np.isin(self.participants, list(participants))
+    @cached_property
+    def normals(self) -> FloatArray:
+        """(n, 3) unit normals, view frame, facing the camera."""
+        return normal_from_angles_deg(centred_deg(self.centred_deg))  # centring undoes itself
+
+    def at(self, chosen: BoolArray | Indices) -> Samples:
+        """Keep the samples of a mask (n,), or of these positions, in their order."""
         return replace(
             self,
-            indices=self.indices[here],
-            centred_deg=self.centred_deg[here],
-            participants=self.participants[here],
-            rows=self.rows[here],
+            indices=self.indices[chosen],
+            centred_deg=self.centred_deg[chosen],
+            participants=self.participants[chosen],
+            rows=self.rows[chosen],
         )
+
+    def of(self, participants: Iterable[str]) -> Samples:
+        """Keep the samples of these participants."""
+        return self.at(np.isin(self.participants, list(participants)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +93,6 @@ def read_samples(dataset: Dataset) -> Samples:
     return Samples(dataset, np.arange(len(dataset)), centred_deg(angles_deg), dataset.participants, rows)
 
 
-def take_sides(samples: Samples, split: Split) -> Sides:
+def take_sides(samples: Samples, split: Split | FrameSplit) -> Sides:
     """Deal the samples out to the sides of a split."""
-    return Sides(samples.of(split.train), samples.of(split.validation), samples.of(split.test))
+    return Sides(*(samples.at(mask) for mask in split.dealt(samples.participants)))

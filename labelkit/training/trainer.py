@@ -1,49 +1,47 @@
-"""The training loop: steps, validation after each epoch, checkpoints, early stopping."""
+"""The training loop: steps, validation after each epoch, early stopping, checkpoints, and going on from one."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from labelkit.errors import TrainingError
 from labelkit.evaluation.measures import measure
-from labelkit.records import FloatArray
-from labelkit.runs import BEST, HISTORY, LAST, RUNNING, write_rows, write_state, write_weights
+from labelkit.runs import (
+    BEST,
+    CHECKPOINT,
+    LAST,
+    RUNNING,
+    Arrays,
+    Weights,
+    read_arrays,
+    write_arrays,
+    write_state,
+    write_weights,
+)
 from labelkit.settings import TrainSettings
-from labelkit.training.batches import Batches, gather_pictures, prefetched
+from labelkit.training.backend import is_out_of_memory
+from labelkit.training.batches import Batches, prefetched
+from labelkit.training.diagnostics import Diagnostics
+from labelkit.training.epochs import Epoch, best_of, read_history, write_history
 from labelkit.training.load import weights_of
+from labelkit.training.predict import predict
 from labelkit.training.samples import Samples, Sides
+from labelkit.training.statistics import learn_statistics
+from labelkit.training.step import Stepper
 
-# Predicting keeps every activation of a batch: 64 samples take about 70 MB in the widest layer.
-_PREDICT_BATCH = 64
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one pass over the training samples did.
-
-    Attributes:
-        epoch: counted from 1.
-        loss: mean over the epoch's training samples, in the loss's own unit (radians for MAE).
-        mae_azimuth_deg, mae_elevation_deg, cmae_deg: on validation, after the epoch.
-        learning_rate: at the epoch's end.
-        seconds: of the steps, without the validation.
-    """
-
-    epoch: int
-    loss: float
-    mae_azimuth_deg: float
-    mae_elevation_deg: float
-    cmae_deg: float
-    learning_rate: float
-    seconds: float
-    samples_per_s: float
+_BEST = "best."  # marks the best weights among the arrays of a checkpoint
 
 
 def fit_run(
@@ -55,80 +53,216 @@ def fit_run(
     on_step: Callable[[], None],
     on_epoch: Callable[[Epoch, Epoch], None],
 ) -> list[Epoch]:
-    """Train a network, keeping its weights after the best epoch and after the last in the run folder.
+    """Train a network, or go on from the run folder's checkpoint.
 
-    Stops after `settings.epochs`, or when the validation CMAE has not fallen for `settings.patience`.
+    Stops after `settings.epochs`, or when the validation CMAE has not fallen for `settings.patience`. When
+    a step does not fit into memory, training goes on from the last checkpoint with each batch in twice
+    as many parts.
 
     Args:
+        run: weights after the best epoch and the last, history, diagnostics and checkpoints are kept here.
         on_step: called after each step.
         on_epoch: called with each epoch, and the best so far, once its weights are on the disk.
     Returns:
         All epochs; the best is the first of those with the smallest cmae_deg.
     Raises:
-        TrainingError: the loss is no number any more.
+        TrainingError: the loss is no number any more, or not even one sample fits into memory.
+        RunError: the checkpoint is damaged or of another network.
         OutputError: a checkpoint cannot be written; the one before stays.
     """
-    history: list[Epoch] = []
-    for epoch in epochs_of(model, sides, settings, on_step):
-        history.append(epoch)
-        best = best_of(history)
-        if best is epoch:
-            write_weights(run / BEST, weights_of(model))
-        write_weights(run / LAST, weights_of(model))
-        write_rows(run / HISTORY, [asdict(each) for each in history])
-        write_state(run, RUNNING, epochs=epoch.epoch, best_epoch=best.epoch)
-        on_epoch(epoch, best)
-        if epoch.epoch - best.epoch >= settings.patience:
-            break
-    return history
+    if not (run / CHECKPOINT).is_file():
+        if settings.normalisation == "dataset":
+            learn_statistics(model, sides.train, settings)
+        Training(run, Stepper(model, settings), Progress(), settings, []).save()
+    parts = 1
+    while True:
+        training = restored(run, model, settings, parts)
+        try:
+            return training.fit(sides, on_step, on_epoch)
+        except _MemoryFullError:
+            parts = 2 * training.progress.parts
+            if training.progress.parts >= settings.batch_size:
+                raise TrainingError(
+                    f"{run}: not even one sample a step fits into memory; choose a smaller network "
+                    "(fewer --filters, --dense or --resolutions, or --join average)"
+                ) from None
+            log.warning(
+                "a step did not fit into memory; from the last checkpoint on, each batch of %d goes in %d parts",
+                settings.batch_size,
+                parts,
+            )
 
 
-def best_of(history: list[Epoch]) -> Epoch:
-    """Find the epoch with the smallest validation CMAE, the first of equals."""
-    return min(history, key=lambda epoch: epoch.cmae_deg)
+@dataclass
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        epoch: the one under way, counted from 1.
+        step: steps of it that are done.
+        parts: in how many each batch is taken.
+        loss: sum over the samples of those steps.
+        learning_rate: of the last step.
+        seconds, waited_s: as an Epoch has them, so far.
+    """
+
+    epoch: int = 1
+    step: int = 0
+    parts: int = 1
+    loss: float = 0.0
+    learning_rate: float = 0.0
+    seconds: float = 0.0
+    waited_s: float = 0.0
+
+    def arrays(self) -> dict[str, Any]:
+        """Write it as arrays without dimensions, int64 or float64."""
+        return {f"progress.{each.name}": np.array(getattr(self, each.name)) for each in fields(self)}
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> Progress:
+        """Read it back."""
+        return cls(**{each.name: arrays[f"progress.{each.name}"].item() for each in fields(cls)})
 
 
-def epochs_of(
-    model: keras.Model, sides: Sides, settings: TrainSettings, on_step: Callable[[], None]
-) -> Iterator[Epoch]:
-    """Train, and yield after each epoch. The arguments are those of `fit_run`."""
-    optimizer = keras.optimizers.Adam(settings.learning_rate)
-    model.compile(optimizer=optimizer, loss="mean_absolute_error")
-    train, targets_rad = sides.train, np.deg2rad(sides.train.centred_deg)
-    for epoch in range(1, settings.epochs + 1):
+def restored(run: Path, model: keras.Model, settings: TrainSettings, least_parts: int = 1) -> Training:
+    """Put a training back to where its run's checkpoint was written.
+
+    Raises:
+        RunError: the checkpoint is damaged or of another network, or the history does not reach it.
+    """
+    stepper = Stepper(model, settings)
+    best = {_BEST + name: values for name, values in weights_of(model).items()}
+    known = {**stepper.state(), **Progress().arrays(), **best}
+    arrays = read_arrays(run / CHECKPOINT, {name: (values.shape, values.dtype.name) for name, values in known.items()})
+    progress = Progress.of(arrays)
+    progress.parts = max(progress.parts, least_parts)
+    if progress.parts > 1:
+        stepper = Stepper(model, settings, progress.parts)
+    stepper.restore(arrays)
+    training = Training(run, stepper, progress, settings, read_history(run, progress.epoch - 1))
+    if training.history:
+        training.best_weights = {name.removeprefix(_BEST): arrays[name] for name in best}
+        write_weights(run / BEST, training.best_weights)
+        write_history(run, training.history)
+    return training
+
+
+class Training:
+    """A training under way in a run folder."""
+
+    def __init__(
+        self, run: Path, stepper: Stepper, progress: Progress, settings: TrainSettings, history: list[Epoch]
+    ) -> None:
+        self.run = run
+        self.stepper = stepper
+        self.progress = progress
+        self.settings = settings
+        self.history = history
+        self.best_weights: Weights = weights_of(stepper.model)
+        self._saved_at = time.monotonic()
+
+    def save(self) -> None:
+        """Write a checkpoint: all that the next steps depend on, and the best weights so far, in one file."""
+        best = {_BEST + name: values for name, values in self.best_weights.items()}
+        write_arrays(self.run / CHECKPOINT, {**self.stepper.state(), **self.progress.arrays(), **best})
+        self._saved_at = time.monotonic()
+
+    def fit(self, sides: Sides, on_step: Callable[[], None], on_epoch: Callable[[Epoch, Epoch], None]) -> list[Epoch]:
+        """Train to the end. As `fit_run`."""
+        diagnostics = None
+        if self.settings.diagnostics:
+            diagnostics = Diagnostics(self.run, self.stepper.model, sides.validation, self.settings, len(self.history))
+        for _ in range(self.progress.step):
+            on_step()  # those of the epoch that were done before
+        while not self._ended():
+            self._finish_steps(sides.train, on_step)
+            epoch, best = self._close_epoch(sides)
+            if diagnostics:
+                diagnostics.take(epoch.epoch)
+            on_epoch(epoch, best)
+        self.save()  # so that whoever is killed from here on trains no more
+        return self.history
+
+    def _ended(self) -> bool:
+        stale = bool(self.history) and self.history[-1].epoch - best_of(self.history).epoch >= self.settings.patience
+        return stale or len(self.history) >= self.settings.epochs
+
+    def _finish_steps(self, train: Samples, on_step: Callable[[], None]) -> None:
+        now, settings = self.progress, self.settings
         batches = Batches(
             train.source,
+            settings.fields,
             train.indices,
-            targets_rad,
+            np.deg2rad(train.centred_deg),
             batch_size=settings.batch_size,
             seed=settings.seed,
-            epoch=epoch,
+            epoch=now.epoch,
+            balanced=settings.sampling == "balanced",
             augment=settings.augment,
+            noise=settings.noise,
+            blur=settings.blur,
         )
-        start, total_loss = time.perf_counter(), 0.0
-        for number, (pictures, angles_rad) in enumerate(prefetched(batches)):
-            done = (epoch - 1 + number / len(batches)) / settings.epochs
-            optimizer.learning_rate = settings.learning_rate * falling(done)
-            loss = float(model.train_on_batch(pictures, angles_rad))
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss became {loss:g} in epoch {epoch}, step {number + 1} of {len(batches)}; "
-                    f"train again with a smaller --learning-rate (it was {settings.learning_rate:g})"
+        with contextlib.closing(prefetched(batches, start=now.step)) as coming:
+            began = time.perf_counter()
+            for pictures, angles_rad in coming:
+                here = time.perf_counter()
+                done = (now.epoch - 1 + now.step / len(batches)) / settings.epochs
+                now.learning_rate = settings.learning_rate * falling(done)
+                try:
+                    loss = self.stepper.step(pictures, angles_rad, now.learning_rate)
+                except Exception as error:
+                    if is_out_of_memory(error):
+                        raise _MemoryFullError from None
+                    raise
+                self._check(
+                    loss, f"the loss became {loss:g} in epoch {now.epoch}, step {now.step + 1} of {len(batches)}"
                 )
-            total_loss += loss * len(angles_rad)
-            on_step()
-        seconds = time.perf_counter() - start
-        errors = measure(sides.validation.centred_deg, predict_deg(model, sides.validation))
-        yield Epoch(
-            epoch=epoch,
-            loss=total_loss / len(train),
+                now.loss += loss * len(angles_rad)
+                now.step += 1
+                now.waited_s += here - began
+                now.seconds += time.perf_counter() - began
+                on_step()
+                if time.monotonic() - self._saved_at >= settings.checkpoint_s:
+                    self.save()
+                began = time.perf_counter()
+
+    def _check(self, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"{what}; train again with a smaller --learning-rate (it was {self.settings.learning_rate:g})"
+            )
+
+    def _close_epoch(self, sides: Sides) -> tuple[Epoch, Epoch]:
+        """Validate, and put the epoch and its weights on the disk; return it and the best so far."""
+        now, model, n = self.progress, self.stepper.model, len(sides.train)
+        predicted_deg = predict(model, self.settings, sides.validation).centred_deg
+        errors = measure(sides.validation.centred_deg, predicted_deg)
+        self._check(errors.cmae_deg, f"the network answers {errors.cmae_deg:g} after epoch {now.epoch}")
+        epoch = Epoch(
+            epoch=now.epoch,
+            loss=now.loss / n,
             mae_azimuth_deg=errors.mae_azimuth_deg,
             mae_elevation_deg=errors.mae_elevation_deg,
             cmae_deg=errors.cmae_deg,
-            learning_rate=float(optimizer.learning_rate),
-            seconds=seconds,
-            samples_per_s=len(train) / seconds,
+            learning_rate=now.learning_rate,
+            seconds=now.seconds,
+            samples_per_s=n / now.seconds,
+            waited_s=now.waited_s,
         )
+        self.history.append(epoch)
+        best, weights = best_of(self.history), weights_of(model)
+        if best is epoch:
+            self.best_weights = weights
+            write_weights(self.run / BEST, weights)
+        write_weights(self.run / LAST, weights)
+        write_history(self.run, self.history)
+        write_state(self.run, RUNNING, epochs=epoch.epoch, best_epoch=best.epoch)
+        self.progress = Progress(epoch=epoch.epoch + 1, parts=now.parts, learning_rate=now.learning_rate)
+        return epoch, best
+
+
+class _MemoryFullError(Exception):
+    """A step did not fit into memory."""
 
 
 def falling(done: float) -> float:
@@ -137,10 +271,3 @@ def falling(done: float) -> float:
     Source: Loshchilov & Hutter 2017, SGDR, without restarts.
     """
     return 0.5 * (1.0 + math.cos(math.pi * done))
-
-
-def predict_deg(model: keras.Model, samples: Samples) -> FloatArray:
-    """Predict samples in their order: (n, 2) centred azimuth and elevation, degrees, view frame."""
-    starts = range(0, len(samples), _PREDICT_BATCH)
-    batches = (gather_pictures(samples.source, samples.indices[k : k + _PREDICT_BATCH]) for k in starts)
-    return np.rad2deg(np.concatenate([model.predict_on_batch(batch) for batch in batches]).astype(np.float64))

@@ -79,6 +79,7 @@ def demo(
         overwrite=True,
         quiet=quiet,
     )
+    assert isinstance(trained, TrainResult)
     return DemoResult(
         out=str(out),
         simulated=simulated,

@@ -5,19 +5,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labelkit import __version__
-from labelkit.errors import LabelkitError
-from labelkit.settings import TrainSettings
+from labelkit.errors import LabelkitError, OutputError, RunError
+from labelkit.files import THEN_AGAIN
+from labelkit.settings import EvaluateSettings, TrainSettings
 
 if TYPE_CHECKING:
     import keras
 
-    from labelkit.training.samples import Sides
+    from labelkit.dataset.dataset import Dataset
+    from labelkit.labelling.splits import FrameSplit, Split
+    from labelkit.report.run import RunResult
+    from labelkit.training.epochs import Epoch
+    from labelkit.training.samples import Samples, Sides
+    from labelkit.workflows.leave_one_out import LeaveOneOutResult
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +36,7 @@ class TrainResult:
         constant_cmae_deg: the CMAE of always saying the median of the training angles.
         cmae_ratio: cmae_deg / constant_cmae_deg; 1 has learned nothing. None where the constant is never wrong.
         samples_per_s: of the training steps.
+        leaks: whether single frames were split, so that the errors measure memory too.
     """
 
     run: str
@@ -48,63 +55,180 @@ class TrainResult:
     normal_median_deg: float
     seconds: float
     samples_per_s: float
+    leaks: bool
 
 
 def train(
-    dataset: Path | str = "dataset",
+    dataset: Path | str | None = None,
     settings: TrainSettings | None = None,
     *,
     out: Path | str | None = None,
     overwrite: bool = False,
+    resume: Path | str | None = None,
     quiet: bool = False,
-) -> TrainResult:
+) -> TrainResult | LeaveOneOutResult:
     """Train a network on a dataset, and test it once on participants it has never met.
 
     Args:
-        dataset: a finished dataset.
+        dataset: a finished dataset; where None, dataset/, or the one that `resume` was trained on.
         settings: what to train and how; the defaults where None.
         out: the run folder; runs/<model>, or the next free number, where None.
         overwrite: replace the run that is in `out`.
+        resume: go on with this interrupted run; `settings`, `out` and `overwrite` have no say then.
         quiet: say nothing while training.
     Raises:
-        DatasetError: missing, unfinished, changed, empty, or a label that is no orientation.
+        DatasetError: missing, unfinished, changed, empty, without a field that is needed, or a label that is no
+            orientation.
         SplitError: too few participants.
         SettingsError: an unknown model, or a network that cannot be built.
-        OutputExistsError: `out` is there already.
-        TrainingError: the loss is no number any more.
+        OutputExistsError: `out` is there already, or another training is at work in it.
+        RunError: what is to be resumed is no run, is finished, of another dataset or version, or damaged.
+        TrainingError: the loss is no number any more, or a single sample does not fit into memory.
         OutputError: no space or permission.
         KeyboardInterrupt: says where the epochs done so far are.
     """
-    from labelkit.dataset.dataset import open_dataset
-    from labelkit.labelling.splits import split_participants
-    from labelkit.runs import claim_run, write_plan
-    from labelkit.training.backend import start_keras
-    from labelkit.training.samples import read_samples, take_sides
+    from labelkit.runs import FOLDS, claim_run
+    from labelkit.workflows.leave_one_out import leave_one_out, resume_folds
 
+    if resume is not None:
+        run = Path(resume)
+        return resume_folds(run, dataset, quiet) if (run / FOLDS).is_file() else resume_run(run, dataset, quiet)
     settings = settings or TrainSettings()
+    data, samples = checked("dataset" if dataset is None else dataset, settings)
+    out = None if out is None else Path(out)
+    if settings.split == "leave-one-out":
+        return leave_one_out(data, samples, settings, out, overwrite, quiet)
+    split, network = divided(samples, settings), built(settings)
+    run = claim_run(settings.model, out, overwrite=overwrite)
+    return train_planned(run, network, data, samples, split, settings, quiet)
+
+
+def checked(dataset: Path | str, settings: TrainSettings) -> tuple[Dataset, Samples]:
+    """Open a dataset, and check its files and labels before anything is made of them."""
+    from labelkit.dataset.dataset import open_dataset
+    from labelkit.training.samples import read_samples
+
     started = time.perf_counter()
     data = open_dataset(dataset)
     data.check_hashes()
     log.info("%s: all hashes match its manifest (%.1f s)", dataset, time.perf_counter() - started)
     samples = read_samples(data)
-    split = split_participants(
-        samples.participants, seed=settings.seed, validation=settings.validation, test=settings.test
+    data.check_fields(settings.fields)
+    return data, samples
+
+
+def divided(samples: Samples, settings: TrainSettings) -> Split | FrameSplit:
+    """Split as the settings say."""
+    from labelkit.labelling.splits import FrameSplit, split_participants
+
+    if settings.split == "frames":
+        split = FrameSplit(settings.seed, settings.validation, settings.test)
+        split.dealt(samples.participants)  # for its check alone
+        return split
+    return split_participants(
+        samples.participants,
+        seed=settings.seed,
+        validation=settings.validation,
+        test=settings.test,
+        hold_out=settings.hold_out,
     )
-    start_keras(settings.seed)
+
+
+class Network(NamedTuple):
+    """A network with fresh weights, and the precision it computes in."""
+
+    model: keras.Model
+    precision: str
+
+
+def built(settings: TrainSettings) -> Network:
+    """Start Keras and build the network that the settings describe."""
+    from labelkit.training.backend import start_keras
+
+    precision = start_keras(settings.seed, settings.precision)
     from labelkit.models import build_model  # behind start_keras, which quiets the import
 
-    model = build_model(settings)
-    run = claim_run(settings.model, None if out is None else Path(out), overwrite=overwrite)
-    write_plan(run, settings, split, data.path, data.manifest.digest())
-    with _state_kept(run):
-        report = _train_and_test(run, model, take_sides(samples, split), settings, data.manifest.digest(), quiet)
+    return Network(build_model(settings), precision)
+
+
+def train_planned(
+    run: Path,
+    network: Network,
+    data: Dataset,
+    samples: Samples,
+    split: Split | FrameSplit,
+    settings: TrainSettings,
+    quiet: bool,
+) -> TrainResult:
+    """Write the plan of a new run into its claimed folder, and train."""
+    from labelkit.runs import only_one_at, write_plan
+    from labelkit.training.samples import take_sides
+
+    with only_one_at(run):
+        write_plan(run, settings, split, data.path, data.manifest.digest(), _made_with(network.precision))
+        _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
+    return result_of(run)
+
+
+def _made_with(precision: str) -> dict[str, str]:
+    from labelkit.training.backend import versions
+
+    return {"labelkit": __version__, **versions(), "precision": precision}
+
+
+def resume_run(run: Path, dataset: Path | str | None, quiet: bool) -> TrainResult:
+    """Go on with an interrupted run. As `train`."""
+    from labelkit.runs import FINISHED, SETTINGS, only_one_at, read_settings, read_split, read_state
+    from labelkit.training.load import dataset_of
+    from labelkit.training.samples import take_sides
+
+    settings, split = read_settings(run), read_split(run)
+    if read_state(run)["status"] == FINISHED:
+        raise RunError(
+            f"{run}: is finished, there is nothing to resume; for a new run with its settings: "
+            f"labelkit train --config {run / SETTINGS}"
+        )
+    with only_one_at(run):
+        _, samples = checked(dataset_of(run, dataset).path, settings)
+        network = built(settings)
+        _compare(run, _made_with(network.precision))
+        _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
+    return result_of(run)
+
+
+def _compare(run: Path, now: Mapping[str, str]) -> None:
+    """Refuse to go on upon another backend; say where other versions may lead to other weights."""
+    from labelkit.runs import read_made_with
+
+    before = read_made_with(run)
+    if before.get("backend") != now["backend"]:
+        raise RunError(
+            f"{run}: was begun on the backend {before.get('backend')}, this is {now['backend']}; "
+            f"resume it with KERAS_BACKEND={before.get('backend')} in the environment"
+        )
+    for name, version in now.items():
+        if before.get(name) != version:
+            log.warning(
+                "%s was begun with %s %s, this is %s: its weights may come out otherwise than without the break",
+                *(run, name, before.get(name), version),
+            )
+
+
+def result_of(run: Path) -> TrainResult:
+    """Read what a finished run came to."""
+    from labelkit.runs import REPORT, read_json
+
+    report = read_json(run, REPORT)
     test = report["test"]
     return TrainResult(
         run=str(run),
         train_samples=report["train"]["samples"],
         test_samples=test["samples"],
-        test_participants=split.test,
-        **{key: report[key] for key in ("model", "parameters", "epochs", "best_epoch", "seconds", "samples_per_s")},
+        test_participants=tuple(test["participants"]),
+        **{
+            key: report[key]
+            for key in ("model", "parameters", "epochs", "best_epoch", "seconds", "samples_per_s", "leaks")
+        },
         **{key: test[key] for key in ("cmae_deg", "constant_cmae_deg", "cmae_ratio", "normal_median_deg")},
         **{key: test[key] for key in ("mae_azimuth_deg", "mae_elevation_deg")},
     )
@@ -125,27 +249,43 @@ def _state_kept(run: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         epochs = ended(INTERRUPTED)
         kept = f"{run} holds the weights of {epochs} finished epochs" if epochs else f"no epoch was finished in {run}"
-        raise KeyboardInterrupt(f"interrupted; {kept}") from None
+        raise KeyboardInterrupt(f"interrupted; {kept}; go on with: labelkit train --resume {run}") from None
+    except OutputError as error:
+        with contextlib.suppress(OSError):  # the disk is what failed
+            ended(INTERRUPTED)
+        raise OutputError(
+            f"{str(error).removesuffix(THEN_AGAIN)}, then go on with: labelkit train --resume {run}"
+        ) from None
     except LabelkitError as error:
         with contextlib.suppress(OSError):  # the disk may be what failed
             ended(FAILED, error=str(error))
         raise
 
 
+def _train_and_report(
+    run: Path, model: keras.Model, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
+) -> None:
+    from labelkit.workflows.evaluate import keep_page
+
+    with _state_kept(run):
+        result, history = _train_and_test(run, model, sides, split, settings, quiet)
+    if settings.report:  # behind the state: whatever becomes of the page, the run is whole
+        keep_page(result, run, history)
+
+
 def _train_and_test(
-    run: Path, model: keras.Model, sides: Sides, settings: TrainSettings, dataset_digest: str, quiet: bool
-) -> dict[str, Any]:
-    import keras
+    run: Path, model: keras.Model, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
+) -> tuple[RunResult, list[Epoch]]:
     import numpy as np
 
     from labelkit.evaluation.measures import constant_deg, measure
-    from labelkit.runs import BEST, FINISHED, PREDICTIONS, REPORT, write_json, write_rows, write_state
-    from labelkit.training.load import load_weights
+    from labelkit.runs import BEST, CHECKPOINT, FINISHED, write_state
+    from labelkit.training.epochs import best_of
+    from labelkit.training.load import TrainedRun, load_weights
     from labelkit.training.progress import shown
-    from labelkit.training.report import prediction_rows, side_report
-    from labelkit.training.trainer import best_of, fit_run, predict_deg
+    from labelkit.training.trainer import fit_run
+    from labelkit.workflows.evaluate import assess, keep_report
 
-    started = time.perf_counter()
     constant = constant_deg(sides.train.centred_deg)
     constant_cmae = measure(
         sides.validation.centred_deg, np.broadcast_to(constant, sides.validation.centred_deg.shape)
@@ -153,31 +293,9 @@ def _train_and_test(
     steps = -(-len(sides.train) // settings.batch_size)
     with shown(settings.epochs, steps, constant_cmae, quiet=quiet) as (on_step, on_epoch):
         history = fit_run(run, model, sides, settings, on_step=on_step, on_epoch=on_epoch)
-    best = best_of(history)
     load_weights(model, run / BEST)
-    measured: dict[str, Any] = {}
-    rows: list[dict[str, Any]] = []
-    for name, side in (("validation", sides.validation), ("test", sides.test)):
-        predicted = predict_deg(model, side)
-        measured[name] = side_report(side, predicted, constant)
-        rows += prediction_rows(name, side, predicted)
-    report = {
-        "model": settings.model,
-        "parameters": model.count_params(),
-        "labelkit": __version__,
-        "keras": keras.__version__,
-        "backend": keras.config.backend(),
-        "dataset_sha256": dataset_digest,
-        "epochs": len(history),
-        "best_epoch": best.epoch,
-        "seconds": time.perf_counter() - started,
-        "samples_per_s": sum(epoch.samples_per_s * epoch.seconds for epoch in history)
-        / sum(epoch.seconds for epoch in history),
-        "constant_deg": {"azimuth": float(constant[0]), "elevation": float(constant[1])},
-        "train": {"samples": len(sides.train)},
-        **measured,
-    }
-    write_rows(run / PREDICTIONS, rows)
-    write_json(run / REPORT, report)
-    write_state(run, FINISHED, epochs=len(history), best_epoch=best.epoch)
-    return report
+    result = assess(TrainedRun(run, settings, split, model), sides, history, EvaluateSettings())
+    keep_report(result, run)
+    write_state(run, FINISHED, epochs=len(history), best_epoch=best_of(history).epoch)
+    (run / CHECKPOINT).unlink(missing_ok=True)
+    return result, history

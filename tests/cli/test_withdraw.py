@@ -44,7 +44,7 @@ def folder(made, tmp_path):
 def runs(tmp_path):
     """Two runs below one folder: the first trained on p07, the second never met them."""
     first = claim_run("vanilla", tmp_path / "runs" / "deep" / "first")
-    write_plan(first, TrainSettings(), Split(("anna", "p070"), ("zoe",), ("p07",)), tmp_path / "set", "abc")
+    write_plan(first, TrainSettings(), Split(("anna", "p070"), ("zoe",), ("p07",)), tmp_path / "set", "abc", {})
     write_state(first, "failed", epochs=3, error="participant 'p07' is on two sides")
     people = [("test", "p07"), ("validation", "zoe"), ("test", "p07"), ("test", "p070")]
     write_rows(first / "predictions.csv", [{"side": side, "participant": name, "row": 1} for side, name in people])
@@ -56,7 +56,7 @@ def runs(tmp_path):
     (first / "worst.csv").write_text("participant,row\np07,3\n")
     (first / "notes.txt").write_text("p070 went well")
     second = claim_run("vanilla", tmp_path / "runs" / "second")
-    write_plan(second, TrainSettings(), Split(("anna",), ("zoe",), ("p070",)), tmp_path / "set", "abc")
+    write_plan(second, TrainSettings(), Split(("anna",), ("zoe",), ("p070",)), tmp_path / "set", "abc", {})
     (second / "gallery.png").write_bytes(b"others")
     return tmp_path / "runs"
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hashlib
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labelkit.errors import SplitError
-from labelkit.labelling.splits import Split, split_participants
+from labelkit.labelling.splits import FrameSplit, Split, split_participants
 
 people = st.sets(st.text(min_size=1, max_size=6), min_size=3, max_size=30)
 seeds = st.integers(0, 1000)
@@ -65,6 +68,49 @@ def test_too_few_participants_says_how_many_are_needed_and_there(names):
 def test_shares_that_leave_nobody_to_train_on_are_an_error():
     with pytest.raises(SplitError, match="leave nobody to train on; lower --validation or --test"):
         sides_of(["a", "b", "c", "d"], 0, validation=0.5, test=0.5)
+
+
+@given(people, seeds)
+def test_who_is_held_out_is_tested_on_alone_and_the_others_keep_their_order(names, seed):
+    held = sorted(names)[0]
+    _, split = sides_of(names, seed, hold_out=held)
+    assert split.test == (held,)
+    assert {*split.train, *split.validation} == names - {held}
+    ranks = sorted(names - {held}, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
+    assert set(split.validation) == set(ranks[len(ranks) - len(split.validation) :])
+
+
+def test_holding_out_nobody_known_names_the_nearest():
+    with pytest.raises(SplitError, match="no participant 'p3' to hold out; did you mean 'p03'"):
+        sides_of(["p01", "p02", "p03"], 0, hold_out="p3")
+
+
+def dealt(n, seed=0, validation=0.15, test=0.15):
+    return FrameSplit(seed, validation, test).dealt(np.array(["p"] * n))
+
+
+@given(st.integers(3, 200), seeds)
+def test_every_frame_stands_on_exactly_one_side_and_the_frames_say_that_they_leak(n, seed):
+    masks = dealt(n, seed)
+    assert (np.sum(masks, axis=0) == 1).all()
+    assert all(mask.any() for mask in masks)
+    assert FrameSplit(seed, 0.15, 0.15).leaks
+    assert not Split(("a",), ("b",), ("c",)).leaks
+
+
+def test_frames_are_dealt_by_their_shares_and_by_the_seed():
+    assert [int(mask.sum()) for mask in dealt(200)] == [140, 30, 30]
+    assert dealt(200).test.tolist() == dealt(200).test.tolist() != dealt(200, seed=1).test.tolist()
+
+
+def test_shares_that_leave_no_frame_to_train_on_are_an_error():
+    with pytest.raises(SplitError, match="take 1 and 1 of 2 frames and leave none to train on"):
+        dealt(2)
+
+
+def test_participants_are_dealt_whole():
+    masks = Split(train=("a",), validation=("c",), test=("b",)).dealt(np.array(["a", "b", "a", "c"]))
+    assert [mask.tolist() for mask in masks] == [[1, 0, 1, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
 
 
 def test_a_participant_on_two_sides_is_an_error():

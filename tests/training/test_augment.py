@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelkit.training import augment
-from labelkit.training.augment import augmented, moved_picture, relit, turn_and_mirror
+from labelkit.training.augment import augmented, blurred, moved_picture, noisy, relit, turn_and_mirror
 
 S = 128
 
@@ -55,7 +55,7 @@ def test_a_quarter_turn_takes_right_to_down():
 def test_the_tilt_of_the_hand_stays_as_it_was():
     rng = np.random.default_rng(0)
     before = rng.uniform(-0.5, 0.5, (20, 2))
-    _, after = augmented(np.zeros((20, S, S, 3), np.uint8), before, rng)
+    _, after = augmented({"rgb": np.zeros((20, S, S, 3), np.uint8)}, before, rng)
     assert np.linalg.norm(after, axis=1) == pytest.approx(np.linalg.norm(before, axis=1))
     assert not np.allclose(after, before)
 
@@ -67,11 +67,46 @@ def test_a_batch_s_pictures_move_with_its_labels(monkeypatch):
     directions = rng.normal(size=(12, 2))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     pictures = np.stack([blob_at(*((S - 1) / 2 + 40 * direction)) for direction in directions])
-    pyramid, moved = augmented(pictures, directions, rng)
-    assert [level.shape for level in pyramid] == [(12, s, s, 3) for s in (128, 64, 32)]
-    for level, pixels in zip(pyramid, (40, 20, 10), strict=True):
-        for picture, direction in zip(level, moved, strict=True):
-            assert spot_of(picture) == pytest.approx(pixels * direction, abs=0.5)
+    changed, moved = augmented({"rgb": pictures, "depth": pictures[..., 0].astype(np.uint16)}, directions, rng)
+    depth = np.repeat(changed["depth"][..., None], 3, axis=-1)
+    for stack in (changed["rgb"], depth):
+        for picture, direction in zip(stack, moved, strict=True):
+            assert spot_of(picture) == pytest.approx(40 * direction, abs=0.5)
+
+
+def test_depth_is_moved_without_mixing_near_and_far():
+    depth = np.where(np.arange(S) < S // 2, 500, 900).astype(np.uint16)[None] * np.ones((S, 1), np.uint16)
+    moved = moved_picture(depth, turn_and_mirror(0.4, -1.0), np.array([3.3, 1.7]))
+    assert set(np.unique(moved)) == {500, 900}
+
+
+def test_blur_and_noise_change_colour_alone_and_only_where_they_are_asked_for():
+    rgb = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    pictures = {"rgb": rgb, "depth": rgb[..., 0].astype(np.uint16)}
+
+    def drawn(**kwargs):
+        return augmented(pictures, np.zeros((3, 2)), np.random.default_rng(5), **kwargs)[0]
+
+    plain, rough, soft = drawn(), drawn(noise=20.0), drawn(blur=20.0)
+    assert all(np.array_equal(each["depth"], plain["depth"]) for each in (rough, soft))
+    assert not np.array_equal(rough["rgb"], plain["rgb"])
+    edges = [np.abs(np.diff(each["rgb"].astype(float), axis=1)).mean() for each in (plain, soft)]
+    assert edges[1] < 0.7 * edges[0]
+
+
+def test_noise_has_the_deviation_that_is_asked_for():
+    noise = noisy(np.full((S, S, 3), 128, np.uint8), 7.0, np.random.default_rng(0)).astype(float) - 128
+    assert (noise.mean(), noise.std()) == (pytest.approx(0, abs=0.1), pytest.approx(7, abs=0.1))
+
+
+def test_a_blur_spreads_a_spot_by_its_deviation():
+    def spread(picture):
+        weight = picture[..., 0].astype(float)
+        x = np.arange(S) - (S - 1) / 2
+        return np.sqrt((weight.sum(axis=0) * x**2).sum() / weight.sum())
+
+    spot = blob_at((S - 1) / 2, (S - 1) / 2)
+    assert spread(blurred(spot, 4.0)) == pytest.approx(np.hypot(spread(spot), 4.0), abs=0.2)
 
 
 def test_light_changes_colours_by_gain_and_offset_and_stays_in_range():

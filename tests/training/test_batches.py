@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from labelkit.training.batches import Batches, epoch_order, prefetched
 
+FIELDS = ("rgb128", "rgb64", "rgb32")
+
 
 class Numbered:
     """A source whose pictures show their own number."""
@@ -21,7 +23,7 @@ class Numbered:
 def batches_of(n=23, *, batch_size=5, seed=0, epoch=1, augment=False, first=0):
     angles = np.deg2rad(np.stack([np.arange(n), -np.arange(n)], axis=-1))
     return Batches(
-        Numbered(), first + np.arange(n), angles, batch_size=batch_size, seed=seed, epoch=epoch, augment=augment
+        Numbered(), FIELDS, first + np.arange(n), angles, batch_size=batch_size, seed=seed, epoch=epoch, augment=augment
     )
 
 

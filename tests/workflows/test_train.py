@@ -21,12 +21,12 @@ from labelkit.settings import TrainSettings
 from labelkit.training import trainer
 from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
-from labelkit.training.trainer import predict_deg
 from labelkit.workflows.train import train
 from tests.datasets import make_dataset
 
-SMALL = ["--epochs", "1", "--filters", "2", "--dense", "8"]
-TINY = TrainSettings(epochs=1, filters=2, dense=8)
+QUICK = ["--filters", "5", "--dense", "16", "--stages", "2", "--resolutions", "64,32", "--no-report"]
+SMALL = ["--epochs", "1", *QUICK]
+TINY = TrainSettings(epochs=1, filters=5, dense=16, stages=2, resolutions="64,32", report=False)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_a_run_reloads_to_the_same_predictions(run, dataset):
     test = read_samples(open_dataset(dataset)).of(loaded.split.test)
     assert [int(row["row"]) for row in rows] == test.rows.tolist()
     stored = [[float(row["predicted_view_azimuth"]), float(row["predicted_view_elevation"])] for row in rows]
-    assert 90 - predict_deg(loaded.model, test) == pytest.approx(np.array(stored), abs=1e-4)
+    assert 90 - loaded.predict(test).centred_deg == pytest.approx(np.array(stored), abs=1e-4)
 
 
 def test_a_run_holds_what_it_was_made_with(run, dataset):
@@ -76,7 +76,7 @@ def test_a_run_holds_what_it_was_made_with(run, dataset):
     assert report_of(run)["dataset_sha256"] == open_dataset(dataset).manifest.digest()
     assert (run / json.loads((run / "dataset.json").read_text())["path"]).resolve() == dataset.resolve()
     assert sorted(path.name for path in run.iterdir()) == [
-        *("best.h5", "dataset.json", "history.csv", "last.h5", "predictions.csv"),
+        *("best.h5", "dataset.json", "diagnostics.json", "history.csv", "last.h5", "made-with.json", "predictions.csv"),
         *("report.json", "run.json", "settings.toml", "split.json"),
     ]
 
@@ -195,9 +195,15 @@ def test_an_unknown_model_leaves_no_run(dataset, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--kernel-size", "0"], "kernel-size must be greater than or equal to 1, not 0"),
-        (["--dropout", "1"], "dropout must be less than 1"),
-        (["--input", "depth"], "'depth' is not one of 'rgb', 'grey'"),
+        (["--kernel-size", "0"], "kernel-size must be greater than or equal to 2, not 0 (allowed: 2 to 7)"),
+        (["--dropout", "0.9"], "dropout must be less than or equal to 0.7, not 0.9 (allowed: 0 to 0.7)"),
+        (["--input", "infrared"], "'infrared' is not one of 'rgb', 'grey'"),
+        (["--input", "grey-depth"], "holds no 'depth128'; build it with --with-depth"),
+        (["--padding", "valid", "--kernel-size", "7"], "vanilla: stage 4 of the 64-pixel branch has 2 x 2 pixels left"),
+        (["--pct3x3", "0.5", "--base", "99"], "base is a setting of squeezenet and says nothing to vanilla"),
+        (["--hold-out", "p7"], "no participant 'p7' to hold out; did you mean 'p06'"),
+        (["--resume", "nowhere"], "nowhere: not a run"),
+        (["--resume", "nowhere", "--epochs", "3"], "--epochs beside --resume: nowhere goes on with its own settings"),
         (["--config", "bad.toml"], "unknown setting 'epoch' for train; did you mean 'epochs'"),
     ],
 )
@@ -212,7 +218,7 @@ def test_a_setting_out_of_range_is_one_line_and_exit_code_2(dataset, tmp_path, m
 
 def test_ctrl_c_leaves_a_run_that_can_be_used(dataset, tmp_path):
     program = [shutil.which("labelkit", path=Path(sys.executable).parent), "train", dataset, "--out", "run"]
-    many = ["--epochs", "10000", "--patience", "10000", "--filters", "2", "--dense", "8"]
+    many = ["--epochs", "10000", "--patience", "10000", "--filters", "5", "--dense", "16"]
     with subprocess.Popen([*program, *many], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         for _ in range(600):
             time.sleep(0.1)
@@ -225,9 +231,13 @@ def test_ctrl_c_leaves_a_run_that_can_be_used(dataset, tmp_path):
     assert "Traceback" not in said
     state = read_state(tmp_path / "run")
     assert state["status"] == "interrupted"
-    assert f"interrupted; run holds the weights of {state['epochs']} finished epochs" in said.splitlines()[-1]
+    last = said.splitlines()[-1]
+    assert (
+        f"interrupted; run holds the weights of {state['epochs']} finished epochs; go on with: labelkit train" in last
+    )
+    assert last.endswith("labelkit train --resume run")
     assert state["epochs"] == len((tmp_path / "run" / "history.csv").read_text().splitlines()) - 1
-    assert not list((tmp_path / "run").glob(".*"))
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".") or path.suffix == ".lock"]
     load_run(tmp_path / "run")
     load_run(tmp_path / "run", "last.h5")
 
@@ -247,3 +257,205 @@ def test_nothing_of_tensorflow_s_start_reaches_the_screen(dataset, tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["epochs"] == 1
+
+
+# One thread and the same arithmetic everywhere: so are the weights the same, bit for bit.
+FIXED = {
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
+
+
+def started(folder, *arguments):
+    program = [shutil.which("labelkit", path=Path(sys.executable).parent), "train", *map(str, arguments)]
+    environment = {**os.environ, **FIXED}
+    return subprocess.Popen(
+        program, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finished(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out
+
+
+def step_of_checkpoint(run):
+    """Where a run's checkpoint stands: epoch and step, or None."""
+    import h5py
+
+    try:
+        with h5py.File(run / "checkpoint.h5") as file:
+            return int(file["progress.epoch"][()]), int(file["progress.step"][()])
+    except (OSError, KeyError):
+        return None
+
+
+def test_a_training_that_is_killed_again_and_again_ends_with_the_same_weights(dataset, tmp_path):
+    many = [
+        dataset,
+        *QUICK,
+        "--epochs",
+        "3",
+        "--batch-size",
+        "2",
+        "--checkpoint-s",
+        "0",
+        "--quiet",
+    ]  # 16 steps an epoch
+    finished(started(tmp_path, *many, "--out", "whole"))
+    process = started(tmp_path, *many, "--out", "broken")
+    for where in ((1, 3), (1, 15), (2, 6)):  # early, at an epoch's end, and after one
+        for _ in range(6000):
+            if process.poll() is not None or (step_of_checkpoint(tmp_path / "broken") or (0, 0)) >= where:
+                break
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert read_state(tmp_path / "broken")["status"] == "running"
+        process = started(tmp_path, "--resume", "broken", "--quiet")
+    finished(process)
+    for name in ("last.h5", "best.h5", "predictions.csv"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "broken" / name).read_bytes(), name
+    assert read_state(tmp_path / "broken")["status"] == "finished"
+    assert not (tmp_path / "broken" / "checkpoint.h5").exists()
+
+
+class DeadError(Exception):
+    pass
+
+
+def interrupted(dataset, run, monkeypatch, **settings):
+    """A run of two epochs that died in its first."""
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer.Training, "_close_epoch", lambda *_: (_ for _ in ()).throw(DeadError))
+        with pytest.raises(DeadError):
+            train(dataset, TINY.model_copy(update={"epochs": 2, **settings}), out=run, quiet=True)
+    return run
+
+
+def test_a_run_finds_its_dataset_again_and_goes_on(dataset, tmp_path, monkeypatch, capsys):
+    run = interrupted(dataset, tmp_path / "run", monkeypatch)
+    code, _, err = called(capsys, "train", "--resume", run)
+    assert (code, read_state(run)["status"]) == (0, "finished")
+    assert "  2/2" in err
+    code, _out, err = called(capsys, "train", "--resume", run)
+    assert code == 2
+    assert "is finished, there is nothing to resume; for a new run with its settings: labelkit train --config" in err
+
+
+def test_a_run_is_not_resumed_on_another_dataset(dataset, tmp_path, monkeypatch):
+    run = interrupted(dataset, tmp_path / "run", monkeypatch)
+    other = make_dataset(tmp_path / "other", participants=6, samples=8, seed=9)
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    with pytest.raises(RunError, match="was trained on the dataset with manifest"):
+        train(other, resume=run)
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_a_run_is_not_resumed_on_another_backend_and_other_versions_are_named(dataset, tmp_path, monkeypatch, caplog):
+    run = interrupted(dataset, tmp_path / "run", monkeypatch)
+    made_with = json.loads((run / "made-with.json").read_text())
+    (run / "made-with.json").write_text(json.dumps({**made_with, "backend": "torch"}))
+    with pytest.raises(
+        RunError, match="begun on the backend torch, this is tensorflow; resume it with KERAS_BACKEND=torch"
+    ):
+        train(resume=run, quiet=True)
+    (run / "made-with.json").write_text(json.dumps({**made_with, "keras": "3.0.1"}))
+    train(resume=run, quiet=True)
+    assert "was begun with keras 3.0.1, this is" in caplog.text
+
+
+def test_a_damaged_checkpoint_is_one_line_and_loses_nothing(dataset, tmp_path, monkeypatch, capsys):
+    run = interrupted(dataset, tmp_path / "run", monkeypatch)
+    (run / "checkpoint.h5").write_bytes(b"\x89HDF and no more")
+    code, out, err = called(capsys, "train", "--resume", run, "--quiet")
+    assert (code, out) == (2, "")
+    assert "checkpoint.h5: damaged (it does not match the hash at its beginning)" in err
+    assert len(err.splitlines()) == 1
+    assert (run / "checkpoint.h5").read_bytes() == b"\x89HDF and no more"
+
+
+def test_a_full_disk_is_one_line_that_says_how_to_go_on(dataset, tmp_path, monkeypatch, capsys):
+    import errno
+
+    from labelkit import files
+
+    real = files.flush_to_disk
+
+    def full(path):
+        if path.name.startswith(".best.h5"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "flush_to_disk", full)
+        code, _out, err = called(capsys, "train", dataset, *SMALL, "--quiet", "--out", tmp_path / "run")
+    assert code == 5
+    assert "No space left on device" in err
+    assert err.rstrip().endswith(f"permission, then go on with: labelkit train --resume {tmp_path / 'run'}")
+    assert len(err.splitlines()) == 1
+    assert read_state(tmp_path / "run")["status"] == "interrupted"
+    assert called(capsys, "train", "--resume", tmp_path / "run", "--quiet")[0] == 0
+
+
+def test_each_participant_is_left_out_once_and_a_killed_protocol_goes_on(tmp_path, monkeypatch, capsys):
+    dataset = make_dataset(tmp_path / "dataset", participants=["Ann", "ben", "cy"], samples=6)
+    options = [*SMALL, "--resolutions", "32", "--split", "leave-one-out", "--out", tmp_path / "loo", "--quiet"]
+    calls = []
+
+    def dying(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 2:
+            raise DeadError
+        return real(*args, **kwargs)
+
+    real = trainer.fit_run
+    monkeypatch.setattr(trainer, "fit_run", dying)
+    with pytest.raises(DeadError):
+        labelkit(["train", str(dataset), *map(str, options)])
+    assert read_state(tmp_path / "loo")["status"] == "running"
+    code, out, err = called(capsys, "train", "--resume", tmp_path / "loo", "--json")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert len(calls) == 4  # the first of the three was not trained again
+    assert [fold["test_participants"] for fold in result["folds"]] == [["Ann"], ["ben"], ["cy"]]
+    cmaes = [fold["cmae_deg"] for fold in result["folds"]]
+    assert result["cmae_deg"] == pytest.approx(np.mean(cmaes), abs=1e-3)  # as many samples each
+    for fold in result["folds"]:
+        split = read_split(Path(fold["run"]))
+        assert split.test == tuple(fold["test_participants"])
+        assert load_run(fold["run"]).split == split
+    assert read_state(tmp_path / "loo")["status"] == "finished"
+    code, out, err = called(capsys, "train", dataset, *options[:-1], "--overwrite")
+    assert code == 0
+    assert "3 networks, each tested on the one participant it never met" in out
+    assert "ben" in out
+
+
+def test_a_split_by_frames_says_that_it_leaks(dataset, tmp_path, capsys):
+    code, out, _err = called(capsys, "train", dataset, *SMALL, "--split", "frames", "--out", tmp_path / "run")
+    assert code == 0
+    assert "LEAKING" in out
+    assert report_of(tmp_path / "run")["leaks"] is True
+    rows = predictions_of(tmp_path / "run")
+    assert {row["participant"] for row in rows if row["side"] == "test"} & {
+        row["participant"] for row in rows if row["side"] == "validation"
+    }
+    assert load_run(tmp_path / "run").split.leaks
+
+
+@pytest.mark.parametrize("preset", ["study-squeezenet", "study-mobilenet"])
+def test_a_preset_of_the_study_trains_and_reloads(dataset, tmp_path, preset):
+    run = tmp_path / "run"
+    labelled = TrainSettings(model=preset, epochs=1, resolutions="64,32", loss="angular", uncertainty="gaussian")
+    train(dataset, labelled, out=run, quiet=True)
+    loaded = load_run(run)
+    got = loaded.predict(read_samples(open_dataset(dataset)).of(loaded.split.test))
+    assert loaded.settings == labelled
+    assert np.linalg.norm(got.normals, axis=1) == pytest.approx(np.ones(8))
+    assert (got.normals[:, 2] < 0).all()
+    assert (got.sd_deg > 0).all()

@@ -1,0 +1,32 @@
+"""Mean and variance of all training pictures, for the normalisation "dataset"."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from labelkit.models.inputs import STATISTICS, channels_of
+from labelkit.settings import TrainSettings
+from labelkit.training.batches import gather_pictures
+from labelkit.training.samples import Samples
+
+_BATCH = 64
+
+
+def learn_statistics(model: keras.Model, train: Samples, settings: TrainSettings) -> None:
+    """Give a network mean and variance of each channel over the largest pictures of the training samples.
+
+    They are among its weights, so that whoever loads the network has them.
+    """
+    channels = channels_of(model)
+    sums, squares, count = 0.0, 0.0, 0
+    for k in range(0, len(train), _BATCH):
+        pictures = gather_pictures(train.source, settings.fields, train.indices[k : k + _BATCH])
+        seen = np.asarray(channels.predict_on_batch(pictures), dtype=np.float64)
+        sums = sums + seen.sum(axis=(0, 1, 2))
+        squares = squares + (seen**2).sum(axis=(0, 1, 2))
+        count += seen[..., 0].size
+    mean = sums / count
+    layer = model.get_layer(STATISTICS)
+    layer.moving_mean.assign(mean)
+    layer.moving_variance.assign(squares / count - mean**2)

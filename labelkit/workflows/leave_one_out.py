@@ -1,0 +1,111 @@
+"""Leave one participant out: a training for each, who alone is tested on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labelkit.settings import TrainSettings
+from labelkit.workflows.train import TrainResult, built, checked, divided, result_of, resume_run, train_planned
+
+if TYPE_CHECKING:
+    from labelkit.dataset.dataset import Dataset
+    from labelkit.training.samples import Samples
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LeaveOneOutResult:
+    """What the trainings came to: errors over all their test samples together, degrees, view frame.
+
+    Attributes:
+        run: the folder that holds a run for each participant.
+        constant_cmae_deg: of predictors that always say the median of each training's angles.
+        folds: each training by itself.
+    """
+
+    run: str
+    model: str
+    test_samples: int
+    cmae_deg: float
+    constant_cmae_deg: float
+    cmae_ratio: float | None
+    mae_azimuth_deg: float
+    mae_elevation_deg: float
+    normal_median_deg: float
+    seconds: float
+    folds: tuple[TrainResult, ...]
+
+
+def leave_one_out(
+    data: Dataset, samples: Samples, settings: TrainSettings, out: Path | None, overwrite: bool, quiet: bool
+) -> LeaveOneOutResult:
+    """Train once for each participant; the arguments are those of `train`, the dataset checked."""
+    from labelkit.dataset.schema import slug
+    from labelkit.runs import FOLDS, claim_run, read_folds, write_folds
+
+    people = sorted(set(samples.participants.tolist()))
+    divided(samples, _of_fold(settings, people[0]))  # for its checks, as is the next line, before a folder is made
+    built(settings)
+    if out is not None and overwrite and (out / FOLDS).is_file():
+        for subfolder in read_folds(out).values():
+            claim_run(settings.model, out / subfolder, overwrite=True)
+    folder = claim_run(f"{settings.model}-leave-one-out", out, overwrite=overwrite)
+    write_folds(folder, {name: slug(name) for name in people}, settings, data.path, data.manifest.digest())
+    return resume_folds(folder, data.path, quiet)
+
+
+def resume_folds(folder: Path, dataset: Path | str | None, quiet: bool) -> LeaveOneOutResult:
+    """Train those that are not finished, and put all together. As `train`."""
+    from labelkit.runs import FINISHED, STATE, claim_run, only_one_at, read_folds, read_settings, read_state
+    from labelkit.training.load import dataset_of
+
+    subfolders, settings = read_folds(folder), read_settings(folder)
+    with only_one_at(folder):
+        data, samples = checked(dataset_of(folder, dataset).path, settings)
+        for number, (name, subfolder) in enumerate(subfolders.items(), start=1):
+            run, own = folder / subfolder, _of_fold(settings, name)
+            log.info("%d of %d: tested on %s", number, len(subfolders), name)
+            if not (run / STATE).is_file():
+                train_planned(claim_run(own.model, run), built(own), data, samples, divided(samples, own), own, quiet)
+            elif read_state(run)["status"] != FINISHED:
+                resume_run(run, data.path, quiet)
+        return _together(folder, settings, [folder / subfolder for subfolder in subfolders.values()])
+
+
+def _of_fold(settings: TrainSettings, participant: str) -> TrainSettings:
+    return settings.model_copy(update={"split": "participants", "hold_out": participant})
+
+
+def _together(folder: Path, settings: TrainSettings, runs: list[Path]) -> LeaveOneOutResult:
+    import numpy as np
+
+    from labelkit.evaluation.measures import measure
+    from labelkit.runs import FINISHED, PREDICTIONS, REPORT, read_rows, write_json, write_state
+
+    rows = [row for run in runs for row in read_rows(run / PREDICTIONS) if row["side"] == "test"]
+    true, predicted = (
+        90.0 - np.array([[float(row[f"{which}view_{angle}"]) for angle in ("azimuth", "elevation")] for row in rows])
+        for which in ("", "predicted_")
+    )
+    errors, folds = measure(true, predicted), tuple(result_of(run) for run in runs)
+    constant_cmae = sum(fold.constant_cmae_deg * fold.test_samples for fold in folds) / errors.samples
+    result = LeaveOneOutResult(
+        run=str(folder),
+        model=settings.model,
+        test_samples=errors.samples,
+        cmae_deg=errors.cmae_deg,
+        constant_cmae_deg=constant_cmae,
+        cmae_ratio=errors.cmae_deg / constant_cmae if constant_cmae else None,
+        mae_azimuth_deg=errors.mae_azimuth_deg,
+        mae_elevation_deg=errors.mae_elevation_deg,
+        normal_median_deg=errors.normal_median_deg,
+        seconds=sum(fold.seconds for fold in folds),
+        folds=folds,
+    )
+    write_json(folder / REPORT, asdict(result))
+    write_state(folder, FINISHED, epochs=sum(fold.epochs for fold in folds))
+    return result
