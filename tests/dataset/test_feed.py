@@ -27,7 +27,9 @@ def holds_all(batches, dataset):
     rows, pictures = rows_and_pictures(batches)
     held = dataset.column("row")
     order = np.argsort(held, kind="stable")
-    return np.array_equal(rows, held[order]) and sorted(map(bytes, pictures)) == sorted(map(bytes, dataset.column("rgb32")))
+    return np.array_equal(rows, held[order]) and sorted(map(bytes, pictures)) == sorted(
+        map(bytes, dataset.column("rgb32"))
+    )
 
 
 def test_keras_fits_a_network_on_it(dataset):
