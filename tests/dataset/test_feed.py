@@ -12,7 +12,9 @@ from tests.datasets import make_dataset
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    folder = make_dataset(tmp_path_factory.mktemp("data") / "dataset", participants=3, samples=5)
+    folder = make_dataset(
+        tmp_path_factory.mktemp("data") / "dataset", participants=1, samples=15
+    )  # so that rows differ
     return labelkit.open_dataset(folder, ["rgb32", "view_normal", "row"])
 
 
