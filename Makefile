@@ -4,6 +4,8 @@
 BIN := .venv/bin
 export PYTHON LABELKIT_CHROMIUM
 
+SECONDS ?= 60
+
 # Each test process may start TensorFlow: more threads than cores only slow one another down.
 TESTS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2 \
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
@@ -38,6 +40,11 @@ fast: setup  ## the tests that are not marked slow
 
 sweep: setup  ## the tests that go through all cases of something, for minutes
 	$(TESTS) -m sweep $(ARGS)
+
+fuzz: setup  ## look for bytes that break a reader of files, guided by what they reach; SECONDS=60 each
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group fuzz
+	for reader in manifest sidecar list shard table record picture; do \
+		$(BIN)/python -m tests.hostile.guided $$reader --seconds $(SECONDS) || exit; done
 
 fix: setup  ## format, and mend what ruff can
 	$(BIN)/ruff format .

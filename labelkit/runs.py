@@ -362,7 +362,8 @@ class RunHoldings:
     """What a run holds of a participant.
 
     Attributes:
-        side: where they stand in its split: train, validation or test.
+        side: where they stand in it: train, validation or test; folds where each is left out once; frames where
+            frames were split.
         predictions: rows of predictions.csv.
         files: relative to the run: pictures and pages of anybody, and what names the participant.
     """
@@ -374,75 +375,95 @@ class RunHoldings:
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """List a folder that is a run, or else the runs below it, sorted; no links are followed.
+    """List a folder that is a run, and the runs below it, each after those below itself; no links are followed.
 
     Raises:
         RunError: there is none.
     """
-    found = sorted(Path(here) for here, _, files in os.walk(folder) if STATE in files)
+    found = sorted((Path(here) for here, _, files in os.walk(folder) if STATE in files), reverse=True)
     if not found:
         raise RunError(f"{folder}: neither a run nor a folder of runs (no {STATE} in it or below)")
     return found
 
 
 def run_holdings(run: Path, participant: str, named: re.Pattern[bytes]) -> RunHoldings | None:
-    """Say what a run holds of a participant; None where its split does not name them.
+    """Say what a run holds of a participant; None where it does not name them.
 
     Args:
         named: finds the participant in text, as `traces.naming` makes it.
     Raises:
         RunError: the run has no readable split.
     """
-    split = read_split(run)
-    side = next((name for name, people in asdict(split).items() if participant in people), None)
+    kept, left = _rows_without(run, participant)
+    theirs = left - len(kept)
+    side = next((name for name, people in _sides(run).items() if participant in people), "frames" if theirs else None)
     if side is None:
         return None
-    kept, left = _rows_without(run, participant)
-    return RunHoldings(str(run), side, left - len(kept), tuple(traces(run, named, leave=FILES)))
+    below = {inner.relative_to(run).as_posix() for inner in find_runs(run) if inner != run}
+    return RunHoldings(str(run), side, theirs, tuple(traces(run, named, leave={*FILES, *below} - {PAGE})))
+
+
+def _sides(run: Path) -> dict[str, Sequence[str]]:
+    if (run / FOLDS).exists():
+        return {"folds": tuple(read_folds(run))}
+    split = read_split(run)
+    return {} if isinstance(split, FrameSplit) else asdict(split)
 
 
 def withdraw_from_run(run: Path, participant: str, named: re.Pattern[bytes]) -> None:
     """Take a participant out of a run that holds them; its weights stay, with what they learned.
 
     What can be made again is removed, tables lose the participant's rows, and what must name somebody says
-    `withdrawn-1` and so on. The split comes last, so that a run which still needs the rest is found again.
+    `withdrawn-1` and so on. Their side comes last, so that a run which still needs the rest is found again.
 
     Raises:
         RunError: the run has no readable split.
+        OutputExistsError: a training is at work in it.
         OutputError: no space or permission; the same call goes on from there.
     """
-    there = run_holdings(run, participant, named)
-    assert there is not None, "asked before"
-    for name in there.files:
-        with mendable(run / name):
-            (run / name).unlink(missing_ok=True)
-    kept, _ = _rows_without(run, participant)
-    if (run / PREDICTIONS).exists():
-        if kept:
-            write_rows(run / PREDICTIONS, kept)
-        else:
-            with mendable(run):
-                (run / PREDICTIONS).unlink()
-    split = asdict(read_split(run))
-    taken = {name for side in split.values() for name in side}
-    stand_in = next(name for number in itertools.count(1) if (name := f"withdrawn-{number}") not in taken)
-    for name in (STATE, DATASET, REPORT):
-        if (run / name).exists():
-            content = json.loads((run / name).read_text(encoding="utf-8"))
-            write_json(run / name, _renamed(content, participant, named, stand_in))
-    if (run / SETTINGS).exists():
+    with only_one_at(run):
+        there = run_holdings(run, participant, named)
+        assert there is not None, "asked before"
+        for name in there.files:
+            with mendable(run / name):
+                (run / name).unlink(missing_ok=True)
+        taken = {name for people in _sides(run).values() for name in people}
+        stand_in = next(name for number in itertools.count(1) if (name := f"withdrawn-{number}") not in taken)
+        for name in (STATE, DATASET, REPORT):
+            if (run / name).exists():
+                content = json.loads((run / name).read_text(encoding="utf-8"))
+                write_json(run / name, _renamed(content, participant, named, stand_in))
         write_bytes(run / SETTINGS, named.sub(stand_in.encode(), (run / SETTINGS).read_bytes()))
-    write_json(run / SPLIT, _renamed(split, participant, named, stand_in))
+        _withdraw_predictions(run, participant)
+        if there.side == "folds":
+            _withdraw_fold(run, participant, stand_in)
+        elif there.side != "frames":
+            write_json(run / SPLIT, _renamed(read_json(run, SPLIT), participant, named, stand_in))
+
+
+def _withdraw_predictions(run: Path, participant: str) -> None:
+    kept, all_ = _rows_without(run, participant)
+    if kept:
+        write_rows(run / PREDICTIONS, kept)
+    elif all_:
+        with mendable(run):
+            (run / PREDICTIONS).unlink()
+
+
+def _withdraw_fold(run: Path, participant: str, stand_in: str) -> None:
+    """Give the run that left the participant out the folder and the name of their stand-in."""
+    folds = read_folds(run)
+    if (old := run / folds[participant]).exists():
+        with mendable(old):
+            old.rename(run / stand_in)
+    renamed = {stand_in if name == participant else name: folder for name, folder in folds.items()}
+    write_json(run / FOLDS, {"subfolders": {**renamed, stand_in: stand_in}})
 
 
 def _rows_without(run: Path, participant: str) -> tuple[list[dict[str, str]], int]:
     """Read predictions.csv: the rows of the others, and the number of all rows."""
-    try:
-        with (run / PREDICTIONS).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        return [], 0
-    return [row for row in rows if row.get("participant") != participant], len(rows)
+    rows = read_rows(run / PREDICTIONS)
+    return [row for row in rows if row["participant"] != participant], len(rows)
 
 
 def _renamed(value: Any, participant: str, named: re.Pattern[bytes], stand_in: str) -> Any:

@@ -7,6 +7,7 @@ Croissant is MLCommons' format for describing datasets (Akhtar et al. 2024, arXi
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -33,6 +34,12 @@ _BLANKS = {
     "What it must not be used for": "rai:dataUseCases",
     "How to cite it": "citeAs",
 }
+
+
+def report_path(folder: Path) -> Path:
+    """Say where the page about a dataset is written unless told otherwise: beside it, and named after it."""
+    folder = folder.resolve()
+    return folder.with_name(f"{folder.name}-report.html")
 
 
 def card_files(manifest: Manifest, table: pa.Table) -> dict[str, bytes]:

@@ -136,6 +136,8 @@ def in_manifest(manifest: Manifest) -> Iterator[str]:
         yield "settings_digest is not that of settings"
     if len({entry.name for entry in manifest.recordings}) < len(manifest.recordings):
         yield "names a recording twice"
+    if {entry.participant for entry in manifest.recordings} != manifest.participants.keys():
+        yield "its participants are not those of its recordings"
 
 
 def in_table(table: pa.Table, manifest: Manifest) -> Iterator[str]:

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files
+from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files, report_path
 from labelkit.dataset.lock import LOCK_NAME
 from labelkit.dataset.log import LOG_NAME, start_log_anew
 from labelkit.dataset.manifest import (
@@ -60,7 +60,8 @@ class Holdings:
 
     Attributes:
         shards: relative to the dataset.
-        files: in its folder but not of the dataset: pictures and pages of anybody, and what names the participant.
+        files: in its folder but not of the dataset: pictures and pages of anybody, and what names the participant;
+            and the page about the dataset, beside it.
     """
 
     recordings: tuple[str, ...]
@@ -95,13 +96,14 @@ def holdings(folder: Path, participant: str) -> Holdings | None:
     shards = pc.unique(table.filter(pc.equal(table["participant"], participant))["shard"].drop_null()).to_pylist()
     recordings = [recording.name for recording in manifest.recordings if recording.participant == participant]
     own = {*manifest.files, MANIFEST_NAME, MANIFEST_HASH_NAME, LOG_NAME, LOCK_NAME, STAGE_NAME}
+    page = [f"../{report_path(folder).name}"] if report_path(folder).exists() else []
     return Holdings(
         recordings=tuple(recordings),
         frames=entry.frames,
         samples=entry.samples,
         shards=tuple(shards),
         bytes=sum(manifest.files[name].bytes for name in shards),
-        files=tuple(traces(folder, named_by(participant, recordings), leave=own)),
+        files=(*traces(folder, named_by(participant, recordings), leave=own), *page),
     )
 
 

@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+from labelkit.errors import RecordingError
+
 # Suffixes by which a file counts as a picture, and so as a source frame. Only some can be read
 # (pictures.py); the others are counted as rejected frames rather than passed over in silence.
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm", ".bmp", ".tif", ".tiff", ".webp"})
@@ -47,7 +49,26 @@ def links_out_of(raw: Path, folder: Path) -> list[Path]:
     """List the links directly in a folder that lead out of RAW, sorted."""
     with os.scandir(folder) as entries:
         links = sorted(Path(entry.path) for entry in entries if entry.is_symlink() and not _skipped(entry.name))
-    return [link for link in links if not link.resolve().is_relative_to(raw)]
+    return [link for link in links if not _leads_into(raw, link)]
+
+
+def _leads_into(raw: Path, link: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(raw)
+    except RuntimeError:  # a link that leads to itself, so nowhere
+        return True
+
+
+def text_in(path: Path, encoding: str, errors: str = "strict", *, most: int) -> str:
+    """Read a small file of text whole.
+
+    Raises:
+        RecordingError: it is larger than `most` bytes.
+        OSError: it cannot be read.
+    """
+    if path.stat().st_size > most:
+        raise RecordingError(f"{path.name} is larger than {most:,} bytes, so hardly what its name says")
+    return path.read_text(encoding=encoding, errors=errors)
 
 
 def _skipped(name: str) -> bool:

@@ -35,6 +35,8 @@ _JPEG_END = b"\xff\xd9"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 _JPEG_SCAN = 0xDA
+# Progressive pictures have some ten scans. Each makes the decoder go over all pixels, for as little as 14 bytes.
+_MOST_SCANS = 100
 _PNM = re.compile(rb"P([56])" + rb"(?:\s+(?:#[^\n]*\n\s*)*)(\d{1,9})" * 3 + rb"\s")
 
 
@@ -188,6 +190,8 @@ def _is_whole(content: bytes, header: Header) -> bool:
     if header.format == "PNG":
         return _png_is_whole(content, header.data)
     if header.format == "JPEG":
+        if content.count(bytes([0xFF, _JPEG_SCAN]), header.data) > _MOST_SCANS:
+            raise RawFrameError(f"is a JPEG of more than {_MOST_SCANS} scans")
         # Within the coded pixels FF is always followed by 00 or a restart marker, so the first end
         # marker after the frame header is the picture's (a thumbnail's lies before it).
         return content.find(_JPEG_END, header.data) > 0

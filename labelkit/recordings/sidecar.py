@@ -16,10 +16,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from labelkit.errors import RecordingError, nearest
+from labelkit.recordings.listing import text_in
 from labelkit.recordings.profiles import PROFILES
 from labelkit.records import Handedness
 
 FILE_NAME = "recording.toml"
+
+_MOST_BYTES = 1_000_000
 
 _DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)  # what OpenCV's camera models take
 
@@ -151,13 +154,13 @@ def read_sidecar(folder: Path, origin: str) -> Sidecar:
     try:
         if not path.is_file():
             return {}
-        return statements(tomllib.loads(path.read_text(encoding="utf-8-sig")), origin)
+        return statements(tomllib.loads(text_in(path, "utf-8-sig", most=_MOST_BYTES)), origin)
     except OSError as error:
         raise RecordingError(f"{FILE_NAME} cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{FILE_NAME} is no TOML: {error}") from None
     except RecordingError as error:
         raise RecordingError(f"{FILE_NAME}: {error}") from None
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of endless digits
+        raise RecordingError(f"{FILE_NAME} is no TOML: {error}") from None
 
 
 def _unknown_table(name: str) -> str:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from labelkit.errors import RecordingError
 from labelkit.recordings.folders import picture_folders
-from labelkit.recordings.listing import is_own_folder, pictures_in
+from labelkit.recordings.listing import is_own_folder, pictures_in, text_in
 from labelkit.recordings.pairing import pair_by_stamp
 from labelkit.recordings.sidecar import Sidecar
 from labelkit.recordings.source import OtherLayoutError, PicturePair, PictureSource
@@ -31,6 +31,8 @@ COLOR_LIST, DEPTH_LIST = "rgb.txt", "depth.txt"
 
 _STAMP = re.compile(r"[0-9]+\.[0-9]+")
 _SEPARATORS = re.compile(r"[\s,]+")  # as the benchmark's own tools split lines
+
+_MOST_LIST_BYTES = 100_000_000  # 10 hours at 30 frames/s are a million lines of 50 bytes
 
 _NO_STAMP = math.nan
 
@@ -139,7 +141,7 @@ def _read_list(path: Path) -> dict[str, float]:
         RecordingError: a line is not "stamp file", or leads out of the folder, or lists a file twice.
     """
     stamps: dict[str, float] = {}
-    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    text = text_in(path, "utf-8-sig", "surrogateescape", most=_MOST_LIST_BYTES)
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

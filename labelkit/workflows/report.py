@@ -69,6 +69,7 @@ def report(
         SettingsError: `out` has another suffix, or the cells do not fit the reach.
         SplitError: the run's split names somebody who is not in the dataset.
     """
+    from labelkit.dataset.card import report_path
     from labelkit.dataset.dataset import Dataset, open_dataset
     from labelkit.report.dataset_page import dataset_report
     from labelkit.report.samples import Samples
@@ -94,7 +95,7 @@ def report(
         rejected=_rejected(source),
         read_color=None if raw is None else _Pictures(Path(raw)),
     )
-    path = path or source.path.resolve().with_name(f"{name}-report.html")
+    path = path or report_path(source.path)
     make_folder(path.parent)
     write_bytes(path, page.html)
     return Reported(

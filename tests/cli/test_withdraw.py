@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,18 +14,23 @@ import pytest
 import labelkit
 from labelkit.cli.program import run as run_program
 from labelkit.dataset.lock import only_one_at
-from labelkit.labelling.splits import Split
+from labelkit.labelling.splits import FrameSplit, Split
 from labelkit.runs import (
     claim_run,
+    read_folds,
+    read_settings,
     read_split,
     read_state,
+    write_folds,
     write_json,
     write_plan,
     write_rows,
     write_state,
     write_weights,
 )
+from labelkit.runs import only_one_at as training_at_work
 from labelkit.settings import TrainSettings
+from labelkit.traces import naming
 from tests.datasets import make_dataset
 
 PEOPLE = ("anna", "p07", "p070", "zoe")
@@ -51,6 +57,7 @@ def runs(tmp_path):
     errors = {"p07": {"mae": 9.0}, "zoe": {"mae": 3.0}}
     write_json(first / "report.json", {"test": {"cmae_deg": 4.0, "participants": errors}})
     write_weights(first / "best.h5", {"kernel": np.ones(3, np.float32)})
+    (first / "report.html").write_text("a page with the best and the worst pictures")
     (first / "figures").mkdir()
     (first / "figures" / "worst.png").write_bytes(b"a gallery")
     (first / "worst.csv").write_text("participant,row\np07,3\n")
@@ -83,6 +90,7 @@ def test_without_yes_all_is_listed_and_nothing_is_changed(capfd, folder, runs):
         "  shards/p07-0000.h5",
         f"{first} holds 'p07' in test, 2 predictions; its weights stay: train again, or delete it",
         "  figures/worst.png",
+        "  report.html",
         "  worst.csv",
         "nothing was changed; --yes removes it",
     ]
@@ -106,6 +114,7 @@ def test_with_yes_the_participant_is_gone_and_the_others_are_not(capfd, folder, 
     assert read_state(first)["error"] == "participant 'withdrawn-1' is on two sides"
     assert not (first / "figures" / "worst.png").exists()
     assert not (first / "worst.csv").exists()
+    assert not (first / "report.html").exists()
     assert (first / "notes.txt").exists()
     assert h5py.File(first / "best.h5")["kernel"].shape == (3,)
     assert content_of(runs / "second") == untouched
@@ -122,6 +131,57 @@ def test_a_second_withdrawal_takes_the_next_stand_in_and_runs_can_come_later(cap
     run(capfd, "withdraw", folder, "zoe", "--runs", runs / "deep" / "first", "--yes")
     split = read_split(runs / "deep" / "first")
     assert split == Split(("anna", "p070"), ("withdrawn-2",), ("withdrawn-1",))
+
+
+def test_a_run_that_leaves_each_out_once_goes_on_with_a_stand_in(capfd, folder, tmp_path):
+    folds = tmp_path / "runs" / "leave-one-out"
+    folds.mkdir(parents=True)
+    write_folds(folds, {name: name for name in PEOPLE}, TrainSettings(), folder, "abc")
+    for name in PEOPLE:
+        rest = [other for other in PEOPLE if other != name]
+        inner = claim_run("vanilla", folds / name)
+        write_plan(inner, TrainSettings(hold_out=name), Split(rest[:2], rest[2:], (name,)), folder, "abc", {})
+        write_weights(inner / "best.h5", {"kernel": np.ones(3, np.float32)})
+        write_rows(inner / "predictions.csv", [{"participant": who} for who in (name, rest[2])])
+    write_json(folds / "report.json", {"folds": [{"run": f"runs/leave-one-out/{name}"} for name in PEOPLE]})
+    code, out, _ = run(capfd, "withdraw", folder, "p07", "--runs", tmp_path / "runs", "--yes")
+    assert code == 0
+    assert f"{folds} held 'p07' in folds, 0 predictions" in out
+    assert f"{folds / 'p07'} held 'p07' in test, 1 prediction" in out
+    assert read_folds(folds) == {"anna": "anna", "p070": "p070", "zoe": "zoe", "withdrawn-1": "withdrawn-1"}
+    assert (folds / "withdrawn-1" / "best.h5").exists()
+    assert read_settings(folds / "withdrawn-1").hold_out == "withdrawn-1"
+    for path, content in content_of(folds).items():
+        assert "p07" not in path.parts
+        assert naming(["p07"]).search(content) is None, path
+
+
+def test_a_run_that_split_frames_loses_their_predictions(capfd, folder, tmp_path):
+    frames = claim_run("vanilla", tmp_path / "runs" / "frames")
+    write_plan(frames, TrainSettings(split="frames"), FrameSplit(0, 0.15, 0.15), folder, "abc", {})
+    write_rows(frames / "predictions.csv", [{"participant": name} for name in PEOPLE])
+    (frames / "report.html").write_text("pictures")
+    code, out, _ = run(capfd, "withdraw", folder, "p07", "--runs", frames, "--yes")
+    assert code == 0
+    assert f"{frames} held 'p07' in frames, 1 prediction" in out
+    assert (frames / "predictions.csv").read_text() == "participant\nanna\np070\nzoe\n"
+    assert not (frames / "report.html").exists()
+    assert read_split(frames) == FrameSplit(0, 0.15, 0.15)
+
+
+def test_a_run_in_which_a_training_is_at_work_is_left_alone(capfd, folder, runs):
+    with training_at_work(runs / "deep" / "first"):
+        code, _, err = run(capfd, "withdraw", folder, "p07", "--runs", runs, "--yes")
+    assert code == 2
+    assert "another training is at work" in err
+    assert "p07" in labelkit.open_dataset(folder).manifest.participants
+
+
+def test_the_page_about_the_dataset_beside_it_goes_too(folder):
+    page = Path(labelkit.report_dataset(folder).out)
+    assert page.parent == folder.parent
+    assert labelkit.withdraw(folder, "p07", yes=True).holds.files == (f"../{page.name}",)
+    assert not page.exists()
 
 
 def test_a_run_that_was_left_half_done_is_found_again(folder, runs, monkeypatch):

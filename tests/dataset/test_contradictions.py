@@ -176,6 +176,7 @@ def test_a_table_that_contradicts_itself_the_shards_or_the_manifest_is_found(fol
     ("change", "says"),
     [
         ({"settings": {"seed": 1}}, "manifest.json: settings_digest is not that of settings"),
+        ({"recordings": []}, "manifest.json: its participants are not those of its recordings"),
         ({"samples": 9}, "labels.parquet: frames and samples are 10 and 8, the manifest says 10 and 9"),
         ({"rejected": {}}, "labels.parquet: the rejections are {'no-hand': 2}, the manifest says {}"),
         ({"participants": {}}, "labels.parquet: participant 'p01' has 5 frames and 4 samples, the manifest does not"),

@@ -12,6 +12,7 @@ import pytest
 import labelkit
 from labelkit.building.build import build
 from labelkit.dataset import withdrawal
+from labelkit.dataset.log import log
 from labelkit.dataset.schema import slug
 from labelkit.dataset.shards import map_shard
 from labelkit.dataset.verification import verify_dataset
@@ -99,6 +100,7 @@ def test_the_participant_s_names_and_pictures_are_in_no_byte_of_the_folder(folde
     (folder / "notes.md").write_text(f"{ID} was tired")
     (folder / "index.json").write_text(json.dumps({"who": ID}))  # as \\u00eb
     (folder / "kept.md").write_text("all the others were not")
+    log(folder, f"{ID} was added")
     needles = [name.encode() for name in names_of_theirs()] + list(pieces_of_their_pictures(folder))
     assert len(needles) > 40
     assert all(

@@ -1,0 +1,85 @@
+"""What reads files of strangers, as functions of the file's bytes: each reads or refuses, whatever it is given."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from labelkit.dataset.manifest import MANIFEST_NAME, parsed
+from labelkit.dataset.reading import opened
+from labelkit.dataset.shards import map_open_shard, read_attributes
+from labelkit.dataset.table import TABLE_NAME, read_table
+from labelkit.dataset.withdrawal import RECORD_NAME, is_withdrawn
+from labelkit.errors import LabelkitError
+from labelkit.recordings.pictures import read_color, read_depth
+from labelkit.recordings.sidecar import FILE_NAME, read_sidecar
+from labelkit.recordings.source import OtherLayoutError
+from labelkit.recordings.tum import COLOR_LIST, DEPTH_LIST, open_tum
+
+
+@contextlib.contextmanager
+def in_a_folder(**files: bytes) -> Iterator[Path]:
+    """Put bytes into files of a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        yield Path(folder)
+
+
+def read_manifest(content: bytes) -> None:
+    parsed(content, Path(MANIFEST_NAME)).digest()
+
+
+def read_shard(content: bytes) -> None:
+    with in_a_folder(shard=content) as folder, opened(folder, "shard") as file:
+        for values in map_open_shard(file, Path("shard")).values():
+            np.sum(values, dtype=np.float64)
+        read_attributes(file, Path("shard"))
+
+
+def read_labels(content: bytes) -> None:
+    with in_a_folder(**{TABLE_NAME: content}) as folder:
+        read_table(folder / TABLE_NAME).to_pylist()
+
+
+def read_record(content: bytes) -> None:
+    with in_a_folder(**{RECORD_NAME: content}) as folder:
+        is_withdrawn(folder, "p01")
+
+
+def read_statements(content: bytes) -> None:
+    with in_a_folder(**{FILE_NAME: content}) as folder:
+        read_sidecar(folder, FILE_NAME)
+
+
+def read_lists(content: bytes) -> None:
+    with in_a_folder(**{COLOR_LIST: content, DEPTH_LIST: b"1.0 depth/1.0.png\n"}) as folder:
+        open_tum(folder, {}, 0.02)
+
+
+def read_pictures(content: bytes) -> None:
+    with in_a_folder(picture=content) as folder:
+        with contextlib.suppress(LabelkitError):
+            read_depth(folder / "picture")
+        read_color(folder / "picture")
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "manifest": read_manifest,
+    "sidecar": read_statements,
+    "list": read_lists,
+    "shard": read_shard,
+    "table": read_labels,
+    "record": read_record,
+    "picture": read_pictures,
+}
+
+
+def reads_or_refuses(target: str, content: bytes) -> None:
+    """Give bytes to a reader; anything but a result or a refusal comes through."""
+    with contextlib.suppress(LabelkitError, OtherLayoutError):
+        TARGETS[target](content)

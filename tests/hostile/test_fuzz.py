@@ -1,0 +1,96 @@
+"""Whatever bytes a reader is given, it reads them or refuses them in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from labelkit.errors import RecordingError
+from labelkit.recordings.sidecar import TABLES, statements
+from tests.hostile.fuzz import TARGETS, reads_or_refuses
+from tests.hostile.seeds import SEEDS
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def damaged(draw, sound):
+    """Overwrite, cut out, double or append a few pieces of a sound file."""
+    content = bytearray(sound)
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, len(content)))
+        stop = start + draw(st.integers(0, 8))
+        kind = draw(st.sampled_from(["overwrite", "cut", "double", "insert"]))
+        piece = draw(st.binary(min_size=1, max_size=8) | st.sampled_from([b"\xff" * 8, b"\0" * 8, b"\xff\xff\xff\x7f"]))
+        if kind == "overwrite":
+            content[start : start + len(piece)] = piece
+        elif kind == "cut":
+            del content[start:stop]
+        elif kind == "double":
+            content[start:start] = content[start:stop] * 3
+        else:
+            content[start:start] = piece
+    return bytes(content)
+
+
+@settings(max_examples=150)
+@given(st.data())
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_damaged_file_is_read_or_refused(target, data):
+    reads_or_refuses(target, data.draw(damaged(data.draw(st.sampled_from(list(SEEDS[target]()))))))
+
+
+@settings(max_examples=50)
+@given(st.binary(max_size=400))
+@example(b"")
+@pytest.mark.parametrize("target", TARGETS)
+def test_any_bytes_are_read_or_refused(target, content):
+    reads_or_refuses(target, content)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_sound_file_is_read(target):
+    for seed in SEEDS[target]():
+        if target != "list":  # the pictures it lists are not there
+            TARGETS[target](seed)
+
+
+def places_in(value, path=()):
+    yield path
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places_in(inner, (*path, key))
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_a_manifest_with_anything_anywhere_is_read_or_refused(data):
+    fields = json.loads(SEEDS["manifest"]()[0])
+    *above, last = data.draw(st.sampled_from([path for path in places_in(fields) if path]))
+    inner = fields
+    for key in above:
+        inner = inner[key]
+    if isinstance(inner, dict) and data.draw(st.booleans()):
+        inner[data.draw(st.text(max_size=12))] = inner.pop(last)
+    else:
+        inner[last] = data.draw(VALUES)
+    reads_or_refuses("manifest", json.dumps(fields).encode())
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_a_sidecar_that_states_anything_is_read_or_refused(data):
+    table = data.draw(st.sampled_from(sorted(TABLES)))
+    keys = st.sampled_from(sorted(TABLES[table].model_fields)) | st.text(max_size=8)
+    numbers = st.lists(st.floats() | st.integers() | st.just(10**400), max_size=4)
+    values = VALUES | numbers | st.lists(numbers, max_size=4)
+    with contextlib.suppress(RecordingError):
+        statements({table: data.draw(st.dictionaries(keys, values, max_size=4))}, "recording.toml")
