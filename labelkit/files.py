@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,24 +56,56 @@ def replacing(path: Path) -> Iterator[Path]:
         OutputError: the disk is full or may not be written.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
-    try:
-        with mendable(path):
+    with mendable(path):
+        try:
             yield scratch
-            flush_to_disk(scratch)
+            _flush(scratch)
             scratch.replace(path)
-            flush_to_disk(path.parent)
-    finally:
-        scratch.unlink(missing_ok=True)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+        _flush(path.parent)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write a file whole, or leave what was there.
 
+    Args:
+        private: only its owner may read it.
     Raises:
         OutputError: the disk is full or may not be written.
     """
     with replacing(path) as scratch:
-        scratch.write_bytes(content)
+        if private:
+            scratch.touch(mode=0o600)
+        _write(scratch, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def move(path: Path, to: Path) -> None:
+    """Move a file within a disk, over what is there; the folders are flushed by the caller, once for many.
+
+    Raises:
+        OutputError: the disk may not be written.
+    """
+    with mendable(to):
+        path.replace(to)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all it holds, where there is one; a link goes, not what it leads to.
+
+    Raises:
+        OutputError: the disk may not be written.
+    """
+    with mendable(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, content: str) -> None:
@@ -81,7 +114,16 @@ def write_text(path: Path, content: str) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Wait until a file or folder is on the disk (folders: where the system can do that)."""
+    """Wait until a file or folder is on the disk (folders: where the system can do that).
+
+    Raises:
+        OutputError: the disk failed, or is full.
+    """
+    with mendable(path):
+        _flush(path)
+
+
+def _flush(path: Path) -> None:
     if path.is_dir() and os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY)

@@ -6,10 +6,12 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Protocol, TypeVar
 
@@ -20,6 +22,9 @@ _POLL_S = 0.2  # how often the progress bar follows the workers
 Result = TypeVar("Result", covariant=True)
 
 Progress = Callable[[bool], None]  # to be called once a frame, with whether it was kept
+
+# Takes a job and the number of its frames that were done when its worker died; gives the job without the next.
+LeaveOut = Callable[[Any, int], Any]
 
 
 class WorkerDiedError(LabelkitError, RuntimeError):
@@ -44,21 +49,34 @@ def worker_count(asked: int, n_jobs: int) -> int:
     return max(1, min(asked or cores, n_jobs))
 
 
-def run_jobs(work: Work[Result], jobs: Sequence[Any], workers: int, report: Callable[[int, int], None]) -> list[Result]:
-    """Run every job, one after the other where there is one worker.
+def run_jobs(
+    work: Work[Result],
+    jobs: Sequence[Any],
+    workers: int,
+    report: Callable[[int, int], None],
+    *,
+    leave_out: LeaveOut | None = None,
+) -> list[Result]:
+    """Run every job.
 
     An interruption or a failure stops all workers within a frame.
 
     Args:
-        workers: processes; 0 takes one per core.
+        workers: processes; 0 takes one per core. One is this process, unless it must outlive its jobs.
         report: called now and then with the frames done and those kept, over all jobs.
+        leave_out: outlive what kills a worker. A job whose worker died is run again when all others are done,
+            alone, so that it has the memory to itself; where it dies a second time at the same frame, that
+            frame did it, and the job goes on without.
     Returns:
         The results in the order of the jobs.
     Raises:
-        WorkerDiedError: a worker was killed.
+        WorkerDiedError: a worker was killed, and no frame can be left out for it.
     """
     workers = worker_count(workers, len(jobs))
-    return _run_here(work, jobs, report) if workers == 1 else _run_in_processes(work, jobs, workers, report)
+    if workers == 1 and leave_out is None:
+        return _run_here(work, jobs, report)
+    with _Crew(work, workers).at_work() as crew:
+        return crew.run(list(jobs), report, leave_out)
 
 
 def _run_here(work: Work[Result], jobs: Sequence[Any], report: Callable[[int, int], None]) -> list[Result]:
@@ -72,28 +90,123 @@ def _run_here(work: Work[Result], jobs: Sequence[Any], report: Callable[[int, in
     return [work(job, progress) for job in jobs]
 
 
-def _run_in_processes(
-    work: Work[Result], jobs: Sequence[Any], workers: int, report: Callable[[int, int], None]
-) -> list[Result]:
-    context = multiprocessing.get_context("spawn")  # the same on every system, and safe beside threads
-    done, kept, stop = context.Value("q", 0), context.Value("q", 0), context.Value("b", 0)
-    with ProcessPoolExecutor(workers, context, _begin_worker, (work, done, kept, stop)) as pool:
+_DONE, _KEPT, _DONE_NOW, _KEPT_NOW = range(4)  # what a worker counts: frames of its finished jobs, of its present one
+_IDLE = -1  # in place of _DONE_NOW
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A worker process as its parent sees it."""
+
+    process: Any
+    pipe: Connection
+    counts: Any
+    job: int | None = None
+
+    def give(self, number: int, job: Any) -> None:
+        self.job = number
+        with suppress(OSError):  # it died meanwhile, which will be seen
+            self.pipe.send(job)
+
+
+class _Crew:
+    """Worker processes, replaced as they die."""
+
+    def __init__(self, work: Work[Any], size: int) -> None:
+        # "spawn" is the same on every system, and safe beside threads.
+        self._context = multiprocessing.get_context("spawn")
+        self._stop = self._context.RawValue("b", 0)
+        self._work = work
+        self._size = size
+        self._workers: list[_Worker] = []
+        self._lost = [0, 0]  # frames done and kept by workers that died, in jobs they had finished
+
+    @contextmanager
+    def at_work(self) -> Iterator[_Crew]:
+        """Start the workers; at the end, stop them within a frame."""
         try:
-            with _interrupts_held_back():  # the first job starts the workers
-                futures = [pool.submit(_run_there, job) for job in jobs]
-            finished, pending = wait(futures, timeout=0)
-            while pending and not any(future.exception() for future in finished):
-                finished, pending = wait(futures, timeout=_POLL_S, return_when=FIRST_EXCEPTION)
-                report(done.value, kept.value)
-            return [future.result() for future in futures if future.done()]
-        except BrokenProcessPool:
-            raise WorkerDiedError(
-                "a worker process was killed (out of memory?); run the same command again, "
-                "with fewer --workers if memory is short"
-            ) from None
+            for _ in range(self._size):
+                self._start_one()
+            yield self
         finally:
-            stop.value = 1
-            pool.shutdown(wait=True, cancel_futures=True)
+            self._stop.value = 1
+            for worker in self._workers:
+                worker.pipe.close()
+            for worker in self._workers:
+                worker.process.join()
+
+    def _start_one(self) -> None:
+        here, there = self._context.Pipe()
+        counts = self._context.RawArray("q", [0, 0, _IDLE, 0])
+        process = self._context.Process(target=_serve, args=(self._work, there, counts, self._stop), daemon=True)
+        with _interrupts_held_back():
+            process.start()
+        there.close()
+        self._workers.append(_Worker(process, here, counts))
+
+    def run(self, jobs: list[Any], report: Callable[[int, int], None], leave_out: LeaveOut | None) -> list[Any]:
+        results: dict[int, Any] = {}
+        waiting, suspects = deque(range(len(jobs))), deque[int]()
+        deaths: Counter[tuple[int, int]] = Counter()
+        while len(results) < len(jobs):
+            self._hand_out(jobs, waiting, suspects)
+            for worker in self._heard_from():
+                number = worker.job
+                try:
+                    succeeded, result = worker.pipe.recv()
+                except (EOFError, OSError):
+                    frame = self._bury(worker)
+                    if leave_out is None:
+                        raise WorkerDiedError(KILLED) from None
+                    if number is not None:
+                        deaths[number, frame] += 1
+                        if deaths[number, frame] > 2 or deaths[number, _IDLE] > 1:
+                            raise WorkerDiedError(KILLED) from None  # no frame did that
+                        if deaths[number, frame] == 2:
+                            jobs[number] = leave_out(jobs[number], frame)
+                        suspects.append(number)
+                    continue
+                if not succeeded:
+                    raise result
+                assert number is not None
+                results[number], worker.job = result, None
+            report(*self._counted())
+        return [results[number] for number in range(len(jobs))]
+
+    def _hand_out(self, jobs: list[Any], waiting: deque[int], suspects: deque[int]) -> None:
+        for worker in self._workers:
+            if worker.job is None and waiting:
+                number = waiting.popleft()
+                worker.give(number, jobs[number])
+        if suspects and all(worker.job is None for worker in self._workers):
+            number = suspects.popleft()
+            self._workers[0].give(number, jobs[number])
+
+    def _heard_from(self) -> list[_Worker]:
+        by_pipe: dict[Any, _Worker] = {worker.pipe: worker for worker in self._workers}
+        return [by_pipe[pipe] for pipe in wait_for(list(by_pipe), timeout=_POLL_S)]
+
+    def _bury(self, worker: _Worker) -> int:
+        """Replace a worker that died; say how many frames of its job it had done, _IDLE where it had not begun."""
+        worker.process.join()
+        worker.pipe.close()
+        self._workers.remove(worker)
+        self._lost[0] += worker.counts[_DONE]
+        self._lost[1] += worker.counts[_KEPT]
+        self._start_one()
+        return int(worker.counts[_DONE_NOW])
+
+    def _counted(self) -> tuple[int, int]:
+        done, kept = self._lost
+        for worker in self._workers:
+            done += worker.counts[_DONE] + max(0, worker.counts[_DONE_NOW])
+            kept += worker.counts[_KEPT] + worker.counts[_KEPT_NOW]
+        return done, kept
+
+
+KILLED = (
+    "a worker process was killed (out of memory?); run the same command again, with fewer --workers if memory is short"
+)
 
 
 @contextmanager
@@ -109,13 +222,36 @@ def _interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_there: dict[str, Any] = {}  # what a worker process was given when it began
-
-
-def _begin_worker(work: Work[Any], done: Any, kept: Any, stop: Any) -> None:
+def _serve(work: Work[Any], pipe: Connection, counts: Any, stop: Any) -> None:
+    """Do the jobs that come through the pipe, until it is closed: what a worker process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back: it is the parent's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _there.update(work=work, done=done, kept=kept, stop=stop)
+
+    def progress(kept: bool) -> None:
+        if stop.value:
+            raise _StopError
+        counts[_DONE_NOW] += 1
+        counts[_KEPT_NOW] += kept
+
+    with suppress(EOFError, OSError, _StopError):  # the parent wants nothing more
+        while True:
+            job = pipe.recv()
+            counts[_DONE_NOW] = 0
+            answer = _answer(work, job, progress)
+            counts[_DONE] += counts[_DONE_NOW]
+            counts[_KEPT] += counts[_KEPT_NOW]
+            counts[_DONE_NOW], counts[_KEPT_NOW] = _IDLE, 0
+            pipe.send(answer)
+
+
+def _answer(work: Work[Any], job: Any, progress: Progress) -> tuple[bool, Any]:
+    try:
+        return True, work(job, progress)
+    except _StopError:
+        raise
+    except Exception as error:
+        error.add_note(f"in a worker process:\n{traceback.format_exc()}")
+        return False, error
 
 
 def _end_with_parent() -> None:
@@ -123,14 +259,3 @@ def _end_with_parent() -> None:
     assert parent is not None
     wait_for([parent.sentinel])
     os._exit(1)  # the parent was killed: nobody is left to take the result
-
-
-def _run_there(job: Any) -> Any:
-    def progress(kept: bool) -> None:
-        if _there["stop"].value:
-            raise _StopError
-        with _there["done"].get_lock():
-            _there["done"].value += 1
-            _there["kept"].value += kept
-
-    return _there["work"](job, progress)

@@ -43,6 +43,8 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     UNIT = "unit"
     SIZE = "size"
+    WORKER_CRASH = "worker-crash"
+    EXCLUDED = "excluded"
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,9 @@ class Recording(Protocol):
     """One recording as a sequence of source frames. Knows files; knows no geometry."""
 
     @property
-    def name(self) -> str: ...  # relative to RAW, with forward slashes; "." for RAW itself
+    def name(self) -> str: ...  # what a dataset calls it: its place, or a pseudonym
+    @property
+    def place(self) -> str: ...  # relative to RAW, with forward slashes; "." for RAW itself
     @property
     def layout(self) -> str: ...  # the reader's name
     @property
@@ -153,8 +157,10 @@ class Recording(Protocol):
     def stated(self) -> Mapping[str, str]: ...  # key of recording.toml -> where its value came from
 
     def __len__(self) -> int: ...
-    def frame_name(self, index: int) -> FrameName: ...
+    def frame_name(self, index: int) -> FrameName: ...  # what a dataset calls it: its files, or a number
+    def files(self, index: int) -> FrameName: ...
     def __getitem__(self, index: int) -> Frame | Unreadable: ...
+    def under_pseudonyms(self, participant: str, name: str) -> Recording: ...
 
 
 @dataclass(frozen=True)

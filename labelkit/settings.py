@@ -5,7 +5,8 @@ Values come, weakest first, from the defaults here, a TOML file (`--config`), th
 nearest neighbour. The resolved settings are written beside the result.
 
 Keys marked `how=True` say how to run, not what to make: they change no byte of the result and stay
-out of its digest.
+out of its digest. So do those marked `which=True`, which say what to make it of: the result tells that
+itself, frame by frame.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import json
 import os
 import tomllib
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar, cast
@@ -41,17 +43,17 @@ class Settings(BaseModel):
         return hashlib.sha256(json.dumps(self.deciding(), sort_keys=True).encode()).hexdigest()
 
     def deciding(self) -> dict[str, Any]:
-        """The keys that decide what is made (not how), as plain values."""
-        return {key: value for key, value in self.model_dump(mode="json").items() if not is_how(type(self), key)}
+        """The keys that decide what is made (not how, nor of which frames), as plain values."""
+        return {key: value for key, value in self.model_dump(mode="json").items() if _decides(type(self), key)}
 
 
-def is_how(schema: type[Settings], key: str) -> bool:
-    """Whether a key says how to run rather than what to make."""
+def _decides(schema: type[Settings], key: str) -> bool:
     extra = schema.model_fields[key].json_schema_extra
-    return isinstance(extra, dict) and bool(extra.get("how"))
+    return not (isinstance(extra, dict) and (extra.get("how") or extra.get("which")))
 
 
 HOW: dict[str, JsonValue] = {"how": True}
+WHICH: dict[str, JsonValue] = {"which": True}
 
 S = TypeVar("S", bound=Settings)
 
@@ -110,6 +112,13 @@ class BuildSettings(Settings):
     max_gap_s: float = Field(0.02, ge=0, description="time between a depth and a colour picture that are one frame, s")
     # 256 frames are about 16 MB a shard: small enough to rebuild, large enough to keep files few.
     shard_frames: int = Field(256, ge=1, le=100_000, description="source frames a shard covers")
+    # Not strict: TOML and the command line hold lists.
+    exclude: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        description="leave out the frames whose file, or a folder above it, matches GLOB (below RAW); repeatable",
+        json_schema_extra=WHICH,
+    )
     workers: int = Field(0, ge=0, description="processes; 0 takes one per core", json_schema_extra=HOW)
     max_rejected: float = Field(
         0.5,
@@ -121,7 +130,7 @@ class BuildSettings(Settings):
 
     def labelling(self) -> dict[str, Any]:
         """The keys that `labelling.label.label_frame` takes."""
-        other = {"seed", "max_gap_s", "shard_frames", "workers", "max_rejected"}
+        other = {"seed", "max_gap_s", "shard_frames", "exclude", "workers", "max_rejected"}
         return self.model_dump(exclude=other)
 
 
@@ -365,7 +374,9 @@ def _from_environment(schema: type[Settings], environment: Mapping[str, str]) ->
             found.append((name, {key: text}))  # the caller names the nearest key
             continue
         try:
-            value = TypeAdapter[Any](cast(type, field.annotation)).validate_strings(text)
+            adapter = TypeAdapter[Any](cast(type, field.annotation))
+            is_list = typing.get_origin(field.annotation) is tuple  # written as in TOML: ["a", "b"]
+            value = adapter.validate_json(text) if is_list else adapter.validate_strings(text)
         except ValidationError as error:
             raise SettingsError(_first_complaint(schema, error, {key: name}, key)) from None
         found.append((name, {key: value}))

@@ -92,6 +92,20 @@ def test_how_to_run_changes_no_digest_but_what_to_make_does():
     assert "workers" not in BuildSettings().deciding()
 
 
+def test_what_to_leave_out_is_a_list_in_every_source_and_changes_no_digest(tmp_path):
+    config = tmp_path / "build.toml"
+    config.write_text('exclude = ["p01", "*/blurred/*"]\n')
+    assert load(config=config).exclude == ("p01", "*/blurred/*")
+    assert load(environment={"LABELKIT_BUILD_DATASET_EXCLUDE": '["p, 1"]'}).exclude == ("p, 1",)
+    assert load(typed={"exclude": ("p01",)}).exclude == ("p01",)
+    assert load(config=config).digest() == BuildSettings().digest()
+    with pytest.raises(SettingsError, match=r"EXCLUDE: exclude must be .* not 'p01'"):
+        load(environment={"LABELKIT_BUILD_DATASET_EXCLUDE": "p01"})
+    config.write_text('exclude = "p01"\n')
+    with pytest.raises(SettingsError, match=r"build\.toml: exclude must be a valid tuple"):
+        load(config=config)
+
+
 def test_settings_of_another_version_are_refused():
     with pytest.raises(SettingsError, match=r"run\.json: unknown setting 'old_key' for coverage-map"):
         from_plain(CoverageSettings, {"old_key": 1}, "run.json")

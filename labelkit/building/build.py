@@ -1,55 +1,59 @@
-"""Build a dataset: plan, run the jobs that are not done yet, join their rows, write the manifest last.
+"""Build a dataset, or bring one up to date: plan, run the jobs that are not done, join their rows, publish.
 
-While a build runs, its folder holds `.build/`: the plan's facts, and for every finished job the rows
-of its frames together with the hash of its shard. A job counts as done once those rows are on disk,
-which is after its shard is; so a build that was killed goes on with the first job that is not.
+A job is kept where its key says that nothing which decides its shard has changed: in the stage, where a
+build that was killed left it (stage.py), or in the finished dataset that this build extends. The finished
+dataset stays whole and readable until everything that follows it is on the disk.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from labelkit import __version__
 from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
-from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files
+from labelkit.building.stage import SHARDS_NAME, Part, Stage
+from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME
 from labelkit.dataset.lock import only_one_at
 from labelkit.dataset.log import LOG_NAME, log
 from labelkit.dataset.manifest import (
+    BUILD_NAME,
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
     FileEntry,
     Manifest,
     ParticipantEntry,
     RecordingEntry,
+    difference,
     read_manifest,
-    write_manifest,
 )
-from labelkit.dataset.table import SAMPLE, TABLE_NAME, table_bytes, table_of
+from labelkit.dataset.reading import opened
+from labelkit.dataset.table import SAMPLE, TABLE_NAME, StoredRows
 from labelkit.dataset.withdrawal import record_entry, refuse_withdrawn
-from labelkit.errors import OutputExistsError
-from labelkit.files import make_folder, mendable, sha256_of, write_bytes, write_text
-from labelkit.processes import run_jobs, worker_count
-from labelkit.recordings import find_recordings, open_recording
-from labelkit.records import Recording
+from labelkit.errors import DatasetError, OutputExistsError
+from labelkit.files import make_folder, remove
+from labelkit.processes import KILLED, Progress, WorkerDiedError, run_jobs, worker_count
+from labelkit.recordings import find_recordings, matches, open_recording
+from labelkit.recordings.pseudonyms import Pseudonyms, pseudonyms_for
+from labelkit.records import Reason, Recording
 from labelkit.settings import BuildSettings
 
-WORK_NAME = ".build"
-
 # All that a build ever writes; --overwrite removes these and nothing else.
-_OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, CROISSANT_NAME, LOG_NAME, WORK_NAME, "shards")
+_OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, CROISSANT_NAME, BUILD_NAME, SHARDS_NAME)
+
+# What may have been mended outside since, so that the frame can become a sample after all.
+_MENDABLE = frozenset({Reason.IO, Reason.DECODE, Reason.WORKER_CRASH})
 
 
 @dataclass(frozen=True)
@@ -68,108 +72,196 @@ def build(
     settings: BuildSettings,
     *,
     overwrite: bool = False,
+    retry_rejected: bool = False,
+    pseudonyms: Path | None = None,
     report: Callable[[int, int, int], None],
 ) -> BuildOutcome:
-    """Build the dataset `out` from the recordings below `raw`, or finish one that was begun.
+    """Build the dataset `out` from the recordings below `raw`, finish one that was begun, or extend one.
 
     Args:
-        report: called now and then with the frames done, the samples among them, and all frames.
+        overwrite: build all of it anew; what is there is replaced at the end.
+        retry_rejected: build the shards anew that lack a frame for a reason which may have been mended.
+        pseudonyms: the table of ids to use for participants, recordings and frames in place of their names.
+        report: called now and then with the frames done, the samples among them, and all frames to do.
     Raises:
         RecordingError: `raw` cannot be read as recordings.
         OutputExistsError: `out` holds a dataset made otherwise, or another build is at work there.
+        DatasetError: a withdrawal from `out` did not end, or what it extends was changed.
         OutputError: no space or permission; what is there can be resumed.
     """
     began = time.monotonic()
-    recordings = find_recordings(raw, max_gap_s=settings.max_gap_s)
-    plan = make_plan(raw, recordings, settings)
+    recordings = find_recordings(raw, max_gap_s=settings.max_gap_s, exclude=settings.exclude)
+    table = pseudonyms_for(recordings, pseudonyms, apart_from=out) if pseudonyms else None
+    if table:
+        recordings = [table.hide(recording) for recording in recordings]
+    plan = make_plan(raw, recordings, settings, pseudonymous=table is not None)
     make_folder(out)
     with only_one_at(out):
         refuse_withdrawn(out, {recording.participant for recording in recordings})
-        if overwrite:
-            _remove_own(out)
-        finished = _finished(out, plan)
-        if finished is not None:
-            return BuildOutcome(finished, 0, time.monotonic() - began, 1)
-        _begin(out, plan)
-        todo = [job for job in plan.jobs if _read_part(out, job) is None]
-        frames_todo = sum(job.stop - job.start for job in todo)
-        before = plan.frames - frames_todo
+        stage = Stage(out)
+        stage.publish()
+        previous = _begin(stage, plan, settings, table, overwrite=overwrite)
+        kept = _Kept(stage, plan, previous, retry_rejected=retry_rejected)
+        todo = [job for job in plan.jobs if not kept.holds(job)]
+        if previous and not todo and not kept.changes:
+            stage.clear()
+            return BuildOutcome(previous.manifest, 0, time.monotonic() - began, 1)
+        frames_todo = sum(len(job) for job in todo)
+        log(out, f"began: {frames_todo} of {plan.frames} frames to do, labelkit {__version__}")
         run_jobs(
-            _Work(raw, out, settings),
+            _Work(raw, out, settings, table),
             todo,
             settings.workers,
             lambda done, samples: report(done, samples, frames_todo),
+            leave_out=_without,
         )
-        manifest = _finish(out, plan, recordings, settings)
-        seconds = time.monotonic() - began
+        manifest = _finish(stage, plan, kept, settings)
         workers = worker_count(settings.workers, len(todo))
-        log(out, f"finished: {plan.frames} frames ({before} from before), {workers} workers, {seconds:.1f} s")
+        seconds = time.monotonic() - began
+        log(out, f"finished: {plan.frames} frames, {frames_todo} of them now, {workers} workers, {seconds:.1f} s")
     return BuildOutcome(manifest, frames_todo, seconds, workers)
 
 
-def _remove_own(out: Path) -> None:
-    with mendable(out):
+class _Previous:
+    """The finished dataset that is extended."""
+
+    def __init__(self, out: Path, manifest: Manifest) -> None:
+        self.out = out
+        self.manifest = manifest
+        self.recordings = {entry.name: entry for entry in manifest.recordings}
+        starts = accumulate((entry.frames for entry in manifest.recordings), initial=0)
+        self._first_row = dict(zip(self.recordings, starts, strict=False))
+
+    def part(self, job: Job, inputs: str) -> Part | None:
+        """Give what became of a job's frames; None where it would become of other frames, or its shard is gone."""
+        entry = self.recordings.get(job.recording)
+        if entry is None or entry.inputs_sha256 != inputs:
+            return None
+        first = self._first_row[job.recording]
+        rows = self._rows.rows(first + job.start, first + job.stop)
+        excluded = pc.equal(rows["reason"], Reason.EXCLUDED.value).to_pylist()
+        if job.excluded != {job.start + offset for offset, yes in enumerate(excluded) if yes}:
+            return None
+        if rows["shard"].null_count == len(job):
+            return Part(rows, None)
+        shard, path = self.manifest.files.get(job.shard), self.out / job.shard
+        there = shard is not None and not path.is_symlink() and path.is_file() and path.stat().st_size == shard.bytes
+        return Part(rows, shard) if there else None
+
+    @cached_property
+    def _rows(self) -> StoredRows:
+        path = self.out / TABLE_NAME
+        try:
+            with opened(self.out, TABLE_NAME) as file:
+                if not difference(file, self.manifest.files[TABLE_NAME]):
+                    return StoredRows(file, path)
+        except (OSError, KeyError):
+            pass
+        raise DatasetError(f"{path}: missing, or changed since it was built; give --overwrite to build it anew")
+
+
+class _Kept:
+    """The parts that need not be built: in the finished dataset, or in the stage."""
+
+    def __init__(self, stage: Stage, plan: Plan, previous: _Previous | None, *, retry_rejected: bool) -> None:
+        self._stage = stage
+        self._plan = plan
+        self._previous = previous
+        self._retry = retry_rejected
+        self.staged: set[str] = set()  # keys of jobs whose part is in the stage
+        self.changes = previous is None or set(plan.inputs) != set(previous.recordings)
+
+    def holds(self, job: Job) -> bool:
+        """Whether a job is done. One that is not is going to be, in the stage."""
+        if self._in_previous(job):
+            return True
+        self.staged.add(job.key)
+        self.changes = True
+        return self._stage.holds(job)
+
+    def part(self, job: Job) -> Part:
+        """Read what became of a job, once all are done."""
+        part = self._stage.part(job) if job.key in self.staged else self._in_previous(job)
+        assert part is not None, f"{job.shard} vanished while the build ran"
+        return part
+
+    def _in_previous(self, job: Job) -> Part | None:
+        if self._previous is None:
+            return None
+        part = self._previous.part(job, self._plan.inputs[job.recording])
+        if part and self._retry and not _MENDABLE.isdisjoint(part.rows["reason"].to_pylist()):
+            return None
+        return part
+
+
+def _begin(
+    stage: Stage, plan: Plan, settings: BuildSettings, table: Pseudonyms | None, *, overwrite: bool
+) -> _Previous | None:
+    """Refuse what does not fit together; say what there is to extend."""
+    out, begun = stage.out, stage.plan()
+    if overwrite:
+        stage.clear()
+        remove(out / LOG_NAME)
+        _remove_if_no_dataset(out)
+    elif begun:
+        _refuse_other_facts(out, begun["facts"], plan.facts, "holds a build begun")
+        overwrite = begun["overwrite"]
+    previous = None
+    if not overwrite and (out / MANIFEST_NAME).exists():
+        previous = _Previous(out, read_manifest(out))
+        _refuse_other_facts(out, _facts_of(previous.manifest), plan.facts, "holds a dataset made")
+        _refuse_vanished(out, previous, plan, settings, table)
+    elif not overwrite and (own := [name for name in _OWN if name != BUILD_NAME and (out / name).exists()]):
+        raise OutputExistsError(f"{out}: holds {own[0]} of something else; choose another --out or give --overwrite")
+    stage.begin({"facts": plan.facts, "overwrite": overwrite})
+    return previous
+
+
+def _remove_if_no_dataset(out: Path) -> None:
+    try:
+        read_manifest(out)
+    except DatasetError:
         for name in _OWN:
-            path = out / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            remove(out / name)
 
 
-def _finished(out: Path, plan: Plan) -> Manifest | None:
-    """Read the manifest of a finished dataset that is just what the plan would make."""
-    if not (out / MANIFEST_NAME).exists():
-        return None
-    manifest = read_manifest(out)
-    made = {
+def _facts_of(manifest: Manifest) -> dict[str, Any]:
+    return {
         "schema": manifest.schema_,
         "versions": manifest.versions,
         "settings": manifest.settings,
-        "recordings": {entry.name: entry.inputs_sha256 for entry in manifest.recordings},
+        "pseudonymous": manifest.pseudonymous,
     }
-    _refuse_other_facts(out, made, plan.facts, "holds a dataset made")
-    return manifest
-
-
-def _begin(out: Path, plan: Plan) -> None:
-    facts = out / WORK_NAME / "plan.json"
-    if facts.exists():
-        begun = json.loads(facts.read_text(encoding="utf-8"))
-        _refuse_other_facts(out, begun, plan.facts, "holds a build begun")
-        log(out, "resumed")
-        return
-    own = [name for name in _OWN if (out / name).exists() and name not in (WORK_NAME, LOG_NAME)]
-    if own:
-        raise OutputExistsError(f"{out}: holds {own[0]} of something else; choose another --out or give --overwrite")
-    make_folder(out / "shards")
-    make_folder(facts.parent)
-    write_text(facts, json.dumps(plan.facts, sort_keys=True))
-    log(out, f"began: {plan.frames} frames in {len(plan.jobs)} shards, labelkit {__version__}")
 
 
 def _refuse_other_facts(out: Path, made: dict[str, Any], asked: dict[str, Any], what: str) -> None:
-    for key, name in (("schema", "schema"), ("settings", "setting"), ("versions", "version of"), ("recordings", "")):
-        if made.get(key) == asked[key]:
+    for key, name in (("schema", ""), ("settings", "setting "), ("versions", "version of "), ("pseudonymous", "")):
+        old, new = made[key], asked[key]
+        if old == new:
             continue
-        if key == "recordings":
-            difference = _changed_recordings(made.get(key, {}), asked[key])
-        elif key == "schema":
-            difference = f"schema {made.get(key)}, now {asked[key]}"
-        else:
-            old, new = made.get(key, {}), asked[key]
-            first = next(k for k in sorted({*old, *new}) if old.get(k) != new.get(k))
-            difference = f"{name} {first.replace('_', '-')}: {old.get(first)!r} there, {new.get(first)!r} now"
+        if not isinstance(new, dict):
+            old, new = {key: old}, {key: new}
+        first = next(k for k in sorted({*old, *new}) if old.get(k) != new.get(k))
+        difference = f"{name}{first.replace('_', '-')}: {old.get(first)!r} there, {new.get(first)!r} now"
         raise OutputExistsError(
             f"{out}: {what} otherwise ({difference}); choose another --out, or --overwrite to build it anew"
         )
 
 
-def _changed_recordings(old: dict[str, str], new: dict[str, str]) -> str:
-    changes = [f"{name} added" for name in sorted(new.keys() - old.keys())]
-    changes += [f"{name} gone" for name in sorted(old.keys() - new.keys())]
-    changes += [f"{name} changed" for name in sorted(new.keys() & old.keys()) if new[name] != old[name]]
-    return "recordings: " + ", ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
+def _refuse_vanished(
+    out: Path, previous: _Previous, plan: Plan, settings: BuildSettings, table: Pseudonyms | None
+) -> None:
+    gone = {
+        name: (table.place_of(name) if table else name) or name for name in previous.recordings.keys() - plan.inputs
+    }
+    gone = {name: place for name, place in gone.items() if not matches(place, settings.exclude)}
+    if gone:
+        name, place = min(gone.items())
+        others = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        raise OutputExistsError(
+            f"{out}: its recording {name!r}{others} is no longer among the recordings; bring it back, "
+            f"or take its samples out with --exclude {place}"
+        )
 
 
 @dataclass(frozen=True)
@@ -179,95 +271,79 @@ class _Work:
     raw: Path
     out: Path
     settings: BuildSettings
+    table: Pseudonyms | None
 
-    def __call__(self, job: Job, progress: Callable[[bool], None], /) -> None:
-        recording = _recording(self.raw, job.recording, self.settings.max_gap_s)
-        shard, rows = build_shard(recording, job, self.settings, progress)
-        if shard is not None:
-            write_bytes(self.out / job.shard, shard)
-        _write_part(self.out, job, rows)
-
-
-@cache
-def _recording(raw: Path, name: str, max_gap_s: float) -> Recording:
-    return open_recording(raw, name, max_gap_s=max_gap_s)
+    def __call__(self, job: Job, progress: Progress, /) -> None:
+        cv2.setNumThreads(1)  # the workers share the cores
+        recording = _opened(self.raw, job.place, self.settings.max_gap_s)
+        if self.table:
+            recording = self.table.hide(recording)
+        Stage(self.out).add(job, *build_shard(recording, job, self.settings, progress))
 
 
-def _part_path(out: Path, job: Job) -> Path:
-    return out / WORK_NAME / f"{Path(job.shard).stem}.parquet"
+@lru_cache(maxsize=1)  # jobs come recording after recording
+def _opened(raw: Path, place: str, max_gap_s: float) -> Recording:
+    return open_recording(raw, place, max_gap_s=max_gap_s)
 
 
-def _write_part(out: Path, job: Job, rows: Sequence[dict[str, Any]]) -> None:
-    shard = out / job.shard
-    entry = FileEntry(bytes=shard.stat().st_size, sha256=sha256_of(shard)) if shard.exists() else None
-    table = table_of(rows).replace_schema_metadata({"shard": entry.model_dump_json() if entry else ""})
-    sink = io.BytesIO()
-    pq.write_table(table, sink)
-    write_bytes(_part_path(out, job), sink.getvalue())
+def _without(job: Job, done: int) -> Job:
+    """Leave out the frame at which a job's worker died."""
+    if done >= len(job):
+        raise WorkerDiedError(KILLED)
+    return replace(job, crashed=job.crashed | {job.start + done})
 
 
-def _read_part(out: Path, job: Job) -> tuple[pa.Table, FileEntry | None] | None:
-    """Read what a finished job left, or None where it did not finish or its shard is not what it was."""
-    path = _part_path(out, job)
-    if not path.exists():
-        return None
-    table = pq.read_table(path, partitioning=None)
-    stated = table.schema.metadata[b"shard"]
-    entry = FileEntry.model_validate_json(stated) if stated else None
-    shard = out / job.shard
-    if entry and not (shard.is_file() and sha256_of(shard) == entry.sha256):
-        return None
-    return table.replace_schema_metadata(None), entry
+def _finish(stage: Stage, plan: Plan, kept: _Kept, settings: BuildSettings) -> Manifest:
+    counts, files, moved = _Counts(), record_entry(stage.out), []
 
+    def tables() -> Iterator[pa.Table]:
+        for job in plan.jobs:
+            part = kept.part(job)
+            counts.add(job.recording, part.rows)
+            if part.shard:
+                files[job.shard] = part.shard
+                if job.key in kept.staged:
+                    moved.append(job)
+            yield part.rows
 
-def _finish(out: Path, plan: Plan, recordings: Sequence[Recording], settings: BuildSettings) -> Manifest:
-    tables, files = [], record_entry(out)
-    for job in plan.jobs:
-        part = _read_part(out, job)
-        assert part is not None, f"{job.shard} vanished while the build ran"
-        tables.append(part[0])
-        if part[1]:
-            files[job.shard] = part[1]
-    content = table_bytes(tables)
-    write_bytes(out / TABLE_NAME, content)
-    files[TABLE_NAME] = _entry(out / TABLE_NAME)
-    table = pa.concat_tables(tables)
-    manifest = _manifest(plan, recordings, settings, table, files)
-    for name, content in card_files(manifest, table).items():
-        write_bytes(out / name, content)
-        files[name] = _entry(out / name)
-    manifest = manifest.model_copy(update={"files": dict(sorted(files.items()))})
-    write_manifest(out, manifest)
-    shutil.rmtree(out / WORK_NAME)
+    files[TABLE_NAME] = stage.write_table(tables())
+    manifest = stage.commit(_manifest(plan, settings, counts, files), moved)
+    stage.publish()
     return manifest
 
 
-def _entry(path: Path) -> FileEntry:
-    return FileEntry(bytes=path.stat().st_size, sha256=sha256_of(path))
+@dataclass
+class _Counts:
+    """What became of the frames of each recording, and why."""
+
+    frames: Counter[str] = field(default_factory=Counter)
+    samples: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, recording: str, rows: pa.Table) -> None:
+        self.frames[recording] += rows.num_rows
+        self.samples[recording] += pc.sum(pc.equal(rows["status"], SAMPLE)).as_py() or 0
+        self.reasons.update(reason for reason in rows["reason"].to_pylist() if reason)
 
 
-def _manifest(
-    plan: Plan, recordings: Sequence[Recording], settings: BuildSettings, table: pa.Table, files: dict[str, FileEntry]
-) -> Manifest:
-    frames = Counter(table["recording"].to_pylist())
-    is_sample = [status == SAMPLE for status in table["status"].to_pylist()]
-    samples = Counter(name for name, yes in zip(table["recording"].to_pylist(), is_sample, strict=True) if yes)
-    reasons = Counter(reason for reason in table["reason"].to_pylist() if reason)
+def _manifest(plan: Plan, settings: BuildSettings, counts: _Counts, files: dict[str, FileEntry]) -> Manifest:
+    frames, samples = counts.frames, counts.samples
     participants: dict[str, Counter[str]] = {}
-    for recording in recordings:
-        counts = participants.setdefault(recording.participant, Counter())
-        counts.update(frames=frames[recording.name], samples=samples[recording.name])
+    for recording in plan.recordings:
+        of_participant = participants.setdefault(recording.participant, Counter())
+        of_participant.update(frames=frames[recording.name], samples=samples[recording.name])
     return Manifest(
         labelkit=__version__,
         versions=plan.facts["versions"],
         settings=plan.facts["settings"],
         settings_digest=settings.digest(),
-        frames=table.num_rows,
-        samples=sum(samples.values()),
-        rejected=dict(sorted(reasons.items())),
+        pseudonymous=plan.facts["pseudonymous"],
+        frames=frames.total(),
+        samples=samples.total(),
+        rejected=dict(sorted(counts.reasons.items())),
         participants={
-            name: ParticipantEntry(frames=counts["frames"], samples=counts["samples"])
-            for name, counts in sorted(participants.items())
+            name: ParticipantEntry(frames=of_participant["frames"], samples=of_participant["samples"])
+            for name, of_participant in sorted(participants.items())
         },
         recordings=[
             RecordingEntry(
@@ -278,10 +354,10 @@ def _manifest(
                 handedness=recording.handedness,
                 frames=frames[recording.name],
                 samples=samples[recording.name],
-                inputs_sha256=plan.facts["recordings"][recording.name],
+                inputs_sha256=plan.inputs[recording.name],
                 stated=dict(sorted(recording.stated.items())),
             )
-            for recording in sorted(recordings, key=lambda r: (r.participant, r.name))
+            for recording in plan.recordings
         ],
         files=files,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,68 +16,117 @@ import numpy as np
 import pyarrow as pa
 
 from labelkit import __version__
-from labelkit.dataset.schema import SCHEMA, shard_name, slug
+from labelkit.dataset.schema import SCHEMA, shard_name
 from labelkit.errors import RecordingError
-from labelkit.recordings import source_path
-from labelkit.records import Recording
+from labelkit.recordings import matches, source_path
+from labelkit.records import FrameName, Recording
 from labelkit.settings import BuildSettings
 
 
 @dataclass(frozen=True)
 class Job:
-    """One shard's worth of work: a range of source frames of one recording."""
+    """One shard's worth of work: a range of source frames of one recording.
 
-    shard: str  # relative to the dataset
+    Attributes:
+        key: hash of all that decides the shard's bytes and its frames' rows.
+        shard: its name relative to the dataset.
+        recording: its name in the dataset.
+        place: where the recording lies below RAW.
+        excluded: frames that are left out because it was asked for.
+        crashed: frames that killed the worker that labelled them, twice; found while the build runs.
+    """
+
+    key: str
+    shard: str
     recording: str
+    place: str
     start: int
     stop: int
-    first_row: int  # row of frame `start` in labels.parquet
+    excluded: frozenset[int] = frozenset()
+    crashed: frozenset[int] = frozenset()
+
+    def __len__(self) -> int:
+        return self.stop - self.start
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs in the order of the label table, and the facts that must hold when a build is resumed."""
+    """All jobs in the order of the label table.
+
+    Attributes:
+        facts: what all shards of a dataset have in common: schema, versions, settings.
+        recordings: in the order of the label table.
+        inputs: the hash of what each recording consists of, by its name.
+    """
 
     jobs: tuple[Job, ...]
     facts: dict[str, Any]
+    recordings: tuple[Recording, ...] = field(repr=False)
+    inputs: dict[str, str] = field(repr=False)
 
-    @property
+    @cached_property
     def frames(self) -> int:
         """Source frames the plan covers: the rows of the label table."""
-        return sum(job.stop - job.start for job in self.jobs)
+        return sum(len(job) for job in self.jobs)
 
 
-def make_plan(raw: Path, recordings: Sequence[Recording], settings: BuildSettings) -> Plan:
+def make_plan(
+    raw: Path, recordings: Sequence[Recording], settings: BuildSettings, *, pseudonymous: bool = False
+) -> Plan:
     """Cut recordings into jobs.
 
-    A shard holds frames of one recording only, so that a recording that is added or taken away
-    leaves the shards of the others as they are.
+    A shard, its name and its key depend on its own frames alone, so that recordings which join or leave
+    change no other shard.
 
     Raises:
-        RecordingError: two participants whose shards would bear one name.
+        RecordingError: two recordings whose shards would bear one name.
     """
-    _refuse_shared_slugs({recording.participant for recording in recordings})
-    jobs: list[Job] = []
-    shards_of: dict[str, int] = {}
-    row = 0
-    for recording in sorted(recordings, key=lambda r: (r.participant, r.name)):
-        for start in range(0, len(recording), settings.shard_frames):
-            stop = min(start + settings.shard_frames, len(recording))
-            number = shards_of.get(recording.participant, 0)
-            shards_of[recording.participant] = number + 1
-            jobs.append(Job(shard_name(recording.participant, number), recording.name, start, stop, row))
-            row += stop - start
-    return Plan(tuple(jobs), _facts(raw, recordings, settings))
+    recordings = sorted(recordings, key=lambda recording: (recording.participant, recording.name))
+    _refuse_shared_names(recordings)
+    facts = _facts(settings, pseudonymous)
+    inputs = {recording.name: inputs_sha256(raw, recording) for recording in recordings}
+    jobs = [job for recording in recordings for job in _jobs(recording, facts, inputs[recording.name], settings)]
+    return Plan(tuple(jobs), facts, tuple(recordings), inputs)
 
 
-def _refuse_shared_slugs(participants: set[str]) -> None:
-    taken: dict[str, str] = {}
-    for participant in sorted(participants):
-        other = taken.setdefault(slug(participant), participant)
-        if other != participant:
+def _jobs(recording: Recording, facts: dict[str, Any], inputs: str, settings: BuildSettings) -> list[Job]:
+    excluded = (
+        [index for index in range(len(recording)) if is_excluded(recording.files(index), settings.exclude)]
+        if settings.exclude
+        else []
+    )
+    jobs = []
+    for number, start in enumerate(range(0, len(recording), settings.shard_frames)):
+        stop = min(start + settings.shard_frames, len(recording))
+        without = [index for index in excluded if start <= index < stop]
+        words = json.dumps([facts, recording.name, inputs, start, stop, without], sort_keys=True)
+        jobs.append(
+            Job(
+                hashlib.sha256(words.encode()).hexdigest()[:32],
+                shard_name(recording.participant, recording.name, number),
+                recording.name,
+                recording.place,
+                start,
+                stop,
+                frozenset(without),
+            )
+        )
+    return jobs
+
+
+def is_excluded(files: FrameName, globs: Sequence[str]) -> bool:
+    """Whether a source frame is of those that were asked to be left out."""
+    return any(matches(name, globs) for name in (files.depth, files.color) if name)
+
+
+def _refuse_shared_names(recordings: Sequence[Recording]) -> None:
+    taken: dict[str, Recording] = {}
+    for recording in recordings:
+        other = taken.setdefault(shard_name(recording.participant, recording.name, 0), recording)
+        if other is not recording:
             raise RecordingError(
-                f"participants {other!r} and {participant!r} would share the file name {slug(participant)!r}; "
-                "rename one of the folders"
+                f"recordings {other.name!r} of {other.participant!r} and {recording.name!r} of "
+                f"{recording.participant!r} would share their shards' names; rename one of the folders"
             )
 
 
@@ -86,12 +136,12 @@ def versions() -> dict[str, str]:
     return {"labelkit": __version__, **{module.__name__: module.__version__ for module in (np, cv2, h5py, pa)}}
 
 
-def _facts(raw: Path, recordings: Sequence[Recording], settings: BuildSettings) -> dict[str, Any]:
+def _facts(settings: BuildSettings, pseudonymous: bool) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "versions": versions(),
         "settings": settings.deciding(),
-        "recordings": {recording.name: inputs_sha256(raw, recording) for recording in recordings},
+        "pseudonymous": pseudonymous,
     }
 
 
@@ -105,13 +155,15 @@ def inputs_sha256(raw: Path, recording: Recording) -> str:
         recording.sensor,
         recording.range_m,
         recording.depth_unit_m,
+        recording.layout,
+        dict(recording.stated),
         repr(calibration.depth),
         repr(calibration.color),
         calibration.color_from_depth.tolist(),
     ]
-    digest.update(json.dumps(facts).encode())
+    digest.update(json.dumps(facts, sort_keys=True).encode())
     for index in range(len(recording)):
-        name = recording.frame_name(index)
+        name = recording.files(index)
         files = [(part, _size(source_path(raw, part))) for part in (name.depth, name.color) if part]
         digest.update(json.dumps([files, repr(name.stamp)]).encode())
     return digest.hexdigest()

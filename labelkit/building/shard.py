@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import labelkit
 from labelkit.building.plan import Job
 from labelkit.dataset.shards import shard_bytes
 from labelkit.dataset.table import REJECTED, SAMPLE
+from labelkit.errors import MissingExtraError
 from labelkit.geometry.orientation import angles_deg_from_normal
 from labelkit.labelling.label import Explanation, explain_frame
-from labelkit.records import PYRAMID_SIZES, Frame, FrameName, Recording, Rejection, Sample, Unreadable
+from labelkit.records import PYRAMID_SIZES, Frame, FrameName, Reason, Recording, Rejection, Sample, Unreadable
 from labelkit.settings import BuildSettings
 
 Row = dict[str, Any]
+
+_PACKAGE = Path(labelkit.__file__).parent
 
 
 def build_shard(
@@ -34,7 +40,7 @@ def build_shard(
     rows: list[Row] = []
     for index in range(job.start, job.stop):
         name = recording.frame_name(index)
-        outcome = explain_one(recording[index], recording, index, settings).outcome
+        outcome = _outcome(recording, job, index, settings)
         row = row_of(recording, name, outcome)
         if isinstance(outcome, Sample):
             row |= {"shard": job.shard, "index": len(samples)}
@@ -49,6 +55,28 @@ def build_shard(
         "settings_digest": settings.digest(),
     }
     return shard_bytes(collect_columns(recording, samples), attributes), rows
+
+
+def _outcome(recording: Recording, job: Job, index: int, settings: BuildSettings) -> Sample | Rejection:
+    if index in job.excluded:
+        return Rejection(Reason.EXCLUDED, "left out by --exclude")
+    if index in job.crashed:
+        return Rejection(Reason.WORKER_CRASH, "twice, the process that labelled it died")
+    try:
+        return explain_one(recording[index], recording, index, settings).outcome
+    except MissingExtraError:
+        raise
+    except Exception as error:
+        return Rejection(Reason.WORKER_CRASH, f"{type(error).__name__} in {_where(error)}")
+
+
+def _where(error: Exception) -> str:
+    """Say which line of ours failed; without its folder, as the label table is the same on every machine."""
+    called = ((Path(call.filename), call.lineno) for call in traceback.extract_tb(error.__traceback__))
+    ours = [
+        f"{file.relative_to(_PACKAGE).as_posix()}, line {line}" for file, line in called if _PACKAGE in file.parents
+    ]
+    return ours[-1]
 
 
 def explain_one(frame: Frame | Unreadable, recording: Recording, index: int, settings: BuildSettings) -> Explanation:

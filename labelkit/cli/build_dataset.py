@@ -16,7 +16,14 @@ TOO_MANY_REJECTED = 3
 @click.command("build-dataset")
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("dataset"), help="Dataset folder. [dataset]")
-@click.option("--overwrite", is_flag=True, help="Remove the dataset that is there, and build anew.")
+@click.option("--overwrite", is_flag=True, help="Build all anew; the dataset that is there is replaced at the end.")
+@click.option("--retry-rejected", is_flag=True, help="Try frames again that could not be read or crashed a worker.")
+@click.option(
+    "--pseudonyms",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Replace names by random ids; FILE leads back to the names, and is made where there is none.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be built; write nothing.")
 @settings_flags(BuildSettings)
 @json_flag
@@ -27,6 +34,8 @@ def command(
     raw: Path,
     out: Path,
     overwrite: bool,
+    retry_rejected: bool,
+    pseudonyms: Path | None,
     dry_run: bool,
     settings: BuildSettings,
     as_json: bool,
@@ -35,13 +44,21 @@ def command(
     """Turn the recordings below RAW into a labelled dataset.
 
     Every source frame becomes a sample or a rejection with its reason. An interrupted build goes on
-    when the same command is given again.
+    when the same command is given again; recordings added since are added to the dataset.
     """
     if dry_run:
         plan = workflow.plan_dataset(raw, out, settings)
         show(plan, as_json=as_json, quiet=quiet, text=lambda: _plan_text(plan))
         return
-    result = workflow.build_dataset(raw, out, settings, overwrite=overwrite, quiet=quiet or as_json)
+    result = workflow.build_dataset(
+        raw,
+        out,
+        settings,
+        overwrite=overwrite,
+        retry_rejected=retry_rejected,
+        pseudonyms=pseudonyms,
+        quiet=quiet or as_json,
+    )
     show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
     if result.too_many_rejected:
         click.echo(

@@ -62,6 +62,8 @@ def _flag(key: str, schema: type[Settings]) -> Callable[[Any], Any]:
     annotation = _without_none(field.annotation)
     if annotation is bool:
         return click.option(f"{name}/--no-{key.replace('_', '-')}", key, default=None, help=shown)
+    if typing.get_origin(annotation) is tuple:
+        return click.option(name, key, multiple=True, metavar="GLOB", help=shown)
     shown += "" if field.default is None else f" [{field.default}]"
     if typing.get_origin(annotation) is Literal:
         return click.option(name, key, type=click.Choice(typing.get_args(annotation)), help=shown)

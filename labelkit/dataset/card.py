@@ -36,6 +36,10 @@ _BLANKS = {
 }
 
 
+# What of the label table the card tells of: all rows of a large one are read for it.
+CARD_COLUMNS = ["participant", "recording", "status", "stamp", "view_azimuth", "view_elevation"]
+
+
 def report_path(folder: Path) -> Path:
     """Say where the page about a dataset is written unless told otherwise: beside it, and named after it."""
     folder = folder.resolve()
@@ -47,7 +51,7 @@ def card_files(manifest: Manifest, table: pa.Table) -> dict[str, bytes]:
 
     Args:
         manifest: with the hashes of the shards and the label table.
-        table: the label table.
+        table: CARD_COLUMNS of the label table.
     """
     covered = findings(sample_cells(table, CoverageSettings()).whole())
     return {

@@ -14,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from labelkit.dataset.reading import read_at_most
 from labelkit.dataset.schema import SCHEMA
 from labelkit.errors import DatasetError
-from labelkit.files import write_bytes
+from labelkit.files import sha256_of, write_bytes
 
 MANIFEST_NAME, MANIFEST_HASH_NAME = "manifest.json", "manifest.sha256"
 
-STAGE_NAME = ".withdraw"  # the folder in which a withdrawal makes everything ready
+BUILD_NAME = ".build"  # the folder in which a build makes everything ready
+WITHDRAWAL_NAME = ".withdraw"  # the folder in which a withdrawal makes everything ready
 
 # 10 million frames are 40,000 shards of 150 bytes each in the list of files.
 MOST_MANIFEST_BYTES, MOST_HASH_BYTES = 256 * 2**20, 1024
@@ -38,6 +39,11 @@ class FileEntry(_Entry):
 
     bytes: Count
     sha256: Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
+
+    @classmethod
+    def of(cls, path: Path) -> FileEntry:
+        """Hash a file."""
+        return cls(bytes=path.stat().st_size, sha256=sha256_of(path))
 
 
 class ParticipantEntry(_Entry):
@@ -69,6 +75,7 @@ class Manifest(_Entry):
     versions: dict[str, str]
     settings: dict[str, Any]
     settings_digest: str
+    pseudonymous: bool = False  # participants, recordings and frames go by ids that lead back to nobody
     frames: Count
     samples: Count
     rejected: dict[str, Count]
@@ -146,9 +153,9 @@ def _why_none(folder: Path, error: OSError) -> str:
         return f"{folder}: no such dataset folder; make one with: labelkit build-dataset RAW --out {folder}"
     if not isinstance(error, FileNotFoundError):
         return f"{folder / (error.filename or '')}: cannot be read ({error.strerror})"
-    if (folder / STAGE_NAME / MANIFEST_NAME).exists():
+    if (folder / WITHDRAWAL_NAME / MANIFEST_NAME).exists():
         return unfinished_withdrawal(folder)
-    if (folder / "shards").is_dir():
+    if (folder / BUILD_NAME).is_dir() or (folder / "shards").is_dir():
         return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); run the same build-dataset again to finish it"
     return f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: labelkit build-dataset RAW"
 

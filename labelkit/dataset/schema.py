@@ -67,13 +67,23 @@ def slug(participant: str) -> str:
     that "Ann" and "ann" stay apart without looking at each other.
     """
     plain = unicodedata.normalize("NFKD", participant).encode("ascii", "ignore").decode().lower()
-    plain = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40]
+    plain = re.sub(r"[^a-z0-9]+", "-", plain)[:40].strip("-")
     if plain and plain == participant:
         return plain
-    digits = hashlib.sha256(participant.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    digits = _hash_digits(participant, 6)
     return f"{plain}-{digits}" if plain else f"x-{digits}"
 
 
-def shard_name(participant: str, number: int) -> str:
-    """Name a shard relative to its dataset, with forward slashes."""
-    return f"shards/{slug(participant)}-{number:04d}.h5"
+def shard_name(participant: str, recording: str, number: int) -> str:
+    """Name a shard relative to its dataset, with forward slashes; the same whatever else is in the dataset.
+
+    Args:
+        recording: unless it is named as its participant, digits of its hash stand in the name.
+        number: which of the recording's shards.
+    """
+    digits = "" if recording == participant else f"-{_hash_digits(recording, 8)}"
+    return f"shards/{slug(participant)}{digits}-{number:04d}.h5"
+
+
+def _hash_digits(name: str, n: int) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:n]

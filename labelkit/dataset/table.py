@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from io import BufferedReader
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +17,7 @@ import pyarrow.parquet as pq
 
 from labelkit.dataset.reading import opened
 from labelkit.errors import DatasetError
+from labelkit.files import replacing
 
 TABLE_NAME = "labels.parquet"
 
@@ -59,13 +62,62 @@ _MOST_ROWS, _MOST_TIMES = 8, 1000
 # What pyarrow raises at a damaged file, beside its own errors.
 _UNREADABLE = (OSError, pa.ArrowException, MemoryError, OverflowError, UnicodeError)
 
+_GROUP_ROWS = 65_536
 
-def table_bytes(tables: Sequence[pa.Table]) -> bytes:
-    """Write tables of COLUMNS, one after the other, as one Parquet file; same tables, same bytes."""
+
+def write_table(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write tables of COLUMNS, one after the other, as one Parquet file; only a group of rows is in memory at a time.
+
+    The same rows give the same bytes, however they are spread over the tables.
+
+    Raises:
+        OutputError: no space or no permission.
+    """
+    with replacing(path) as scratch, scratch.open("wb") as sink:
+        _write_to(sink, tables)
+
+
+def table_bytes(tables: Iterable[pa.Table]) -> bytes:
+    """Give what `write_table` would write."""
     sink = io.BytesIO()
-    with pq.ParquetWriter(sink, COLUMNS, compression="zstd") as writer:
-        writer.write_table(pa.concat_tables([COLUMNS.empty_table(), *tables]), row_group_size=65_536)
+    _write_to(sink, tables)
     return sink.getvalue()
+
+
+def _write_to(sink: IO[bytes], tables: Iterable[pa.Table]) -> None:
+    with pq.ParquetWriter(sink, COLUMNS, compression="zstd") as writer:
+        rest = COLUMNS.empty_table()
+        for table in tables:
+            rest = pa.concat_tables([rest, table])
+            while rest.num_rows > _GROUP_ROWS:
+                writer.write_table(rest.slice(0, _GROUP_ROWS).combine_chunks())
+                rest = rest.slice(_GROUP_ROWS)
+        writer.write_table(rest.combine_chunks())
+
+
+class StoredRows:
+    """A label table on disk of which ranges of rows are asked for, best in ascending order."""
+
+    def __init__(self, file: BufferedReader, path: Path) -> None:
+        """Keep a table that is open; the caller may close `file`. Raises as `read_open_table`."""
+        parquet = _checked(os.fdopen(os.dup(file.fileno()), "rb"), path)
+        counts = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+        self._starts: list[int] = [0, *accumulate(counts)]
+        size = os.fstat(file.fileno()).st_size
+        # One is enough where ranges ascend.
+        self._group = lru_cache(maxsize=1)(lambda group: _plain(parquet.read_row_group(group), path, size))
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def rows(self, start: int, stop: int) -> pa.Table:
+        """Read the rows from `start` up to `stop`."""
+        parts = [COLUMNS.empty_table()]
+        for group, (first, beyond) in enumerate(pairwise(self._starts)):
+            if first < stop and start < beyond:
+                low, high = max(start, first), min(stop, beyond)
+                parts.append(self._group(group).slice(low - first, high - low))
+        return pa.concat_tables(parts)
 
 
 def table_of(rows: Sequence[Row]) -> pa.Table:
@@ -92,21 +144,42 @@ def read_open_table(file: BufferedReader, path: Path) -> pa.Table:
     Raises:
         DatasetError: not Parquet, with other columns, or claiming far more than its bytes can hold.
     """
-    size = os.fstat(file.fileno()).st_size
-    too_much = DatasetError(f"{path}: claims far more than its bytes can hold; build the dataset again")
+    parquet = _checked(file, path)
     try:
-        if not pq.read_schema(file).equals(COLUMNS):
-            raise DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
-        parquet = pq.ParquetFile(file, read_dictionary=_TEXTS)
-        if _claims_too_much(parquet.metadata, size):
-            raise too_much
-        table = parquet.read()
-        table.validate(full=True)  # text that is UTF-8, indices within their dictionaries
-        if sum(_text_bytes(table[name]) for name in _TEXTS) > _MOST_TIMES * size:
-            raise too_much
-        return table.cast(COLUMNS)
+        return _plain(parquet.read(), path, os.fstat(file.fileno()).st_size)
     except _UNREADABLE as error:
-        raise DatasetError(f"{path}: not a readable label table ({error}); build the dataset again") from None
+        raise _unreadable(path, error) from None
+
+
+def _checked(file: BufferedReader, path: Path) -> pq.ParquetFile:
+    size = os.fstat(file.fileno()).st_size
+    try:
+        columns = pq.read_schema(file)
+        parquet = pq.ParquetFile(file, read_dictionary=_TEXTS)
+        too_much = _claims_too_much(parquet.metadata, size)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from None
+    if not columns.equals(COLUMNS):
+        raise DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
+    if too_much:
+        raise _too_much(path)
+    return parquet
+
+
+def _plain(table: pa.Table, path: Path, size: int) -> pa.Table:
+    """Write out texts that are stored once each, unless that is far more than the file's bytes can hold."""
+    table.validate(full=True)  # text that is UTF-8, indices within their dictionaries
+    if sum(_text_bytes(table[name]) for name in _TEXTS) > _MOST_TIMES * size:
+        raise _too_much(path)
+    return table.cast(COLUMNS)
+
+
+def _too_much(path: Path) -> DatasetError:
+    return DatasetError(f"{path}: claims far more than its bytes can hold; build the dataset again")
+
+
+def _unreadable(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(f"{path}: not a readable label table ({error}); build the dataset again")
 
 
 def _text_bytes(column: pa.ChunkedArray) -> int:

@@ -20,11 +20,12 @@ from labelkit.dataset import contradictions
 from labelkit.dataset.lock import LOCK_NAME
 from labelkit.dataset.log import LOG_NAME, MOST_LOG_BYTES, broken_line
 from labelkit.dataset.manifest import (
+    BUILD_NAME,
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
     MOST_HASH_BYTES,
     MOST_MANIFEST_BYTES,
-    STAGE_NAME,
+    WITHDRAWAL_NAME,
     FileEntry,
     Manifest,
     difference,
@@ -121,8 +122,8 @@ def _listed(folder: Path) -> tuple[dict[str, int], list[Finding]]:
 
 
 _LEFT = {
-    ".build": "left by a build that did not end; run the same build-dataset again",
-    STAGE_NAME: "left by a withdrawal that did not end; run the same withdraw again",
+    BUILD_NAME: "left by a build that did not end; run the same build-dataset again",
+    WITHDRAWAL_NAME: "left by a withdrawal that did not end; run the same withdraw again",
 }
 
 

@@ -27,10 +27,11 @@ from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files, report_
 from labelkit.dataset.lock import LOCK_NAME
 from labelkit.dataset.log import LOG_NAME, start_log_anew
 from labelkit.dataset.manifest import (
+    BUILD_NAME,
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
     MOST_MANIFEST_BYTES,
-    STAGE_NAME,
+    WITHDRAWAL_NAME,
     FileEntry,
     Manifest,
     difference,
@@ -47,8 +48,6 @@ from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, mendable, wr
 from labelkit.traces import naming, traces
 
 RECORD_NAME = "withdrawn.json"
-
-_BUILD_NAME = ".build"  # parts of a build that did not end
 
 _MOST_RECORD_BYTES = 2**20
 _Hex = Annotated[str, Field(pattern=r"\A(?:[0-9a-f]{2})+\z", max_length=64)]
@@ -95,7 +94,7 @@ def holdings(folder: Path, participant: str) -> Holdings | None:
     table = _table(folder, manifest)
     shards = pc.unique(table.filter(pc.equal(table["participant"], participant))["shard"].drop_null()).to_pylist()
     recordings = [recording.name for recording in manifest.recordings if recording.participant == participant]
-    own = {*manifest.files, MANIFEST_NAME, MANIFEST_HASH_NAME, LOG_NAME, LOCK_NAME, STAGE_NAME}
+    own = {*manifest.files, MANIFEST_NAME, MANIFEST_HASH_NAME, LOG_NAME, LOCK_NAME, WITHDRAWAL_NAME}
     page = [f"../{report_path(folder).name}"] if report_path(folder).exists() else []
     return Holdings(
         recordings=tuple(recordings),
@@ -137,7 +136,7 @@ def _entries(made: dict[str, bytes]) -> dict[str, FileEntry]:
 
 
 def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) -> None:
-    stage = folder / STAGE_NAME
+    stage = folder / WITHDRAWAL_NAME
     _remove_folder(stage)
     make_folder(stage)
     table = _table(folder, manifest)
@@ -169,7 +168,7 @@ def _without(manifest: Manifest, participant: str, table: pa.Table) -> Manifest:
 
 def finish_withdrawal(folder: Path) -> bool:
     """Move a settled withdrawal into place, or the rest of it; say whether there was one."""
-    stage = folder / STAGE_NAME
+    stage = folder / WITHDRAWAL_NAME
     if not (stage / MANIFEST_NAME).exists():
         _remove_folder(stage)  # of one that was killed before it was settled, or when all but this was done
         return False
@@ -183,7 +182,7 @@ def finish_withdrawal(folder: Path) -> bool:
             if f"shards/{path.name}" not in manifest.files and not path.is_dir():
                 path.unlink()
         flush_to_disk(folder / "shards")
-        _remove_folder(folder / _BUILD_NAME)
+        _remove_folder(folder / BUILD_NAME)
         start_log_anew(folder, "a participant was withdrawn, and the log of before with them")
         for name in (TABLE_NAME, CARD_NAME, CROISSANT_NAME, RECORD_NAME, MANIFEST_HASH_NAME, MANIFEST_NAME):
             if (stage / name).exists():  # else it was moved before
@@ -224,7 +223,7 @@ def refuse_withdrawn(folder: Path, participants: Iterable[str]) -> None:
         RecordingError: one was.
         DatasetError: a withdrawal did not end.
     """
-    if (folder / STAGE_NAME / MANIFEST_NAME).exists():
+    if (folder / WITHDRAWAL_NAME / MANIFEST_NAME).exists():
         raise DatasetError(unfinished_withdrawal(folder))
     record = _record(folder)
     for participant in sorted(set(participants)) if record else ():

@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 from labelkit.errors import RecordingError, nearest
 from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
-from labelkit.recordings.listing import PICTURE_SUFFIXES, folders_in, links_out_of, pictures_in, portable, source_path
+from labelkit.recordings.listing import (
+    PICTURE_SUFFIXES,
+    folders_in,
+    links_out_of,
+    matches,
+    pictures_in,
+    portable,
+    source_path,
+)
 from labelkit.recordings.pairs import open_pairs
 from labelkit.recordings.patterns import open_patterns
 from labelkit.recordings.recording import StoredRecording, name_below
@@ -55,12 +63,13 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
-def find_recordings(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[Recording]:
+def find_recordings(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S, exclude: Sequence[str] = ()) -> list[Recording]:
     """Find all recordings below a folder.
 
     Args:
         raw: the folder; it may be a recording itself.
         max_gap_s: time between a depth and a colour picture that are one frame, seconds.
+        exclude: globs of names of recordings that may be passed over if they cannot be read.
     Returns:
         Sorted by name; picklable, and light: no picture has been decoded.
     Raises:
@@ -68,7 +77,7 @@ def find_recordings(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[
             something is not stated (the message ends with the lines to add) or contradicts its pictures.
     """
     findings = survey(raw, max_gap_s=max_gap_s)
-    if troubled := [finding for finding in findings if finding.problems]:
+    if troubled := [finding for finding in findings if finding.problems and not matches(finding.name, exclude)]:
         raise RecordingError(complaint(troubled[0], raw, others=len(troubled) - 1))
     for finding in findings:
         for note in finding.notes:
@@ -227,6 +236,7 @@ def _settled(raw: Path, folder: Path, layout: str, source: Source, sidecar: Side
             source=source,
             folder=place,
             name=portable(name),
+            place=portable(name),
             layout=layout,
             participant=stated.value("participant"),
             handedness=stated.value("handedness"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -94,3 +96,8 @@ _NOT_PORTABLE = re.compile("[\x00-\x1f\x7f\udc80-\udcff]")
 def source_path(raw: Path, name: str) -> Path:
     """Find the file below RAW that a portable name stands for."""
     return raw / os.fsdecode(unquote_to_bytes(name))
+
+
+def matches(name: str, globs: Sequence[str]) -> bool:
+    """Whether a glob means a name relative to RAW, or a folder above it; * matches slashes too."""
+    return any(fnmatchcase(name, glob) or fnmatchcase(name, f"{glob.rstrip('/')}/*") for glob in globs)

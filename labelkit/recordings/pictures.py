@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import re
 import struct
-import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from labelkit.errors import RawFrameError
@@ -29,6 +31,7 @@ _HEADER_BYTES = 4096  # enough but for a JPEG with a long preamble (EXIF, colour
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type; a palette holds colours
+_STORED_BLOCK = 0xFFFF  # the most that a block of a deflate stream stores
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_END = b"\xff\xd9"
 # Start of frame: every FFCx but the tables DHT (C4), JPG (C8) and DAC (CC).
@@ -175,8 +178,10 @@ def _u16(content: bytes, position: int) -> int:
 def _decode(content: bytes, header: Header, flags: int) -> NDArray[Any]:
     import cv2
 
-    if not _is_whole(content, header):
-        raise RawFrameError(f"is cut short or damaged: a {header.format} of {len(content)} bytes without its end")
+    if header.format == "PNG":
+        content = _with_stored_pixels(content, header)
+    elif not _is_whole(content, header):
+        raise _cut_short(content, header)
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:
@@ -186,9 +191,11 @@ def _decode(content: bytes, header: Header, flags: int) -> NDArray[Any]:
     return np.asarray(pixels)
 
 
+def _cut_short(content: bytes, header: Header) -> RawFrameError:
+    return RawFrameError(f"is cut short or damaged: a {header.format} of {len(content)} bytes without its end")
+
+
 def _is_whole(content: bytes, header: Header) -> bool:
-    if header.format == "PNG":
-        return _png_is_whole(content, header.data)
     if header.format == "JPEG":
         if content.count(bytes([0xFF, _JPEG_SCAN]), header.data) > _MOST_SCANS:
             raise RawFrameError(f"is a JPEG of more than {_MOST_SCANS} scans")
@@ -198,21 +205,75 @@ def _is_whole(content: bytes, header: Header) -> bool:
     return len(content) - header.data >= header.width * header.height * header.channels * header.bits // 8
 
 
-def _png_is_whole(content: bytes, position: int) -> bool:
-    """Walk the chunks to the last one, checking the sums of those that a decoder must understand."""
+def _with_stored_pixels(content: bytes, header: Header) -> bytes:
+    """Inflate a PNG's pixels and put them back as they are, uncompressed.
+
+    Inflating is most of the work of decoding, and ISA-L does it in half the time of the zlib in OpenCV. The
+    same PNG otherwise, so OpenCV reads the same pixels from it.
+    """
+    chunks = _png_chunks(content, header.data)
+    if chunks is None:
+        raise _cut_short(content, header)
     view = memoryview(content)
+    pixels = [chunk for chunk in chunks if chunk.kind == b"IDAT"]
+    inflater = isal_zlib.decompressobj()
+    try:
+        inflated = inflater.decompress(
+            b"".join(view[chunk.start + 8 : chunk.end - 4] for chunk in pixels), _most_inflated(header)
+        )
+    except isal_zlib.error:
+        inflated = b""
+    if not inflater.eof:
+        raise RawFrameError(f"is a {header.format} that does not decode")
+    before = view[: pixels[0].start]
+    after = [view[chunk.start : chunk.end] for chunk in chunks[chunks.index(pixels[-1]) + 1 :]]
+    stored = [b"IDAT", *_stored(inflated)]
+    sum_of = reduce(lambda so_far, part: isal_zlib.crc32(part, so_far), stored, 0)
+    length = sum(len(part) for part in stored) - 4
+    return b"".join([before, struct.pack(">I", length), *stored, struct.pack(">I", sum_of), *after])
+
+
+def _most_inflated(header: Header) -> int:
+    # Of eight bytes a pixel at most, with a byte before each row; interlaced there are up to seven times more rows.
+    return 8 * header.width * header.height + 8 * (header.height + 8)
+
+
+def _stored(data: bytes) -> Iterator[bytes | memoryview]:
+    """Frame data as a zlib stream that is not compressed (RFC 1950 and 1951)."""
+    view = memoryview(data)
+    yield b"\x78\x01"
+    for start in range(0, max(1, len(data)), _STORED_BLOCK):
+        block = view[start : start + _STORED_BLOCK]
+        is_last = start + _STORED_BLOCK >= len(data)
+        yield struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF)
+        yield block
+    yield struct.pack(">I", isal_zlib.adler32(data))
+
+
+class _Chunk(NamedTuple):
+    kind: bytes
+    start: int
+    end: int
+
+
+def _png_chunks(content: bytes, position: int) -> list[_Chunk] | None:
+    """Walk the chunks, checking the sums of those that a decoder must understand; None where the last is missing."""
+    view = memoryview(content)
+    chunks: list[_Chunk] = []
     while position + 12 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, position)
-        end = position + 12 + length
-        if end > len(content):
-            return False
+        chunk = _Chunk(kind, position, position + 12 + length)
+        if chunk.end > len(content):
+            return None
         is_critical = kind[:1].isupper()
-        if is_critical and zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
-            return False
+        stated = int.from_bytes(view[chunk.end - 4 : chunk.end], "big")
+        if is_critical and isal_zlib.crc32(view[position + 4 : chunk.end - 4]) != stated:
+            return None
+        chunks.append(chunk)
         if kind == b"IEND":
-            return True
-        position = end
-    return False
+            return chunks if any(chunk.kind == b"IDAT" for chunk in chunks) else None
+        position = chunk.end
+    return None
 
 
 def _read(path: Path, most: int = MAX_BYTES) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from labelkit.errors import RawFrameError
 from labelkit.recordings.listing import portable
+from labelkit.recordings.sidecar import FILE_NAME
 from labelkit.recordings.source import Source
 from labelkit.records import (
     Calibration,
@@ -38,6 +39,7 @@ class StoredRecording:
     source: Source
     folder: str  # the folder the source's names are relative to, itself relative to RAW; "" for RAW
     name: str
+    place: str
     layout: str
     participant: str
     handedness: Handedness
@@ -50,9 +52,22 @@ class StoredRecording:
     def __len__(self) -> int:
         return len(self.source)
 
-    def frame_name(self, index: int) -> FrameName:
+    def under_pseudonyms(self, participant: str, name: str) -> StoredRecording:
+        """Give the same recording without a word of what its folders and files are called."""
+        stated = {key: FILE_NAME if FILE_NAME in origin else origin for key, origin in self.stated.items()}
+        return replace(self, participant=participant, name=name, stated=stated)
+
+    def files(self, index: int) -> FrameName:
         """Name a frame's files relative to RAW."""
         return name_below(self.folder, self.source.frame_name(index))
+
+    def frame_name(self, index: int) -> FrameName:
+        """Name a frame by its files; under pseudonyms by its number, as files may bear a person's name too."""
+        files = self.files(index)
+        if self.name == self.place:
+            return files
+        number = f"{self.name}/{index:06d}"
+        return FrameName(files.depth and number, files.color and number, files.stamp)
 
     def __getitem__(self, index: int) -> Frame | Unreadable:
         """Read one frame; its colour only as far as the header, until it is asked for."""

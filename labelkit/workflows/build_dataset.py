@@ -19,7 +19,7 @@ class BuildResult:
     rejected: dict[str, int]  # reason -> frames
     participants: int
     shards: int
-    rejected_share: float
+    rejected_share: float  # of the frames that were not excluded
     too_many_rejected: bool  # more than settings.max_rejected
     frames_done_now: int  # the others were finished by an earlier run
     seconds: float
@@ -43,21 +43,27 @@ def build_dataset(
     settings: BuildSettings | None = None,
     *,
     overwrite: bool = False,
+    retry_rejected: bool = False,
+    pseudonyms: Path | str | None = None,
     quiet: bool = True,
 ) -> BuildResult:
-    """Turn the recordings below `raw` into a labelled dataset, or finish one that was interrupted.
+    """Turn the recordings below `raw` into a labelled dataset, finish one that was interrupted, or extend one.
 
     Args:
-        overwrite: remove a dataset that is already there (and nothing else).
+        overwrite: build all anew; the dataset that is there (and nothing else) is replaced at the end.
+        retry_rejected: build the shards anew in which frames could not be read or crashed a worker.
+        pseudonyms: a file of random ids to use in place of names of people, folders and files; made where
+            there is none, and kept outside the dataset.
         quiet: no progress bar.
     Raises:
         RecordingError: `raw` is missing, empty, or holds what no reader recognises.
-        OutputExistsError: `out` holds a dataset made with other settings or from other recordings.
+        OutputExistsError: `out` holds a dataset made with other settings, or of a recording that is gone.
         OutputError: no space or permission; the same call goes on from there.
     """
     from tqdm import tqdm
 
     from labelkit.building.build import build
+    from labelkit.records import Reason
 
     settings = settings or BuildSettings()
     with tqdm(desc="build", unit="frame", file=sys.stderr, disable=True if quiet else None, dynamic_ncols=True) as bar:
@@ -67,9 +73,18 @@ def build_dataset(
             bar.set_postfix_str(f"rejected {done - samples}", refresh=False)
             bar.update(done - bar.n)
 
-        outcome = build(Path(raw), Path(out), settings, overwrite=overwrite, report=report)
+        outcome = build(
+            Path(raw),
+            Path(out),
+            settings,
+            overwrite=overwrite,
+            retry_rejected=retry_rejected,
+            pseudonyms=None if pseudonyms is None else Path(pseudonyms),
+            report=report,
+        )
     manifest = outcome.manifest
-    rejected_share = 1.0 - manifest.samples / manifest.frames
+    asked_for = manifest.frames - manifest.rejected.get(Reason.EXCLUDED, 0)
+    rejected_share = 1.0 - manifest.samples / asked_for if asked_for else 0.0
     return BuildResult(
         out=str(out),
         frames=manifest.frames,
@@ -91,7 +106,7 @@ def plan_dataset(raw: Path | str, out: Path | str = "dataset", settings: BuildSe
     from labelkit.recordings import find_recordings
 
     settings = settings or BuildSettings()
-    recordings = find_recordings(Path(raw), max_gap_s=settings.max_gap_s)
+    recordings = find_recordings(Path(raw), max_gap_s=settings.max_gap_s, exclude=settings.exclude)
     plan = make_plan(Path(raw), recordings, settings)
     participants = {recording.participant for recording in recordings}
     return BuildPlan(str(out), len(recordings), len(participants), plan.frames, len(plan.jobs))

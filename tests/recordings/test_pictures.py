@@ -3,6 +3,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,13 +19,28 @@ NOISY_COLOR = RNG.integers(0, 255, (24, 32, 3), dtype=np.uint8)
 NOISY_JPEG = encoded(NOISY_COLOR, ".jpg")
 
 
-def png_claiming(width: int, height: int, bits: int = 16, color_type: int = 0) -> bytes:
+def png_claiming(
+    width: int, height: int, bits: int = 16, color_type: int = 0, *, data: bytes = bytes(64), interlaced: bool = False
+) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
-    pixels = chunk(b"IDAT", zlib.compress(b"\0" * 64))
+    header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, interlaced)
+    pixels = chunk(b"IDAT", zlib.compress(data, 1))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
+
+
+def adam7(picture: np.ndarray[Any, Any]) -> bytes:
+    """Write an interlaced PNG: seven passes, each over its own grid of pixels."""
+    height, width, *rest = picture.shape
+    rgb = picture[..., [2, 1, 0, 3][: rest[0]]] if rest else picture[..., None]
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    grids = [rgb[y::step_y, x::step_x] for y, x, step_y, step_x in passes]
+    data = b"".join(
+        b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() for grid in grids if grid.size for row in grid
+    )
+    color_type = {1: 0, 3: 2, 4: 6}[rgb.shape[2]]
+    return png_claiming(width, height, 8 * picture.itemsize, color_type, data=data, interlaced=True)
 
 
 def with_orientation(jpeg: bytes, orientation: int) -> bytes:
@@ -134,3 +150,44 @@ def test_no_beginning_of_a_picture_passes_for_a_whole_one(tmp_path: Path, pictur
 
 def test_the_header_says_where_the_pixels_begin() -> None:
     assert header_of(b"P5 2 1 65535\n\x01\x02\x03\x04").data == 13
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("shape", [(24, 32), (24, 32, 3), (24, 32, 4), (301, 517, 3), (1, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_png_has_the_pixels_that_opencv_alone_reads(tmp_path: Path, dtype, shape, interlaced: bool) -> None:
+    picture = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
+    content = adam7(picture) if interlaced else encoded(picture)
+    alone = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    path = write(tmp_path / "p.png", content)
+    assert (read_color(path) == alone[..., ::-1]).all()
+    if dtype is np.uint16 and len(shape) == 2:
+        assert (read_depth(path) == picture).all()
+
+
+@pytest.mark.parametrize("pattern", ["kinect_v1_openni/*/*/*.png", "hand_mesh_truth/*.png"])
+def test_a_recorded_png_has_the_pixels_that_opencv_alone_reads(real_data: Path, pattern: str) -> None:
+    paths = sorted(real_data.glob(pattern))[:8]
+    assert paths
+    for path in paths:
+        alone = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        found = read_depth(path) if alone.ndim == 2 else read_color(path)[..., ::-1]
+        assert (found == alone).all()
+
+
+def test_a_png_cut_short_or_changed_anywhere_is_refused_or_has_its_own_pixels(tmp_path: Path) -> None:
+    whole = read_depth(write(tmp_path / "d.png", NOISY_DEPTH))
+    for at in range(len(NOISY_DEPTH)):
+        with pytest.raises(RawFrameError):
+            read_depth(write(tmp_path / "d.png", NOISY_DEPTH[:at]))
+        changed = NOISY_DEPTH[:at] + bytes([NOISY_DEPTH[at] ^ 0x10]) + NOISY_DEPTH[at + 1 :]
+        try:
+            found = read_depth(write(tmp_path / "d.png", changed))
+        except RawFrameError:
+            continue
+        assert np.array_equal(found, whole)
+
+
+def test_pixels_that_inflate_to_more_than_the_picture_holds_are_refused_before_they_do(tmp_path: Path) -> None:
+    with pytest.raises(RawFrameError, match="does not decode"):
+        read_depth(write(tmp_path / "d.png", png_claiming(32, 24, data=bytes(200_000_000))))

@@ -1,0 +1,119 @@
+"""Stable random ids in place of folder names that are real names.
+
+The table that leads back to the names is a file of its own (TOML, readable by its owner only); it stays
+outside the dataset, in which neither a person's name nor that of a folder or file is found.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock
+
+from labelkit.errors import RecordingError
+from labelkit.files import make_folder, mendable, write_bytes
+from labelkit.records import Recording
+
+# No vowels, so that no word comes out, and no digits, which spreadsheets take for numbers: 51 bits of chance.
+_LETTERS = "bcdfghjklmnpqrstvwxz"
+_LENGTH = 12
+
+_HEAD = (
+    "# Who is who in a dataset made with --pseudonyms. Keep this file apart from the dataset, and safe:\n"
+    "# without it, recordings that are added later get new ids."
+)
+
+
+@dataclass(frozen=True)
+class Pseudonyms:
+    """Random ids: of participants by their names, and of recordings by their places below RAW."""
+
+    participants: dict[str, str] = field(default_factory=dict)
+    recordings: dict[str, str] = field(default_factory=dict)
+
+    def hide(self, recording: Recording) -> Recording:
+        """Give a recording under its ids; both are in the table."""
+        participant = self.participants[recording.participant]
+        if recording.place == recording.participant:
+            return recording.under_pseudonyms(participant, participant)
+        return recording.under_pseudonyms(participant, f"{participant}/{self.recordings[recording.place]}")
+
+    def place_of(self, name: str) -> str | None:
+        """Say where a recording lies, or lay, below RAW."""
+        *_, last = name.split("/")
+        known = {**self.participants, **self.recordings}
+        return next((place for place, pseudonym in known.items() if pseudonym == last), None)
+
+
+def pseudonyms_for(recordings: Sequence[Recording], path: Path, *, apart_from: Path) -> Pseudonyms:
+    """Read the table of pseudonyms, and give ids to those who have none yet.
+
+    Args:
+        path: the table; it is made where there is none.
+        apart_from: the dataset's folder.
+    Raises:
+        RecordingError: no such table, a damaged one, or one within the dataset.
+        OutputError: it cannot be written.
+    """
+    if path.resolve().is_relative_to(apart_from.resolve()):
+        raise RecordingError(
+            f"{path}: lies in the dataset {apart_from}, with which it would be given away; keep it elsewhere"
+        )
+    make_folder(path.parent)
+    with mendable(path), FileLock(path.with_name(f".{path.name}.lock")):
+        there = _read(path) if path.exists() else Pseudonyms()
+        table = _extended(there, recordings)
+        if table != there:
+            write_bytes(path, _as_toml(table).encode(), private=True)
+    return table
+
+
+def _extended(table: Pseudonyms, recordings: Iterable[Recording]) -> Pseudonyms:
+    people, places = dict(table.participants), dict(table.recordings)
+    for recording in recordings:
+        people.setdefault(recording.participant, _new_id())
+        if recording.place != recording.participant:
+            places.setdefault(recording.place, _new_id())
+    return Pseudonyms(people, places)
+
+
+def _new_id() -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
+
+
+def _read(path: Path) -> Pseudonyms:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = Pseudonyms(tables.pop("participants", {}), tables.pop("recordings", {}))
+        ids = [*table.participants.values(), *table.recordings.values()]
+        well_formed = not tables and all(_is_id(value) for value in ids) and len(set(ids)) == len(ids)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError, TypeError):
+        well_formed = False
+    if not well_formed:
+        raise RecordingError(
+            f"{path}: not a table of pseudonyms ([participants] and [recordings], each name = its own id of "
+            f"{_LENGTH} letters); give the file that an earlier build made, or a name that is free"
+        )
+    return table
+
+
+def _is_id(value: str) -> bool:
+    return len(value) == _LENGTH and set(value) <= set(_LETTERS)
+
+
+def _as_toml(table: Pseudonyms) -> str:
+    sections = {"participants": table.participants, "recordings": table.recordings}
+    lines = [_HEAD]
+    for title, ids in sections.items():
+        lines += ["", f"[{title}]", *(f"{_quoted(name)} = {_quoted(ids[name])}" for name in sorted(ids))]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a TOML string, but for DEL.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
