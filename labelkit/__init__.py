@@ -26,6 +26,8 @@ _PUBLIC = {
     "show": "labelkit.workflows.show",
     "simulate": "labelkit.workflows.simulate",
     "train": "labelkit.workflows.train",
+    "verify": "labelkit.workflows.verify",
+    "withdraw": "labelkit.workflows.withdraw",
     "open_dataset": "labelkit.dataset.dataset",
 }
 

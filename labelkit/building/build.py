@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
@@ -20,13 +19,14 @@ from typing import Any
 import cv2
 import pyarrow as pa
 import pyarrow.compute as pc
-from filelock import FileLock, Timeout
 
 from labelkit import __version__
 from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
 from labelkit.building.stage import SHARDS_NAME, Part, Stage
 from labelkit.dataset.card import CARD_NAME
+from labelkit.dataset.lock import only_one_at
+from labelkit.dataset.log import log
 from labelkit.dataset.manifest import (
     BUILD_NAME,
     MANIFEST_HASH_NAME,
@@ -38,15 +38,14 @@ from labelkit.dataset.manifest import (
     read_manifest,
 )
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, StoredRows
+from labelkit.dataset.withdrawal import record_entry, refuse_withdrawn
 from labelkit.errors import DatasetError, OutputExistsError
-from labelkit.files import make_folder, mendable, remove, sha256_of
+from labelkit.files import make_folder, remove
 from labelkit.processes import KILLED, Progress, WorkerDiedError, run_jobs, worker_count
 from labelkit.recordings import find_recordings, matches, open_recording
 from labelkit.recordings.pseudonyms import Pseudonyms, pseudonyms_for
 from labelkit.records import Reason, Recording
 from labelkit.settings import BuildSettings
-
-LOCK_NAME, LOG_NAME = ".lock", "build.log"
 
 # All that a build ever writes; --overwrite removes these and nothing else.
 _OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, BUILD_NAME, SHARDS_NAME)
@@ -94,8 +93,9 @@ def build(
         recordings = [table.hide(recording) for recording in recordings]
     plan = make_plan(raw, recordings, settings, pseudonymous=table is not None)
     make_folder(out)
-    with _only_one_at(out):
+    with only_one_at(out):
         stage = Stage(out)
+        refuse_withdrawn(out, {recording.participant for recording in recordings})
         stage.publish()
         previous = _begin(stage, plan, settings, table, overwrite=overwrite)
         kept = _Kept(stage, plan, previous, retry_rejected=retry_rejected)
@@ -104,7 +104,7 @@ def build(
             stage.clear()
             return BuildOutcome(previous.manifest, 0, time.monotonic() - began, 1)
         frames_todo = sum(len(job) for job in todo)
-        _log(out, f"began: {frames_todo} of {plan.frames} frames to do, labelkit {__version__}")
+        log(out, f"began: {frames_todo} of {plan.frames} frames to do, labelkit {__version__}")
         run_jobs(
             _Work(raw, out, settings, table),
             todo,
@@ -115,22 +115,8 @@ def build(
         manifest = _finish(stage, plan, kept, settings)
         workers = worker_count(settings.workers, len(todo))
         seconds = time.monotonic() - began
-        _log(out, f"finished: {plan.frames} frames, {frames_todo} of them now, {workers} workers, {seconds:.1f} s")
+        log(out, f"finished: {plan.frames} frames, {frames_todo} of them now, {workers} workers, {seconds:.1f} s")
     return BuildOutcome(manifest, frames_todo, seconds, workers)
-
-
-@contextmanager
-def _only_one_at(out: Path) -> Iterator[None]:
-    lock = FileLock(out / LOCK_NAME)
-    try:
-        with mendable(out):
-            lock.acquire(timeout=0)
-    except Timeout:
-        raise OutputExistsError(f"{out}: another build is at work in this folder; wait for it") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class _Previous:
@@ -161,10 +147,7 @@ class _Previous:
 
     @cached_property
     def _rows(self) -> StoredRows:
-        path = self.out / TABLE_NAME
-        if not path.is_file() or sha256_of(path) != self.manifest.files[TABLE_NAME].sha256:
-            raise DatasetError(f"{path}: missing, or changed since it was built; give --overwrite to build it anew")
-        return StoredRows(path)
+        return StoredRows(self.out, self.manifest.files[TABLE_NAME])
 
 
 class _Kept:
@@ -300,7 +283,7 @@ def _without(job: Job, done: int) -> Job:
 
 
 def _finish(stage: Stage, plan: Plan, kept: _Kept, settings: BuildSettings) -> Manifest:
-    counts, files, moved = _Counts(), {}, []
+    counts, files, moved = _Counts(), record_entry(stage.out), []
 
     def tables() -> Iterator[pa.Table]:
         for job in plan.jobs:
@@ -367,9 +350,3 @@ def _manifest(plan: Plan, settings: BuildSettings, counts: _Counts, files: dict[
         ],
         files=files,
     )
-
-
-def _log(out: Path, message: str) -> None:
-    """Append to build.log, the one file in which times of day stand."""
-    with mendable(out), (out / LOG_NAME).open("a", encoding="utf-8") as log:
-        log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {message}\n")

@@ -22,6 +22,8 @@ COMMANDS = {
     "build-dataset": "turn recordings into a labelled dataset",
     "coverage-map": "show which orientations the dataset holds and which are missing",
     "train": "train a network on the dataset",
+    "verify": "find every changed bit, missing or foreign file and contradiction in the dataset",
+    "withdraw": "take a participant out of the dataset, and out of runs made with it",
 }
 
 EXIT_CODES = """\

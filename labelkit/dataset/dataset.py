@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from labelkit.dataset.manifest import Manifest, read_manifest
-from labelkit.dataset.shards import map_shard
+from labelkit.dataset.manifest import Manifest, difference, read_manifest
+from labelkit.dataset.reading import opened
+from labelkit.dataset.shards import map_open_shard
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_table
 from labelkit.errors import DatasetError
-from labelkit.files import sha256_of
 
 
 def open_dataset(path: Path | str = "dataset") -> Dataset:
@@ -67,9 +68,13 @@ class Dataset:
         shards = []
         for name in self.shard_names:
             path = self.path / name
-            if not path.is_file() or path.stat().st_size != self.manifest.files[name].bytes:
-                raise DatasetError(f"{path}: missing or of another size than the manifest says; build again")
-            shards.append(map_shard(path))
+            try:
+                with opened(self.path, name) as file:
+                    if os.fstat(file.fileno()).st_size != self.manifest.files[name].bytes:
+                        raise DatasetError(f"{path}: of another size than the manifest says; build the dataset again")
+                    shards.append(map_open_shard(file, path))
+            except OSError as error:
+                raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None
         if sum(len(shard["row"]) for shard in shards) != len(self):
             raise DatasetError(f"{self.path}: the shards do not hold the {len(self)} samples of the manifest")
         return shards
@@ -123,6 +128,8 @@ class Dataset:
         """(n,) the participant of each sample."""
         table = self.table().filter(pc.field("status") == SAMPLE)
         name_of_shard = dict(zip(table["shard"].to_pylist(), table["participant"].to_pylist(), strict=True))
+        if strange := sorted(set(self.shard_names) - name_of_shard.keys()):
+            raise DatasetError(f"{self.path / TABLE_NAME}: no row names {strange[0]}; see labelkit verify {self.path}")
         counts = np.diff(self._starts)
         return np.repeat([name_of_shard[name] for name in self.shard_names], counts) if len(self) else np.array([], str)
 
@@ -148,8 +155,14 @@ class Dataset:
             DatasetError: names the first file that is missing or changed.
         """
         for name, entry in self.manifest.files.items():
-            path = self.path / name
-            if not path.is_file():
-                raise DatasetError(f"{path}: missing; build the dataset again")
-            if path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:
-                raise DatasetError(f"{path}: changed since the dataset was built; build the dataset again")
+            try:
+                with opened(self.path, name) as file:
+                    says = difference(file, entry)
+            except OSError as error:
+                raise DatasetError(
+                    f"{self.path / name}: cannot be opened ({error.strerror}); build the dataset again"
+                ) from None
+            if says:
+                raise DatasetError(
+                    f"{self.path / name}: changed since the dataset was built ({says}); build the dataset again"
+                )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
+from io import BufferedReader
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +16,8 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labelkit.dataset.manifest import FileEntry, difference
+from labelkit.dataset.reading import opened
 from labelkit.errors import DatasetError
 from labelkit.files import replacing
 
@@ -48,6 +54,12 @@ COLUMNS = pa.schema(
 
 Row = Mapping[str, Any]
 
+# Times its bytes that a table may say it holds. Rows that differ in nothing but a number take 30 times at most.
+_MOST_TIMES = 1000
+
+# What pyarrow raises at a damaged file, beside its own errors.
+_UNREADABLE = (OSError, pa.ArrowException, MemoryError, OverflowError, UnicodeError)
+
 
 _GROUP_ROWS = 65_536
 
@@ -83,16 +95,24 @@ def _write_to(sink: IO[bytes], tables: Iterable[pa.Table]) -> None:
 
 
 class StoredRows:
-    """A label table on disk of which ranges of rows are asked for, best in ascending order."""
+    """The label table of a dataset, of which ranges of rows are asked for, best in ascending order."""
 
-    def __init__(self, path: Path) -> None:
-        """Open a table; raises as `read_table`."""
+    def __init__(self, folder: Path, entry: FileEntry) -> None:
+        """Open the table; the file stays open as long as this object lives.
+
+        Args:
+            entry: what the manifest says of it.
+        Raises:
+            DatasetError: missing, changed since it was built, or as `read_open_table`.
+        """
+        path, self._opened = folder / TABLE_NAME, ExitStack()
         try:
-            self._file = pq.ParquetFile(path)
-        except (OSError, pa.ArrowException) as error:
-            raise _unreadable(path, error) from None
-        if not self._file.schema_arrow.equals(COLUMNS):
-            raise _of_another_version(path)
+            file = self._opened.enter_context(opened(folder, TABLE_NAME))
+        except OSError as error:
+            raise _not_open(path, error) from None
+        if says := difference(file, entry):
+            raise DatasetError(f"{path}: changed since it was built ({says}); build it anew with --overwrite")
+        self._file = _parquet(file, path)
         counts = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
         self._starts: list[int] = [0, *accumulate(counts)]
         self._group = lru_cache(maxsize=1)(self._file.read_row_group)  # one is enough where ranges ascend
@@ -122,17 +142,51 @@ def read_table(path: Path) -> pa.Table:
         DatasetError: missing, not Parquet, or with other columns.
     """
     try:
-        table = pq.read_table(path, partitioning=None)
-    except (OSError, pa.ArrowException) as error:
+        with opened(path.parent, path.name) as file:
+            return read_open_table(file, path)
+    except OSError as error:
+        raise _not_open(path, error) from None
+
+
+def _not_open(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again")
+
+
+def read_open_table(file: BufferedReader, path: Path) -> pa.Table:
+    """Read a label table that is open already; `path` is for messages.
+
+    Raises:
+        DatasetError: not Parquet, with other columns, or claiming far more than its bytes can hold.
+    """
+    try:
+        table = _parquet(file, path).read()
+        table.validate(full=True)  # text that is UTF-8, indices within their dictionaries
+        return table
+    except _UNREADABLE as error:
         raise _unreadable(path, error) from None
-    if not table.schema.equals(COLUMNS):
-        raise _of_another_version(path)
-    return table
+
+
+def _parquet(file: BufferedReader, path: Path) -> pq.ParquetFile:
+    size = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    try:
+        parquet = pq.ParquetFile(file)
+        if not parquet.schema_arrow.equals(COLUMNS):
+            raise DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
+        if _claimed(parquet.metadata) > _MOST_TIMES * size:
+            raise DatasetError(f"{path}: claims far more than its {size:,} bytes can hold; build the dataset again")
+        return parquet
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from None
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:
     return DatasetError(f"{path}: not a readable label table ({error}); build the dataset again")
 
 
-def _of_another_version(path: Path) -> DatasetError:
-    return DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
+def _claimed(metadata: pq.FileMetaData) -> int:
+    """Add up the bytes of the columns as the file's own footer gives them; nothing is negative."""
+    groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+    columns = [group.column(k).total_uncompressed_size for group in groups for k in range(group.num_columns)]
+    rows = [group.num_rows for group in groups]
+    return sum(columns) + sum(rows) if min(rows + columns, default=0) >= 0 else sys.maxsize

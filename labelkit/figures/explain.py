@@ -21,7 +21,7 @@ from labelkit.figures.scene import Scene
 from labelkit.figures.wording import percent, printable
 from labelkit.geometry.camera import transform_points
 from labelkit.geometry.orientation import angles_deg_from_normal, centred_deg, unit, view_from_camera
-from labelkit.labelling.label import Palm
+from labelkit.labelling.palm import Palm
 from labelkit.records import ColorImage, FloatArray, Sample
 
 Words = Sequence[tuple[str, Sequence[tuple[str, str]]]]  # heading -> lines of (what, value)
