@@ -26,7 +26,7 @@ from labelkit.building.shard import build_shard
 from labelkit.building.stage import SHARDS_NAME, Part, Stage
 from labelkit.dataset.card import CARD_NAME
 from labelkit.dataset.lock import only_one_at
-from labelkit.dataset.log import log
+from labelkit.dataset.log import LOG_NAME, log
 from labelkit.dataset.manifest import (
     BUILD_NAME,
     MANIFEST_HASH_NAME,
@@ -35,8 +35,10 @@ from labelkit.dataset.manifest import (
     Manifest,
     ParticipantEntry,
     RecordingEntry,
+    difference,
     read_manifest,
 )
+from labelkit.dataset.reading import opened
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, StoredRows
 from labelkit.dataset.withdrawal import record_entry, refuse_withdrawn
 from labelkit.errors import DatasetError, OutputExistsError
@@ -84,6 +86,7 @@ def build(
     Raises:
         RecordingError: `raw` cannot be read as recordings.
         OutputExistsError: `out` holds a dataset made otherwise, or another build is at work there.
+        DatasetError: a withdrawal from `out` did not end, or what it extends was changed.
         OutputError: no space or permission; what is there can be resumed.
     """
     began = time.monotonic()
@@ -94,8 +97,8 @@ def build(
     plan = make_plan(raw, recordings, settings, pseudonymous=table is not None)
     make_folder(out)
     with only_one_at(out):
-        stage = Stage(out)
         refuse_withdrawn(out, {recording.participant for recording in recordings})
+        stage = Stage(out)
         stage.publish()
         previous = _begin(stage, plan, settings, table, overwrite=overwrite)
         kept = _Kept(stage, plan, previous, retry_rejected=retry_rejected)
@@ -142,12 +145,19 @@ class _Previous:
         if rows["shard"].null_count == len(job):
             return Part(rows, None)
         shard, path = self.manifest.files.get(job.shard), self.out / job.shard
-        there = shard is not None and path.is_file() and path.stat().st_size == shard.bytes
+        there = shard is not None and not path.is_symlink() and path.is_file() and path.stat().st_size == shard.bytes
         return Part(rows, shard) if there else None
 
     @cached_property
     def _rows(self) -> StoredRows:
-        return StoredRows(self.out, self.manifest.files[TABLE_NAME])
+        path = self.out / TABLE_NAME
+        try:
+            with opened(self.out, TABLE_NAME) as file:
+                if not difference(file, self.manifest.files[TABLE_NAME]):
+                    return StoredRows(file, path)
+        except (OSError, KeyError):
+            pass
+        raise DatasetError(f"{path}: missing, or changed since it was built; give --overwrite to build it anew")
 
 
 class _Kept:
@@ -191,6 +201,7 @@ def _begin(
     out, begun = stage.out, stage.plan()
     if overwrite:
         stage.clear()
+        remove(out / LOG_NAME)
         _remove_if_no_dataset(out)
     elif begun:
         _refuse_other_facts(out, begun["facts"], plan.facts, "holds a build begun")

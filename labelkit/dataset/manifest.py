@@ -19,7 +19,7 @@ from labelkit.files import sha256_of, write_bytes
 MANIFEST_NAME, MANIFEST_HASH_NAME = "manifest.json", "manifest.sha256"
 
 BUILD_NAME = ".build"  # the folder in which a build makes everything ready
-STAGE_NAME = ".withdraw"  # the folder in which a withdrawal makes everything ready
+WITHDRAWAL_NAME = ".withdraw"  # the folder in which a withdrawal makes everything ready
 
 # 10 million frames are 40,000 shards of 150 bytes each in the list of files.
 MOST_MANIFEST_BYTES, MOST_HASH_BYTES = 256 * 2**20, 1024
@@ -153,7 +153,7 @@ def _why_none(folder: Path, error: OSError) -> str:
         return f"{folder}: no such dataset folder; make one with: labelkit build-dataset RAW --out {folder}"
     if not isinstance(error, FileNotFoundError):
         return f"{folder / (error.filename or '')}: cannot be read ({error.strerror})"
-    if (folder / STAGE_NAME / MANIFEST_NAME).exists():
+    if (folder / WITHDRAWAL_NAME / MANIFEST_NAME).exists():
         return unfinished_withdrawal(folder)
     if (folder / BUILD_NAME).is_dir() or (folder / "shards").is_dir():
         return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); run the same build-dataset again to finish it"

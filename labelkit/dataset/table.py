@@ -6,7 +6,6 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from functools import lru_cache
 from io import BufferedReader
 from itertools import accumulate, pairwise
@@ -16,7 +15,6 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labelkit.dataset.manifest import FileEntry, difference
 from labelkit.dataset.reading import opened
 from labelkit.errors import DatasetError
 from labelkit.files import replacing
@@ -60,7 +58,6 @@ _MOST_TIMES = 1000
 # What pyarrow raises at a damaged file, beside its own errors.
 _UNREADABLE = (OSError, pa.ArrowException, MemoryError, OverflowError, UnicodeError)
 
-
 _GROUP_ROWS = 65_536
 
 
@@ -95,27 +92,14 @@ def _write_to(sink: IO[bytes], tables: Iterable[pa.Table]) -> None:
 
 
 class StoredRows:
-    """The label table of a dataset, of which ranges of rows are asked for, best in ascending order."""
+    """A label table on disk of which ranges of rows are asked for, best in ascending order."""
 
-    def __init__(self, folder: Path, entry: FileEntry) -> None:
-        """Open the table; the file stays open as long as this object lives.
-
-        Args:
-            entry: what the manifest says of it.
-        Raises:
-            DatasetError: missing, changed since it was built, or as `read_open_table`.
-        """
-        path, self._opened = folder / TABLE_NAME, ExitStack()
-        try:
-            file = self._opened.enter_context(opened(folder, TABLE_NAME))
-        except OSError as error:
-            raise _not_open(path, error) from None
-        if says := difference(file, entry):
-            raise DatasetError(f"{path}: changed since it was built ({says}); build it anew with --overwrite")
-        self._file = _parquet(file, path)
-        counts = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
+    def __init__(self, file: BufferedReader, path: Path) -> None:
+        """Keep a table that is open; the caller may close `file`. Raises as `read_open_table`."""
+        parquet = _checked(os.fdopen(os.dup(file.fileno()), "rb"), path)
+        counts = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
         self._starts: list[int] = [0, *accumulate(counts)]
-        self._group = lru_cache(maxsize=1)(self._file.read_row_group)  # one is enough where ranges ascend
+        self._group = lru_cache(maxsize=1)(parquet.read_row_group)  # one is enough where ranges ascend
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -145,11 +129,7 @@ def read_table(path: Path) -> pa.Table:
         with opened(path.parent, path.name) as file:
             return read_open_table(file, path)
     except OSError as error:
-        raise _not_open(path, error) from None
-
-
-def _not_open(path: Path, error: OSError) -> DatasetError:
-    return DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again")
+        raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None
 
 
 def read_open_table(file: BufferedReader, path: Path) -> pa.Table:
@@ -158,26 +138,27 @@ def read_open_table(file: BufferedReader, path: Path) -> pa.Table:
     Raises:
         DatasetError: not Parquet, with other columns, or claiming far more than its bytes can hold.
     """
+    parquet = _checked(file, path)
     try:
-        table = _parquet(file, path).read()
+        table = parquet.read()
         table.validate(full=True)  # text that is UTF-8, indices within their dictionaries
         return table
     except _UNREADABLE as error:
         raise _unreadable(path, error) from None
 
 
-def _parquet(file: BufferedReader, path: Path) -> pq.ParquetFile:
+def _checked(file: BufferedReader, path: Path) -> pq.ParquetFile:
     size = os.fstat(file.fileno()).st_size
-    file.seek(0)
     try:
         parquet = pq.ParquetFile(file)
-        if not parquet.schema_arrow.equals(COLUMNS):
-            raise DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
-        if _claimed(parquet.metadata) > _MOST_TIMES * size:
-            raise DatasetError(f"{path}: claims far more than its {size:,} bytes can hold; build the dataset again")
-        return parquet
+        columns, claimed = parquet.schema_arrow, _claimed(parquet.metadata)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from None
+    if not columns.equals(COLUMNS):
+        raise DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
+    if claimed > _MOST_TIMES * size:
+        raise DatasetError(f"{path}: claims far more than its {size:,} bytes can hold; build the dataset again")
+    return parquet
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:

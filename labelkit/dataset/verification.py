@@ -25,7 +25,7 @@ from labelkit.dataset.manifest import (
     MANIFEST_NAME,
     MOST_HASH_BYTES,
     MOST_MANIFEST_BYTES,
-    STAGE_NAME,
+    WITHDRAWAL_NAME,
     FileEntry,
     Manifest,
     difference,
@@ -123,7 +123,7 @@ def _listed(folder: Path) -> tuple[dict[str, int], list[Finding]]:
 
 _LEFT = {
     BUILD_NAME: "left by a build that did not end; run the same build-dataset again",
-    STAGE_NAME: "left by a withdrawal that did not end; run the same withdraw again",
+    WITHDRAWAL_NAME: "left by a withdrawal that did not end; run the same withdraw again",
 }
 
 

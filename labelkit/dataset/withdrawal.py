@@ -31,7 +31,7 @@ from labelkit.dataset.manifest import (
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
     MOST_MANIFEST_BYTES,
-    STAGE_NAME,
+    WITHDRAWAL_NAME,
     FileEntry,
     Manifest,
     difference,
@@ -93,7 +93,7 @@ def holdings(folder: Path, participant: str) -> Holdings | None:
     table = _table(folder, manifest)
     shards = pc.unique(table.filter(pc.equal(table["participant"], participant))["shard"].drop_null()).to_pylist()
     recordings = [recording.name for recording in manifest.recordings if recording.participant == participant]
-    own = {*manifest.files, MANIFEST_NAME, MANIFEST_HASH_NAME, LOG_NAME, LOCK_NAME, STAGE_NAME}
+    own = {*manifest.files, MANIFEST_NAME, MANIFEST_HASH_NAME, LOG_NAME, LOCK_NAME, WITHDRAWAL_NAME}
     return Holdings(
         recordings=tuple(recordings),
         frames=entry.frames,
@@ -127,7 +127,7 @@ def withdraw_participant(folder: Path, participant: str) -> None:
 
 
 def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) -> None:
-    stage = folder / STAGE_NAME
+    stage = folder / WITHDRAWAL_NAME
     _remove_folder(stage)
     make_folder(stage)
     table = _table(folder, manifest)
@@ -164,7 +164,7 @@ def _without(manifest: Manifest, participant: str, table: pa.Table) -> Manifest:
 
 def finish_withdrawal(folder: Path) -> bool:
     """Move a settled withdrawal into place, or the rest of it; say whether there was one."""
-    stage = folder / STAGE_NAME
+    stage = folder / WITHDRAWAL_NAME
     if not (stage / MANIFEST_NAME).exists():
         _remove_folder(stage)  # of one that was killed before it was settled, or when all but this was done
         return False
@@ -219,7 +219,7 @@ def refuse_withdrawn(folder: Path, participants: Iterable[str]) -> None:
         RecordingError: one was.
         DatasetError: a withdrawal did not end.
     """
-    if (folder / STAGE_NAME / MANIFEST_NAME).exists():
+    if (folder / WITHDRAWAL_NAME / MANIFEST_NAME).exists():
         raise DatasetError(unfinished_withdrawal(folder))
     record = _record(folder)
     for participant in sorted(set(participants)) if record else ():
