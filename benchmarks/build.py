@@ -99,11 +99,8 @@ CONTESTANTS = {"decode": decode, "script": script}
 def run(command: list[Any], cores: int) -> Figures:
     """Run a process on so many cores; measure it and what it starts."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
-    environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(cores))}
     began = time.monotonic()
-    process = subprocess.Popen(
-        [str(part) for part in command], env=environment, preexec_fn=lambda: os.sched_setaffinity(0, allowed)
-    )
+    process = subprocess.Popen([str(part) for part in command], preexec_fn=lambda: os.sched_setaffinity(0, allowed))
     peaks: dict[int, int] = {}
     watcher = threading.Thread(target=watch_memory, args=(process, peaks))
     watcher.start()

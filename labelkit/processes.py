@@ -139,7 +139,7 @@ class _Crew:
         here, there = self._context.Pipe()
         counts = self._context.RawArray("q", [0, 0, _IDLE, 0])
         process = self._context.Process(target=_serve, args=(self._work, there, counts, self._stop), daemon=True)
-        with _interrupts_held_back():
+        with _interrupts_held_back(), _one_thread_each():
             process.start()
         there.close()
         self._workers.append(_Worker(process, here, counts))
@@ -220,6 +220,22 @@ def _interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let the libraries of processes started meanwhile use one thread: the workers share the cores.
+
+    More would wait for one another, busily; and sums in another order would be other bytes.
+    """
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _serve(work: Work[Any], pipe: Connection, counts: Any, stop: Any) -> None:

@@ -103,7 +103,7 @@ def make_dataset(
         rng = np.random.default_rng([seed, number])
         angles = angles_on_disc(samples, rng) if angles_deg is None else np.asarray(angles_deg, dtype=np.float64)
         common = {"participant": name, "recording": name, "unit_stated": "recording.toml"}
-        shard = shard_name(name, 0)
+        shard = shard_name(name, name, 0)
         if len(angles):
             columns = columns_of(angles, 0, rng)
             says = {"participant": name, "recordings": name, "settings_digest": SETTINGS_DIGEST}

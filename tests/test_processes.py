@@ -22,6 +22,10 @@ def fail_at_three(job, progress):
         progress(True)
 
 
+def threads(job, progress):
+    return os.environ["OMP_NUM_THREADS"], os.environ["OPENBLAS_NUM_THREADS"]
+
+
 def die(job, progress):
     os._exit(9)
 
@@ -54,6 +58,14 @@ def test_an_interruption_ends_the_workers():
 def test_a_killed_worker_is_said_in_one_line():
     with pytest.raises(WorkerDiedError, match="a worker process was killed"):
         run_jobs(die, [1, 2], 2, lambda done, kept: None)
+
+
+def test_the_libraries_of_a_worker_use_one_thread_and_ours_stay_as_they_were(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert run_jobs(threads, [1, 2], 2, lambda done, kept: None) == [("1", "1")] * 2
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
 def test_there_are_never_more_workers_than_jobs_and_never_none():

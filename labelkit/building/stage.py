@@ -36,13 +36,14 @@ from labelkit.dataset.manifest import (
     write_manifest,
 )
 from labelkit.dataset.table import TABLE_NAME, table_of, write_table
-from labelkit.errors import DatasetError
+from labelkit.errors import DatasetError, OutputExistsError
 from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, move, remove, sha256_of, write_bytes, write_text
 
 SHARDS_NAME = "shards"
 
 _PLAN, _PLACES = "plan.json", "places.json"
 
+_PART = re.compile(r"[0-9a-f]{32}\.h5")
 _SHARD = re.compile(rf"{SHARDS_NAME}/[a-z0-9-]+\.h5")
 
 
@@ -58,8 +59,16 @@ class Stage:
     """The parts of a build, kept in a folder so that a build which was killed goes on from them."""
 
     def __init__(self, out: Path) -> None:
+        """Use `.build/` in the dataset's folder.
+
+        Raises:
+            OutputExistsError: in the place of one of our folders is a link, which would lead out of the dataset.
+        """
         self.out = out
         self.folder = out / BUILD_NAME
+        for path in (self.folder, out / SHARDS_NAME):
+            if path.is_symlink():
+                raise OutputExistsError(f"{path}: is a link, which is not followed; remove it or choose another --out")
 
     def plan(self) -> dict[str, Any] | None:
         """Read what `begin` noted; None where nothing has begun."""
@@ -134,16 +143,18 @@ class Stage:
         return manifest
 
     def publish(self) -> None:
-        """Move a committed dataset to its place, or the rest of it; without one, do nothing."""
+        """Move a committed dataset to its place, or the rest of it; without one, do nothing but sweep up."""
+        for path in self.out.glob(f".*{PART_SUFFIX}"):
+            remove(path)  # of a process that was killed
         if not (self.folder / MANIFEST_NAME).exists():
             return
+        to_move, to_remove = self._places()
         remove(self.out / MANIFEST_NAME)
         flush_to_disk(self.out)
         make_folder(self.out / SHARDS_NAME)
-        places = json.loads((self.folder / _PLACES).read_text(encoding="utf-8"))
-        for staged, name in places["move"].items():
+        for staged, name in to_move.items():
             self._move(staged, name)
-        for name in places["remove"]:
+        for name in to_remove:
             remove(self.out / name)
         flush_to_disk(self.out / SHARDS_NAME)
         for name in (TABLE_NAME, CARD_NAME, CROISSANT_NAME, MANIFEST_HASH_NAME):
@@ -160,6 +171,14 @@ class Stage:
     def _move(self, staged: str, name: str) -> None:
         if (self.folder / staged).exists():  # else it was moved before
             move(self.folder / staged, self.out / name)
+
+    def _places(self) -> tuple[dict[str, str], list[str]]:
+        """Read which files move where, and which go; none of them outside this dataset, whoever wrote that."""
+        places = json.loads((self.folder / _PLACES).read_text(encoding="utf-8"))
+        to_move, to_remove = dict(places["move"]), list(places["remove"])
+        if not all(map(_SHARD.fullmatch, [*to_move.values(), *to_remove])) or not all(map(_PART.fullmatch, to_move)):
+            raise DatasetError(f"{self.folder / _PLACES}: names files that are no shards; remove {self.folder}")
+        return to_move, to_remove
 
     def _files_there(self) -> list[str]:
         try:

@@ -221,7 +221,7 @@ def _with_stored_pixels(content: bytes, header: Header) -> bytes:
         inflated = inflater.decompress(
             b"".join(view[chunk.start + 8 : chunk.end - 4] for chunk in pixels), _most_inflated(header)
         )
-    except isal_zlib.error:
+    except isal_zlib.IsalError:  # type: ignore[misc]  # its stubs take the class for an instance
         inflated = b""
     if not inflater.eof:
         raise RawFrameError(f"is a {header.format} that does not decode")

@@ -76,7 +76,7 @@ def check_half_way(out, before):
 
 
 def content_of_dataset(out):
-    return {name: sha for name, sha in content_of(out).items() if not name.startswith(".build/")}
+    return {name: sha for name, sha in content_of(out).items() if not name.startswith(".")}
 
 
 @pytest.mark.parametrize("begun", ["new", "extended"], indirect=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import h5py
 import numpy as np
 import pytest
@@ -90,4 +92,6 @@ def test_slugs_are_safe_stable_and_apart():
     assert slugs[0] == "p01"
     assert len(set(slugs)) == len(names)
     assert all(set(s) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") and 0 < len(s) <= 47 for s in slugs)
-    assert shard_name("p01", 3) == "shards/p01-0003.h5"
+    assert shard_name("p01", "p01", 3) == "shards/p01-0003.h5"
+    assert re.fullmatch(r"shards/p01-[0-9a-f]{8}-0003\.h5", shard_name("p01", "p01/monday", 3))
+    assert shard_name("p01", "p01/monday", 3) != shard_name("p01", "p01/tuesday", 3)
