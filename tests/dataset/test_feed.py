@@ -18,6 +18,7 @@ def dataset(tmp_path_factory):
 
 def rows_and_pictures(batches):
     """What batches held, in the order of the rows."""
+    batches = list(batches)  # once: a loader shuffles anew each time
     rows = np.concatenate([np.asarray(batch["row"]) for batch in batches])
     pictures = np.concatenate([np.asarray(batch["rgb32"]) for batch in batches])
     return np.sort(rows), pictures[np.argsort(rows)]
@@ -36,7 +37,7 @@ def test_keras_fits_a_network_on_it(dataset):
 
     picture = keras.Input((32, 32, 3), name="rgb32")
     normal = keras.layers.Dense(3)(keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(picture)))
-    model = keras.Model(picture, normal)
+    model = keras.Model({"rgb32": picture}, normal)
     model.compile("adam", "mse")
     fitted = model.fit(Feed(dataset, ["rgb32"], "view_normal", batch_size=4), epochs=8, verbose=0)
     assert fitted.history["loss"][-1] < fitted.history["loss"][0] / 2
