@@ -2,13 +2,13 @@
 # PYTHON=python3.12 chooses the interpreter of a new .venv, ARGS="-k camera -x" goes to pytest.
 
 BIN := .venv/bin
-export PYTHON
+export PYTHON LABELKIT_CHROMIUM
 
 # Each test process may start TensorFlow: more threads than cores only slow one another down.
 TESTS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2 \
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo test check lint fast fix bench bench-labels lock clean
+.PHONY: help setup demo test browser-tests check lint fast sweep fuzz fix bench bench-labels lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -19,8 +19,12 @@ setup:  ## make .venv with all that is needed (every target does this first)
 demo: setup  ## simulate, build, map, train and report, in demo/
 	$(BIN)/labelkit demo demo/
 
-test: setup  ## all tests
-	$(TESTS) $(ARGS)
+test: setup  ## all tests but the sweeps and those in a browser
+	$(TESTS) -m "not sweep and not browser" $(ARGS)
+
+browser-tests: setup  ## the pages in Debian's chromium, which is installed if it is missing
+	@bash scripts/chromium.sh
+	$(BIN)/pytest -m browser tests/browser $(ARGS)
 
 check: lint fast  ## format, lint, types and the tests that are fast
 
@@ -30,7 +34,10 @@ lint: setup  ## format, lint and types
 	$(BIN)/mypy
 
 fast: setup  ## the tests that are not marked slow
-	$(TESTS) -m "not slow" $(ARGS)
+	$(TESTS) -m "not slow and not sweep and not browser" $(ARGS)
+
+sweep: setup  ## the tests that go through all cases of something, for minutes
+	$(TESTS) -m sweep $(ARGS)
 
 fix: setup  ## format, and mend what ruff can
 	$(BIN)/ruff format .

@@ -312,9 +312,9 @@ def simulated_frame(folder: Path, recording: Recording, row: dict[str, str], rep
 
     started = time.process_time()
     stored = cv2.imdecode(depth_png, cv2.IMREAD_UNCHANGED)
-    bgr = cv2.imdecode(color_png, cv2.IMREAD_COLOR)
+    rgb = cv2.imdecode(color_png, cv2.IMREAD_COLOR_RGB)
     decoded = time.process_time()
-    frame = Frame(metres(stored, recording.depth_unit_m), lambda: cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), name.stamp)
+    frame = Frame(metres(stored, recording.depth_unit_m), lambda: rgb, name.stamp)
     found = explained(recording, frame, frame_rng(SETTINGS.seed, recording.name, name.key))
     finished = time.process_time()
 

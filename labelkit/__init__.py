@@ -6,6 +6,7 @@ The public API is one function per command, and `open_dataset`:
     labelkit.build_dataset("recordings/raw", out="dataset/")
     labelkit.coverage_map("dataset/")
     labelkit.train("dataset/")
+    labelkit.evaluate("runs/vanilla")
 
 `import labelkit` loads none of the heavy libraries; each function loads what it needs.
 """
@@ -20,12 +21,18 @@ __version__ = "0.1.0.dev0"
 # public name -> the module that has it
 _PUBLIC = {
     "build_dataset": "labelkit.workflows.build_dataset",
+    "coverage": "labelkit.workflows.coverage_map",
     "coverage_map": "labelkit.workflows.coverage_map",
     "demo": "labelkit.workflows.demo",
+    "evaluate": "labelkit.workflows.evaluate",
     "inspect": "labelkit.workflows.inspect",
+    "latency": "labelkit.workflows.latency",
+    "report_dataset": "labelkit.workflows.report",
     "show": "labelkit.workflows.show",
     "simulate": "labelkit.workflows.simulate",
     "train": "labelkit.workflows.train",
+    "verify": "labelkit.workflows.verify",
+    "withdraw": "labelkit.workflows.withdraw",
     "open_dataset": "labelkit.dataset.dataset",
 }
 

@@ -13,6 +13,8 @@ runs/vanilla/
   checkpoint.h5       all that an interrupted training needs to go on; removed when it is finished
   predictions.csv     truth and prediction for each sample of validation and test
   report.json         what came out
+  report.html         the same as a page, with pictures
+  events.out.tfevents.labelkit   history and diagnostics for TensorBoard
 
 An HDF5 file here begins with a line of text that holds the SHA-256 of what follows it.
 """
@@ -28,7 +30,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +43,17 @@ from labelkit.errors import OutputExistsError, RunError, SettingsError
 from labelkit.files import make_folder, mendable, write_bytes, write_text
 from labelkit.labelling.splits import FrameSplit, Split
 from labelkit.settings import TrainSettings, as_toml, load_settings
+from labelkit.traces import traces
 
-SCHEMA = "labelkit-run/2"
+SCHEMA, DIAGNOSTICS_SCHEMA = "labelkit-run/2", "labelkit-diagnostics/1"
 
 STATE, SETTINGS, DATASET, SPLIT = "run.json", "settings.toml", "dataset.json", "split.json"
-HISTORY, PREDICTIONS, REPORT = "history.csv", "predictions.csv", "report.json"
+HISTORY, PREDICTIONS = "history.csv", "predictions.csv"
+REPORT, PAGE, EVENTS = "report.json", "report.html", "events.out.tfevents.labelkit"
 BEST, LAST, CHECKPOINT, DIAGNOSTICS = "best.h5", "last.h5", "checkpoint.h5", "diagnostics.json"
 MADE_WITH, FOLDS = "made-with.json", "folds.json"
 FILES = (
-    *(STATE, SETTINGS, DATASET, SPLIT, MADE_WITH, HISTORY, PREDICTIONS, REPORT),
+    *(STATE, SETTINGS, DATASET, SPLIT, MADE_WITH, HISTORY, PREDICTIONS, REPORT, PAGE, EVENTS),
     *(BEST, LAST, CHECKPOINT, DIAGNOSTICS, FOLDS),
 )
 LOCK_NAME = "run.lock"
@@ -262,6 +266,67 @@ def read_state(run: Path) -> dict[str, Any]:
     return state
 
 
+def read_epochs(run: Path) -> int:
+    """Read how many epochs of a run are done.
+
+    Raises:
+        RunError: no run there, or it does not say.
+    """
+    epochs = read_state(run).get("epochs")
+    if not isinstance(epochs, int) or epochs < 1:
+        raise RunError(f"{run / STATE}: epochs must be a whole number from 1, not {epochs!r}; train again")
+    return epochs
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """The values of one tensor after one epoch.
+
+    Attributes:
+        counts: (bins,) values in even bins from `low`, the smallest, to `high`, the largest.
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    counts: NDArray[np.int64]
+
+
+Histograms = Mapping[str, Sequence[Histogram]]  # name of the tensor -> an entry an epoch
+
+
+def read_histograms(run: Path) -> dict[str, Histograms]:
+    """Read the histograms that a training left: "weights" and "activations" -> theirs; none where it left none.
+
+    Raises:
+        RunError: damaged, or of another version.
+    """
+    path = run / DIAGNOSTICS
+    if not path.is_file():
+        return {}
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["schema"] != DIAGNOSTICS_SCHEMA:
+            raise ValueError(f"schema {stored['schema']!r}, this version reads {DIAGNOSTICS_SCHEMA!r}")
+        epochs = stored["epochs"]
+        return {
+            kind: {name: [_histogram(epoch[kind][name]) for epoch in epochs] for name in epochs[0][kind]}
+            for kind in ("weights", "activations")
+        }
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else error
+        raise RunError(f"{path}: not readable diagnostics ({what}); train again, or remove it") from None
+
+
+def _histogram(stored: Mapping[str, Any]) -> Histogram:
+    mean, sd, low, high = (float(stored[key]) for key in ("mean", "sd", "min", "max"))
+    counts = np.asarray(stored["counts"], dtype=np.int64)
+    if not np.isfinite([mean, sd, low, high]).all() or low > high or counts.ndim != 1 or not len(counts):
+        raise ValueError("a histogram that is none")
+    return Histogram(mean, sd, low, high, counts)
+
+
 def read_settings(run: Path) -> TrainSettings:
     """Read the settings a run was made with.
 
@@ -290,6 +355,106 @@ def read_split(run: Path) -> Split | FrameSplit:
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run / SPLIT}: not a split ({error}); train again") from None
     return Split(**sides)
+
+
+@dataclass(frozen=True)
+class RunHoldings:
+    """What a run holds of a participant.
+
+    Attributes:
+        side: where they stand in its split: train, validation or test.
+        predictions: rows of predictions.csv.
+        files: relative to the run: pictures and pages of anybody, and what names the participant.
+    """
+
+    run: str
+    side: str
+    predictions: int
+    files: tuple[str, ...]
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """List a folder that is a run, or else the runs below it, sorted; no links are followed.
+
+    Raises:
+        RunError: there is none.
+    """
+    found = sorted(Path(here) for here, _, files in os.walk(folder) if STATE in files)
+    if not found:
+        raise RunError(f"{folder}: neither a run nor a folder of runs (no {STATE} in it or below)")
+    return found
+
+
+def run_holdings(run: Path, participant: str, named: re.Pattern[bytes]) -> RunHoldings | None:
+    """Say what a run holds of a participant; None where its split does not name them.
+
+    Args:
+        named: finds the participant in text, as `traces.naming` makes it.
+    Raises:
+        RunError: the run has no readable split.
+    """
+    split = read_split(run)
+    side = next((name for name, people in asdict(split).items() if participant in people), None)
+    if side is None:
+        return None
+    kept, left = _rows_without(run, participant)
+    return RunHoldings(str(run), side, left - len(kept), tuple(traces(run, named, leave=FILES)))
+
+
+def withdraw_from_run(run: Path, participant: str, named: re.Pattern[bytes]) -> None:
+    """Take a participant out of a run that holds them; its weights stay, with what they learned.
+
+    What can be made again is removed, tables lose the participant's rows, and what must name somebody says
+    `withdrawn-1` and so on. The split comes last, so that a run which still needs the rest is found again.
+
+    Raises:
+        RunError: the run has no readable split.
+        OutputError: no space or permission; the same call goes on from there.
+    """
+    there = run_holdings(run, participant, named)
+    assert there is not None, "asked before"
+    for name in there.files:
+        with mendable(run / name):
+            (run / name).unlink(missing_ok=True)
+    kept, _ = _rows_without(run, participant)
+    if (run / PREDICTIONS).exists():
+        if kept:
+            write_rows(run / PREDICTIONS, kept)
+        else:
+            with mendable(run):
+                (run / PREDICTIONS).unlink()
+    split = asdict(read_split(run))
+    taken = {name for side in split.values() for name in side}
+    stand_in = next(name for number in itertools.count(1) if (name := f"withdrawn-{number}") not in taken)
+    for name in (STATE, DATASET, REPORT):
+        if (run / name).exists():
+            content = json.loads((run / name).read_text(encoding="utf-8"))
+            write_json(run / name, _renamed(content, participant, named, stand_in))
+    if (run / SETTINGS).exists():
+        write_bytes(run / SETTINGS, named.sub(stand_in.encode(), (run / SETTINGS).read_bytes()))
+    write_json(run / SPLIT, _renamed(split, participant, named, stand_in))
+
+
+def _rows_without(run: Path, participant: str) -> tuple[list[dict[str, str]], int]:
+    """Read predictions.csv: the rows of the others, and the number of all rows."""
+    try:
+        with (run / PREDICTIONS).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        return [], 0
+    return [row for row in rows if row.get("participant") != participant], len(rows)
+
+
+def _renamed(value: Any, participant: str, named: re.Pattern[bytes], stand_in: str) -> Any:
+    """Leave out what stands under a participant's name, and put another in its place wherever it is said."""
+    if isinstance(value, dict):
+        return {key: _renamed(v, participant, named, stand_in) for key, v in value.items() if key != participant}
+    if isinstance(value, list | tuple):
+        return [_renamed(v, participant, named, stand_in) for v in value]
+    if isinstance(value, str):
+        encoded = value.encode("utf-8", "surrogateescape")
+        return named.sub(stand_in.encode(), encoded).decode("utf-8", "surrogateescape")
+    return value
 
 
 def read_dataset(run: Path) -> tuple[str, Path]:

@@ -134,6 +134,8 @@ class CoverageSettings(Settings):
     frame: Literal["view", "camera"] = Field(
         "view", description="axes of the angles: the viewing ray's, as the crop shows the hand, or the camera's"
     )
+    # Square: their sides are degrees of azimuth and elevation, which errors are measured in (labelkit/cells.py).
+    cells: Literal["square", "equal-area"] = Field("square", description="cells of equal angles, or of equal area")
     # 5 degrees: the study calls an error under 5 degrees a success. Under 2, a cell would be
     # not much wider than the error of a label (about 1.2 degrees).
     cell_deg: float = Field(5.0, ge=2, le=45, description="side of a cell, degrees")
@@ -141,7 +143,10 @@ class CoverageSettings(Settings):
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the reachable disc of centred angles, degrees")
     # With ten, the mean error within a cell is known to a third of its spread (1 / sqrt 10), so that cells
     # can be compared; the study's 9,700 pictures, spread evenly, would hold 38.
-    target: int = Field(10, ge=1, description="samples that make a cell full")
+    target: int = Field(10, ge=1, description="distinct samples that make a cell full")
+    # A degree is about the error of a label (docs/accuracy.md); in 0.3 s a hand comes to rest or turns away.
+    distinct_deg: float = Field(1.0, ge=0, le=45, description="turn from which a sample is distinct, degrees; 0: all")
+    distinct_s: float = Field(0.3, ge=0, le=10, description="absence after which a place is new again, s; 0: all are")
 
 
 # The study's three networks, with the settings it found best [FACTS: results]: a name in the place of `model`
@@ -230,6 +235,7 @@ class TrainSettings(Settings):
     # auto: where there is a GPU that computes in bfloat16, which needs no scaling of the loss.
     precision: Literal["auto", "float32", "mixed"] = Field("auto", description="of the computation on a GPU")
     diagnostics: bool = Field(True, description="keep statistics of weights and activations", json_schema_extra=HOW)
+    report: bool = Field(True, description="write the page and time the network at the end", json_schema_extra=HOW)
     # A checkpoint of the default network takes 0.1 s; one in half a minute costs nothing and loses little.
     checkpoint_s: float = Field(30.0, ge=0, description="time between checkpoints, s", json_schema_extra=HOW)
 
@@ -262,6 +268,26 @@ class TrainSettings(Settings):
         """The dataset's fields the network sees."""
         kinds = (["rgb"] if self.input != "depth" else []) + (["depth"] if self.input.endswith("depth") else [])
         return tuple(f"{kind}{size}" for kind in kinds for size in self.sizes)
+
+
+class EvaluateSettings(Settings):
+    """How `labelkit evaluate` reports."""
+
+    command: ClassVar[str] = "evaluate"
+
+    # Wider than those of coverage: a test of a few hundred samples leaves 5 to 10 in each of the 60 cells.
+    cell_deg: float = Field(10.0, ge=2, le=45, description="side of a cell of the error map, degrees")
+    reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the error map's disc of centred angles, degrees")
+    latency: bool = Field(True, description="time single pictures on one core, in a process of its own (seconds)")
+
+
+class LatencySettings(Settings):
+    """How `labelkit latency` measures."""
+
+    command: ClassVar[str] = "latency"
+
+    # A second and a half is some hundred calls of a network of 2 ms; slow ones are called thirty times all the same.
+    seconds: float = Field(1.5, gt=0, le=600, description="how long to call each network, s; at least 30 calls")
 
 
 class DemoSettings(Settings):

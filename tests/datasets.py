@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from labelkit.dataset.shards import shard_bytes
 from labelkit.dataset.table import TABLE_NAME, table_bytes, table_of
 from labelkit.files import sha256_of
 from labelkit.geometry.orientation import angles_deg_from_normal, normal_from_angles_deg
+
+SETTINGS = {"region": "palm"}  # what the card of a dataset tells
+SETTINGS_DIGEST = hashlib.sha256(json.dumps(SETTINGS).encode()).hexdigest()
+
+_SAID_TWICE = ("normal_sd", "in_plane", "plane_rms", "inlier_ratio", "points", "distance")
 
 
 def angles_on_disc(n: int, rng: np.random.Generator, reach_deg: float = 45.0) -> NDArray[np.float64]:
@@ -80,12 +86,14 @@ def make_dataset(
     samples: int = 40,
     seed: int = 0,
     angles_deg: NDArray[np.float64] | None = None,
+    labels: Mapping[str, Sequence[Any]] | None = None,
 ) -> Path:
     """Write a finished dataset: `samples` samples of each participant and one rejected frame.
 
     Args:
         participants: how many (p01, p02, ...), or their names.
         angles_deg: (samples, 2) label angles of every participant; drawn evenly from the disc if None.
+        labels: column of the label table -> what it says of each participant's samples.
     """
     names = [f"p{k + 1:02d}" for k in range(participants)] if isinstance(participants, int) else list(participants)
     (folder / "shards").mkdir(parents=True)
@@ -97,8 +105,9 @@ def make_dataset(
         common = {"participant": name, "recording": name, "unit_stated": "recording.toml"}
         shard = shard_name(name, 0)
         if len(angles):
-            columns = columns_of(angles, len(rows), rng)
-            (folder / shard).write_bytes(shard_bytes(columns, {"participant": name}))
+            columns = columns_of(angles, 0, rng)
+            says = {"participant": name, "recordings": name, "settings_digest": SETTINGS_DIGEST}
+            (folder / shard).write_bytes(shard_bytes(columns, says))
             files[shard] = _entry(folder / shard)
         normals = normal_from_angles_deg(angles)
         rows += [
@@ -113,7 +122,12 @@ def make_dataset(
                 **dict(zip(("nx", "ny", "nz"), normals[k].tolist(), strict=True)),
                 **dict(zip(("azimuth", "elevation"), angles_deg_from_normal(normals[k]).tolist(), strict=True)),
                 **dict(zip(("view_azimuth", "view_elevation"), angles[k].tolist(), strict=True)),
+                **{key: columns[key][k].item() for key in _SAID_TWICE},
+                "padded": 0.0,
                 "mirrored": False,
+                "normal_sd": 0.5,
+                "plane_rms": 2.0,
+                **{column: values[k] for column, values in (labels or {}).items()},
             }
             for k in range(len(angles))
         ]
@@ -126,8 +140,8 @@ def make_dataset(
         Manifest(
             labelkit=__version__,
             versions={},
-            settings={},
-            settings_digest=hashlib.sha256(b"").hexdigest(),
+            settings=SETTINGS,
+            settings_digest=SETTINGS_DIGEST,
             frames=len(rows),
             samples=n,
             rejected={"no-hand": len(names)},

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from labelkit.cells import FRONT, OUTSIDE, REGIONS, Cells, region_of
 from labelkit.errors import SettingsError
 
-grids = st.builds(Cells, cell_deg=st.floats(2, 20), reach_deg=st.floats(20, 60))
+KINDS = ["square", "equal-area"]
+grids = st.builds(Cells, cell_deg=st.floats(2, 20), reach_deg=st.floats(20, 60), kind=st.sampled_from(KINDS))
+squares = st.builds(Cells, cell_deg=st.floats(2, 20), reach_deg=st.floats(20, 60))
 angles = st.floats(-90, 90)
 
 
@@ -19,7 +21,7 @@ def test_the_default_has_256_reachable_cells_18_a_side():
     np.testing.assert_array_equal(cells.centres_deg, np.arange(-42.5, 45, 5))
 
 
-@given(cells=grids)
+@given(cells=squares)
 def test_centres_lie_between_edges_that_hold_the_disc_and_no_more_than_a_cell_beyond(cells):
     np.testing.assert_allclose(cells.centres_deg, (cells.edges_deg[:-1] + cells.edges_deg[1:]) / 2)
     assert cells.reach_deg <= cells.edges_deg[-1] + 1e-6 < cells.reach_deg + cells.cell_deg + 1e-5
@@ -28,12 +30,12 @@ def test_centres_lie_between_edges_that_hold_the_disc_and_no_more_than_a_cell_be
 
 @given(cells=grids)
 def test_exactly_the_cells_with_their_centre_in_the_disc_are_reachable(cells):
-    azimuth, elevation = np.meshgrid(cells.centres_deg, cells.centres_deg)
+    azimuth, elevation = np.moveaxis(cells.centre_angles_deg, -1, 0)
     clear = np.abs(np.hypot(azimuth, elevation) - cells.reach_deg) > 1e-6
     np.testing.assert_array_equal(cells.reachable_mask[clear], (azimuth**2 + elevation**2 <= cells.reach_deg**2)[clear])
 
 
-@given(cells=grids, azimuth=angles, elevation=angles)
+@given(cells=squares, azimuth=angles, elevation=angles)
 def test_an_orientation_lies_between_the_edges_of_its_cell(cells, azimuth, elevation):
     index = int(cells.index_of(azimuth, elevation))
     assume(index != OUTSIDE)
@@ -43,7 +45,7 @@ def test_an_orientation_lies_between_the_edges_of_its_cell(cells, azimuth, eleva
     assert cells.edges_deg[row] <= elevation <= cells.edges_deg[row + 1]
 
 
-@given(cells=grids, azimuth=angles, elevation=angles)
+@given(cells=squares, azimuth=angles, elevation=angles)
 def test_an_orientation_outside_is_in_no_reachable_cell(cells, azimuth, elevation):
     assume(int(cells.index_of(azimuth, elevation)) == OUTSIDE)
     strictly_in = np.outer(
@@ -55,7 +57,7 @@ def test_an_orientation_outside_is_in_no_reachable_cell(cells, azimuth, elevatio
 
 @given(cells=grids)
 def test_every_reachable_centre_lies_in_its_own_cell(cells):
-    azimuth, elevation = np.meshgrid(cells.centres_deg, cells.centres_deg)
+    azimuth, elevation = np.moveaxis(cells.centre_angles_deg, -1, 0)
     own = np.arange(cells.side**2).reshape(cells.side, cells.side)
     np.testing.assert_array_equal(cells.index_of(azimuth, elevation), np.where(cells.reachable_mask, own, OUTSIDE))
 
@@ -132,3 +134,45 @@ def test_regions_are_about_equally_large_and_the_front_is_in_the_middle():
     sizes = np.bincount(cells.regions[cells.reachable_mask], minlength=len(REGIONS))
     assert sizes.min() > 0.8 * sizes.max()
     assert (cells.regions[8:10, 8:10] == FRONT).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_middle_of_a_cell_s_corners_lies_in_it(kind):
+    cells = Cells(kind=kind)
+    corners = cells.corner_angles_deg
+    middle = (corners[:-1, :-1] + corners[1:, :-1] + corners[:-1, 1:] + corners[1:, 1:]) / 4
+    own = np.arange(cells.side**2).reshape(cells.side, cells.side)
+    index = cells.index_of(middle[..., 0], middle[..., 1])
+    np.testing.assert_array_equal(index[cells.reachable_mask], own[cells.reachable_mask])
+
+
+def test_equal_area_cells_catch_alike_of_normals_drawn_evenly_over_the_sphere_and_square_ones_do_not():
+    rng = np.random.default_rng(0)
+    n_z = rng.uniform(np.cos(np.deg2rad(85)), 1, 900_000)
+    turn, radius = rng.uniform(0, 2 * np.pi, n_z.size), np.sqrt(1 - n_z**2)
+    angles_deg = np.rad2deg(np.arcsin([radius * np.cos(turn), radius * np.sin(turn)]))
+    spread = {}
+    for kind in KINDS:
+        cells = Cells(10.0, 58.0, kind=kind)
+        index = cells.index_of(*angles_deg)
+        counts = np.bincount(index[index != OUTSIDE], minlength=cells.side**2)[cells.reachable_mask.ravel()]
+        spread[kind] = counts.std() / counts.mean()
+        if kind == "equal-area":
+            expected = 900_000 * np.deg2rad(10) ** 2 / (2 * np.pi * (1 - np.cos(np.deg2rad(85))))
+            assert counts.mean() == pytest.approx(expected, rel=0.01)
+    assert spread["equal-area"] < 0.02 < 0.1 < spread["square"]
+
+
+def test_the_default_in_equal_area_cells_has_the_same_disc():
+    cells = Cells(kind="equal-area")
+    assert cells.side == 18
+    assert np.hypot(*cells.centre_angles_deg[cells.reachable_mask].T).max() <= 45
+    assert int(cells.index_of(45.0, 0.0)) != OUTSIDE
+    assert int(cells.index_of(47.0, 0.0)) == OUTSIDE
+
+
+def test_corners_of_equal_area_cells_beyond_the_hemisphere_stay_on_its_edge():
+    corners = Cells(45.0, 60.0, kind="equal-area").corner_angles_deg
+    squared = np.sum(np.sin(np.deg2rad(corners)) ** 2, axis=-1)
+    assert np.isfinite(corners).all()
+    assert squared.max() == pytest.approx(1.0)

@@ -19,7 +19,7 @@ import labelkit
 from labelkit.cli.program import COMMANDS
 
 FLOORS = (
-    "errors | records settings files processes | geometry imaging cells | labelling evaluation"
+    "errors | records settings files processes traces | geometry imaging cells | labelling evaluation"
     " | recordings dataset runs | simulator building models | training baselines | tuning deploy figures"
     " | report live | workflows | cli"
 )

@@ -10,6 +10,7 @@ import pytest
 from labelkit.errors import OutputExistsError, RunError, SplitError
 from labelkit.labelling.splits import FrameSplit, Split
 from labelkit.runs import (
+    DIAGNOSTICS,
     FAILED,
     SETTINGS,
     SPLIT,
@@ -18,7 +19,9 @@ from labelkit.runs import (
     only_one_at,
     read_arrays,
     read_dataset,
+    read_epochs,
     read_folds,
+    read_histograms,
     read_settings,
     read_split,
     read_state,
@@ -274,3 +277,51 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     write_weights(tmp_path / "w.h5", WEIGHTS)
     with pytest.raises(RunError, match=r"dense.kernel is \(2, 3\), expected \(3, 2\)"):
         read_weights(tmp_path / "w.h5", {**SHAPES, "dense.kernel": (3, 2)})
+
+
+@pytest.mark.parametrize("epochs", [None, 0, -1, "3", 2.5])
+def test_a_run_that_does_not_say_how_many_epochs_are_done_is_damaged(run, epochs):
+    write_state(run, FAILED, epochs=epochs)
+    with pytest.raises(RunError, match=r"run.json: epochs must be a whole number from 1"):
+        read_epochs(run)
+
+
+HISTOGRAM = {"mean": 0.5, "sd": 0.25, "min": 0.0, "max": 1.0, "counts": [2, 2]}
+
+
+def diagnostics(**changed):
+    one = {**HISTOGRAM, **changed}
+    epochs = [{"epoch": k, "weights": {"a.kernel": one}, "activations": {"a": one}} for k in (1, 2)]
+    return json.dumps({"schema": "labelkit-diagnostics/1", "epochs": epochs})
+
+
+def test_histograms_read_back_by_tensor_and_epoch(run):
+    (run / DIAGNOSTICS).write_text(diagnostics())
+    found = read_histograms(run)
+    assert {kind: list(tensors) for kind, tensors in found.items()} == {"weights": ["a.kernel"], "activations": ["a"]}
+    second = found["weights"]["a.kernel"][1]
+    assert (second.mean, second.low, second.high, second.counts.tolist()) == (0.5, 0.0, 1.0, [2, 2])
+
+
+def test_a_run_that_kept_no_histograms_has_none(run):
+    assert read_histograms(run) == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"schema": "labelkit-diagnostics/9", "epochs": []}',
+        '{"schema": "labelkit-diagnostics/1", "epochs": []}',
+        '{"schema": "labelkit-diagnostics/1", "epochs": [{"weights": {}}]}',
+        diagnostics(mean="nan"),
+        diagnostics(min=2.0),
+        diagnostics(counts=[]),
+        diagnostics(counts="many"),
+    ],
+)
+def test_damaged_histograms_are_called_so(run, content):
+    (run / DIAGNOSTICS).write_text(content)
+    with pytest.raises(RunError, match=r"diagnostics.json: not readable diagnostics .*; train again, or remove it"):
+        read_histograms(run)

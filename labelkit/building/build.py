@@ -12,8 +12,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,12 +20,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
 from labelkit import __version__
 from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
-from labelkit.dataset.card import card
+from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files
+from labelkit.dataset.lock import only_one_at
+from labelkit.dataset.log import LOG_NAME, log
 from labelkit.dataset.manifest import (
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
@@ -38,6 +38,7 @@ from labelkit.dataset.manifest import (
     write_manifest,
 )
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, table_bytes, table_of
+from labelkit.dataset.withdrawal import record_entry, refuse_withdrawn
 from labelkit.errors import OutputExistsError
 from labelkit.files import make_folder, mendable, sha256_of, write_bytes, write_text
 from labelkit.processes import run_jobs, worker_count
@@ -45,10 +46,10 @@ from labelkit.recordings import find_recordings, open_recording
 from labelkit.records import Recording
 from labelkit.settings import BuildSettings
 
-WORK_NAME, LOCK_NAME, LOG_NAME, CARD_NAME = ".build", ".lock", "build.log", "README.md"
+WORK_NAME = ".build"
 
 # All that a build ever writes; --overwrite removes these and nothing else.
-_OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, LOG_NAME, WORK_NAME, "shards")
+_OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, CROISSANT_NAME, LOG_NAME, WORK_NAME, "shards")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def build(
     recordings = find_recordings(raw, max_gap_s=settings.max_gap_s)
     plan = make_plan(raw, recordings, settings)
     make_folder(out)
-    with _only_one_at(out):
+    with only_one_at(out):
+        refuse_withdrawn(out, {recording.participant for recording in recordings})
         if overwrite:
             _remove_own(out)
         finished = _finished(out, plan)
@@ -101,22 +103,8 @@ def build(
         manifest = _finish(out, plan, recordings, settings)
         seconds = time.monotonic() - began
         workers = worker_count(settings.workers, len(todo))
-        _log(out, f"finished: {plan.frames} frames ({before} from before), {workers} workers, {seconds:.1f} s")
+        log(out, f"finished: {plan.frames} frames ({before} from before), {workers} workers, {seconds:.1f} s")
     return BuildOutcome(manifest, frames_todo, seconds, workers)
-
-
-@contextmanager
-def _only_one_at(out: Path) -> Iterator[None]:
-    lock = FileLock(out / LOCK_NAME)
-    try:
-        with mendable(out):
-            lock.acquire(timeout=0)
-    except Timeout:
-        raise OutputExistsError(f"{out}: another build is at work in this folder; wait for it") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _remove_own(out: Path) -> None:
@@ -149,7 +137,7 @@ def _begin(out: Path, plan: Plan) -> None:
     if facts.exists():
         begun = json.loads(facts.read_text(encoding="utf-8"))
         _refuse_other_facts(out, begun, plan.facts, "holds a build begun")
-        _log(out, "resumed")
+        log(out, "resumed")
         return
     own = [name for name in _OWN if (out / name).exists() and name not in (WORK_NAME, LOG_NAME)]
     if own:
@@ -157,7 +145,7 @@ def _begin(out: Path, plan: Plan) -> None:
     make_folder(out / "shards")
     make_folder(facts.parent)
     write_text(facts, json.dumps(plan.facts, sort_keys=True))
-    _log(out, f"began: {plan.frames} frames in {len(plan.jobs)} shards, labelkit {__version__}")
+    log(out, f"began: {plan.frames} frames in {len(plan.jobs)} shards, labelkit {__version__}")
 
 
 def _refuse_other_facts(out: Path, made: dict[str, Any], asked: dict[str, Any], what: str) -> None:
@@ -233,7 +221,7 @@ def _read_part(out: Path, job: Job) -> tuple[pa.Table, FileEntry | None] | None:
 
 
 def _finish(out: Path, plan: Plan, recordings: Sequence[Recording], settings: BuildSettings) -> Manifest:
-    tables, files = [], {}
+    tables, files = [], record_entry(out)
     for job in plan.jobs:
         part = _read_part(out, job)
         assert part is not None, f"{job.shard} vanished while the build ran"
@@ -243,11 +231,12 @@ def _finish(out: Path, plan: Plan, recordings: Sequence[Recording], settings: Bu
     content = table_bytes(tables)
     write_bytes(out / TABLE_NAME, content)
     files[TABLE_NAME] = _entry(out / TABLE_NAME)
-    manifest = _manifest(plan, recordings, settings, pa.concat_tables(tables), files)
-    write_text(out / CARD_NAME, card(manifest))
-    manifest = manifest.model_copy(
-        update={"files": dict(sorted({**files, CARD_NAME: _entry(out / CARD_NAME)}.items()))}
-    )
+    table = pa.concat_tables(tables)
+    manifest = _manifest(plan, recordings, settings, table, files)
+    for name, content in card_files(manifest, table).items():
+        write_bytes(out / name, content)
+        files[name] = _entry(out / name)
+    manifest = manifest.model_copy(update={"files": dict(sorted(files.items()))})
     write_manifest(out, manifest)
     shutil.rmtree(out / WORK_NAME)
     return manifest
@@ -296,9 +285,3 @@ def _manifest(
         ],
         files=files,
     )
-
-
-def _log(out: Path, message: str) -> None:
-    """Append to build.log, the one file in which times of day stand."""
-    with mendable(out), (out / LOG_NAME).open("a", encoding="utf-8") as log:
-        log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {message}\n")

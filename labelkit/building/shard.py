@@ -38,7 +38,7 @@ def build_shard(
         row = row_of(recording, name, outcome)
         if isinstance(outcome, Sample):
             row |= {"shard": job.shard, "index": len(samples)}
-            samples.append((outcome, job.first_row + len(rows), name.stamp))
+            samples.append((outcome, index, name.stamp))
         rows.append(row)
         progress(isinstance(outcome, Sample))
     if not samples:
@@ -114,7 +114,7 @@ def _what_became(outcome: Sample | Rejection) -> Row:
 
 
 def collect_columns(recording: Recording, samples: Sequence[tuple[Sample, int, float]]) -> dict[str, NDArray[Any]]:
-    """Stack samples, each with its row and time stamp, into a shard's columns."""
+    """Stack samples, each with its number in the recording and its time stamp, into a shard's columns."""
     color = recording.calibration.color
     only = [sample for sample, _, _ in samples]
     normals = np.stack([sample.normal for sample in only])

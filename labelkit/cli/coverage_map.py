@@ -18,28 +18,34 @@ MAP_WIDTH = 80  # columns, at most: wider, the cells only drift apart
 
 @click.command("coverage-map")
 @click.argument("dataset", type=click.Path(path_type=Path), default=Path("dataset"))
-@click.option("--out", type=click.Path(path_type=Path), help="Also write the map: a .png, .svg or .json file.")
-@click.option("--by", type=click.Choice(["participant"]), help="Also show each participant's coverage.")
+@click.option("--out", type=click.Path(path_type=Path), help="Also write the map: .png, .svg, .html, .json or .csv.")
+@click.option("--by", type=click.Choice(["participant", "split"]), help="Also show the coverage of each.")
+@click.option("--run", type=click.Path(path_type=Path), help="The training run whose split is shown.")
 @settings_flags(CoverageSettings)
 @json_flag
 @quiet_flag
 def command(
-    dataset: Path, out: Path | None, by: str | None, settings: CoverageSettings, as_json: bool, quiet: bool
+    dataset: Path,
+    out: Path | None,
+    by: workflow.By | None,
+    run: Path | None,
+    settings: CoverageSettings,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Show which orientations DATASET holds, and which are missing.
 
-    Samples are counted in cells of azimuth and elevation, centred: 0 faces the camera, positive
-    azimuth is a normal toward the picture's right, positive elevation toward its bottom.
+    Distinct samples are counted in cells of azimuth and elevation, centred: 0 faces the camera,
+    positive azimuth is a normal toward the picture's right, positive elevation toward its bottom.
     """
-    by_participant = by == "participant"
-    result = workflow.coverage_map(dataset, out, settings, by_participant=by_participant)
+    result = workflow.coverage_map(dataset, out, settings, by=by, run=run)
     if as_json:
         show(result.as_plain(), as_json=True, quiet=quiet, text=str)
     else:
-        show(result, as_json=False, quiet=quiet, text=lambda: _text(result, by_participant))
+        show(result, as_json=False, quiet=quiet, text=lambda: _text(result, by))
 
 
-def _text(result: workflow.CoverageMap, by_participant: bool) -> str:
+def _text(result: workflow.CoverageMap, by: workflow.By | None) -> str:
     from labelkit.figures.terminal import Terminal, can_show_unicode, coverage_text
 
     terminal = Terminal(
@@ -49,10 +55,11 @@ def _text(result: workflow.CoverageMap, by_participant: bool) -> str:
     )
     text = coverage_text(
         result.whole,
-        result.participants,
+        participants=len(result.participants),
         name=result.dataset,
         frame=result.frame,
         terminal=terminal,
-        by_participant=by_participant,
+        by=by,
+        groups=result.groups(by),
     )
     return f"{text}\nWritten: {result.out}" if result.out else text

@@ -21,7 +21,12 @@ COMMANDS = {
     "show": "explain one frame: mask, palm, plane, normal, crop, or why it was rejected",
     "build-dataset": "turn recordings into a labelled dataset",
     "coverage-map": "show which orientations the dataset holds and which are missing",
+    "report": "one page of the dataset: coverage, gallery, doubtful labels, rejections",
     "train": "train a network on the dataset",
+    "verify": "find every changed bit, missing or foreign file and contradiction in the dataset",
+    "withdraw": "take a participant out of the dataset, and out of runs made with it",
+    "evaluate": "say how good a run's network is, where it errs and what it costs",
+    "latency": "say how long runs' networks take for one picture on one core",
 }
 
 EXIT_CODES = """\

@@ -64,7 +64,7 @@ def _text_of_run(result: TrainResult) -> str:
             f"({result.samples_per_s:.0f} samples/s)",
             f"test of epoch {result.best_epoch} on {result.test_samples} samples of {whom}:",
             *_errors(result),
-            f"run: {result.run} (report.json, predictions.csv, weights, ...)",
+            f"run: {result.run} (report.html, report.json, predictions.csv, weights, ...)",
             f"again, changed: labelkit train --config {result.run}/settings.toml --epochs 60",
         )
     )

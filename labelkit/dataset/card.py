@@ -1,36 +1,225 @@
-"""README.md of a dataset: what is in it, said to a person."""
+"""The dataset card: README.md for people, croissant.json for programs. What only people know is left blank.
+
+Both are functions of the manifest and the label table, and the manifest holds their hashes.
+Croissant is MLCommons' format for describing datasets (Akhtar et al. 2024, arXiv 2403.19546).
+"""
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from labelkit.dataset.coverage import sample_cells
 from labelkit.dataset.manifest import Manifest
+from labelkit.dataset.table import COLUMNS, TABLE_NAME
+from labelkit.labelling.wording import counted, findings
+from labelkit.settings import CoverageSettings
+
+CARD_NAME, CROISSANT_NAME = "README.md", "croissant.json"
+
+BLANK = "(blank: for those who recorded this dataset to state)"
+
+# Asked of every dataset of people, and known to no program: the question, and its property in croissant.json.
+_BLANKS = {
+    "Licence": "license",
+    "Who recorded it, and whom to ask": "creator",
+    "When and where it was recorded": "rai:dataCollectionTimeframe",
+    "How participants were found, and who they are": "rai:dataCollection",
+    "Consent of the participants: to what, and how it is withdrawn": "rai:dataReleaseMaintenancePlan",
+    "Ethics approval: by whom, and its number": "rai:dataSocialImpact",
+    "Personal or sensitive information": "rai:personalSensitiveInformation",
+    "What it must not be used for": "rai:dataUseCases",
+    "How to cite it": "citeAs",
+}
+
+CARD_NAME = "README.md"
 
 
-def card(manifest: Manifest) -> str:
-    """Write the dataset card from the manifest; the same manifest, the same text."""
+def card_files(manifest: Manifest, table: pa.Table) -> dict[str, bytes]:
+    """Write the card: file name -> content; the same manifest and table, the same bytes.
+
+    Args:
+        manifest: with the hashes of the shards and the label table.
+        table: the label table.
+    """
+    covered = findings(sample_cells(table, CoverageSettings()).whole())
+    return {
+        CARD_NAME: readme(manifest, covered).encode(),
+        CROISSANT_NAME: (json.dumps(croissant(manifest), indent=1, ensure_ascii=False) + "\n").encode(),
+    }
+
+
+def readme(manifest: Manifest, covered: list[str]) -> str:
+    """Write README.md.
+
+    Args:
+        covered: what the coverage of orientation space comes to, in sentences.
+    """
     m = manifest
     share = m.samples / m.frames if m.frames else 0.0
-    participants = "\n".join(
-        f"| {_cell(name)} | {entry.frames} | {entry.samples} |" for name, entry in m.participants.items()
-    )
-    rejected = "\n".join(f"| {reason} | {count} |" for reason, count in m.rejected.items()) or "| none | 0 |"
+    sensors = sorted({recording.sensor or "not stated" for recording in m.recordings})
     return f"""# Hand orientation dataset
 
-{m.samples} samples of {len(m.participants)} participants, from {m.frames} source frames ({share:.0%} became samples).
-Made with labelkit {m.labelkit}; schema {m.schema_}; settings {m.settings_digest[:12]}.
+{_summary(m)} {share:.0%} of the source frames became samples.
+Made with labelkit {m.labelkit}; schema {m.schema_}; settings {m.settings_digest[:12]}; sensors: {", ".join(sensors)}.
 
-Each sample is a colour crop of a hand at 128, 64 and 32 pixels with the unit normal of its {m.settings["region"]}
-and the angles azimuth = arccos n_x, elevation = arccos n_y (degrees). `labels.parquet` has one row for every
-source frame, with the reason where it was rejected; `manifest.json` lists every file with its SHA-256.
+## What a sample is
 
-| participant | frames | samples |
-| --- | --- | --- |
-{participants}
+A colour crop of a hand at 128, 64 and 32 pixels with the unit normal of its {m.settings.get("region", "palm")} and the
+angles azimuth = arccos n_x, elevation = arccos n_y (degrees), in the camera's frame and in that of the viewing ray. The
+normal is measured from depth, with its covariance. Left hands are mirrored to right hands, and marked.
 
-| rejected because | frames |
-| --- | --- |
-{rejected}
+`labels.parquet` has one row for every source frame, with the reason where it was rejected; `manifest.json` lists
+every file with its SHA-256. Splits go by participant: neighbouring frames are near-copies.
+
+## Coverage
+
+In cells of {CoverageSettings().cell_deg:g} degrees over the disc of {CoverageSettings().reach_deg:g} degrees about a \
+hand that faces the camera, in the viewing ray's frame:
+
+{_listed(covered)}
+
+## Participants
+
+{_tabled(["participant", "frames", "samples"], [[n, e.frames, e.samples] for n, e in m.participants.items()])}
+
+## Rejected frames
+
+{_tabled(["rejected because", "frames"], list(m.rejected.items()) or [("none", 0)])}
+
+## Consent, ethics, licence
+
+labelkit cannot know these, and makes nothing up. State them beside the dataset: the manifest holds the hash of this
+page, so that a change in it counts as damage.
+
+{_tabled(["question", "answer"], [[question, BLANK] for question in _BLANKS])}
 """
 
 
+def _summary(m: Manifest) -> str:
+    return (
+        f"{counted(m.samples, 'sample')} of {counted(len(m.participants), 'participant')}, "
+        f"from {counted(m.frames, 'source frame')}."
+    )
+
+
+def _listed(lines: list[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _tabled(heads: list[str], rows: list[Any]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(_cell(str(cell)) for cell in line)} |" for line in lines)
+
+
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Keep a name from being anything but text: no table cell, no link, no HTML."""
+    plain = "".join(c if c.isprintable() else " " for c in text).replace("\\", "\\\\")
+    for sign in "|[]<>*_`":
+        plain = plain.replace(sign, f"\\{sign}")
+    return plain
+
+
+def croissant(manifest: Manifest) -> dict[str, Any]:
+    """Describe the dataset as Croissant does: its files, and the columns of the label table."""
+    table = manifest.files[TABLE_NAME]
+    return {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": "hand-orientation",
+        "description": f"Hands as a colour camera sees them, labelled with their orientation. {_summary(manifest)}",
+        "version": f"0.0.0+{manifest.settings_digest[:12]}",
+        **{key: BLANK for key in _BLANKS.values() if key != "creator"},
+        "creator": {"@type": "sc:Organization", "name": BLANK},
+        "distribution": [
+            {
+                "@type": "cr:FileObject",
+                "@id": TABLE_NAME,
+                "name": TABLE_NAME,
+                "description": "one row for every source frame: sample or rejection, with why",
+                "contentUrl": TABLE_NAME,
+                "contentSize": f"{table.bytes} B",
+                "encodingFormat": "application/x-parquet",
+                "sha256": table.sha256,
+            },
+            {
+                "@type": "cr:FileSet",
+                "@id": "shards",
+                "name": "shards",
+                "description": "the samples: pictures, normals and fits (manifest.json has each file's SHA-256)",
+                "encodingFormat": "application/x-hdf5",
+                "includes": "shards/*.h5",
+            },
+        ],
+        "recordSet": [
+            {
+                "@type": "cr:RecordSet",
+                "@id": "frames",
+                "name": "frames",
+                "description": "the label table",
+                "field": [_field(field) for field in COLUMNS],
+            }
+        ],
+    }
+
+
+def _field(field: pa.Field) -> dict[str, Any]:
+    return {
+        "@type": "cr:Field",
+        "@id": f"frames/{field.name}",
+        "name": field.name,
+        "dataType": _DATA_TYPES[str(field.type)],
+        "source": {"fileObject": {"@id": TABLE_NAME}, "extract": {"column": field.name}},
+    }
+
+
+_DATA_TYPES = {
+    "string": "sc:Text",
+    "double": "sc:Float",
+    "float": "sc:Float",
+    "int32": "sc:Integer",
+    "bool": "sc:Boolean",
+}
+
+# The context that the format's specification prescribes, word for word, with its extension for responsible AI.
+_CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from labelkit.dataset.manifest import Manifest, read_manifest
+from labelkit.dataset.manifest import Manifest, difference, read_manifest
+from labelkit.dataset.reading import opened
 from labelkit.dataset.schema import ALL_FIELDS, DEPTH_FIELDS
-from labelkit.dataset.shards import map_shard
+from labelkit.dataset.shards import map_open_shard
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_table
 from labelkit.errors import DatasetError
-from labelkit.files import sha256_of
 
 Batch = dict[str, NDArray[Any]]  # field -> array
 
@@ -78,6 +79,11 @@ class Dataset:
         m = self.manifest
         return f"<Dataset {self.path}: {m.samples} samples of {len(m.participants)} participants, {m.frames} frames>"
 
+    def _repr_html_(self) -> str:
+        from labelkit.dataset.notebook import html_of
+
+        return html_of(self)
+
     def __getstate__(self) -> dict[str, Any]:
         return {
             "path": self.path,
@@ -95,9 +101,13 @@ class Dataset:
         shards = []
         for name in self.shard_names:
             path = self.path / name
-            if not path.is_file() or path.stat().st_size != self.manifest.files[name].bytes:
-                raise DatasetError(f"{path}: missing or of another size than the manifest says; build again")
-            shards.append(map_shard(path))
+            try:
+                with opened(self.path, name) as file:
+                    if os.fstat(file.fileno()).st_size != self.manifest.files[name].bytes:
+                        raise DatasetError(f"{path}: of another size than the manifest says; build the dataset again")
+                    shards.append(map_open_shard(file, path))
+            except OSError as error:
+                raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None
         if sum(len(shard["row"]) for shard in shards) != len(self):
             raise DatasetError(f"{self.path}: the shards do not hold the {len(self)} samples of the manifest")
         return shards
@@ -178,22 +188,43 @@ class Dataset:
         """(n,) the participant of each sample."""
         table = self.table().filter(pc.field("status") == SAMPLE)
         name_of_shard = dict(zip(table["shard"].to_pylist(), table["participant"].to_pylist(), strict=True))
+        if strange := sorted(set(self.shard_names) - name_of_shard.keys()):
+            raise DatasetError(f"{self.path / TABLE_NAME}: no row names {strange[0]}; see labelkit verify {self.path}")
         counts = np.diff(self._starts)
         return np.repeat([name_of_shard[name] for name in self.shard_names], counts) if len(self) else np.array([], str)
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """(n,) the row of each sample in labels.parquet."""
+        placed = self.table().select(["shard", "index"])
+        number_of = {name: number for number, name in enumerate(self.shard_names)}
+        rows = np.empty(len(self), np.int64)
+        for row, (shard, index) in enumerate(zip(*(column.to_pylist() for column in placed.columns), strict=True)):
+            if shard is not None:
+                rows[self._starts[number_of[shard]] + index] = row
+        return rows
 
     def table(self) -> pa.Table:
         """Read labels.parquet: one row for every source frame."""
         return read_table(self.path / TABLE_NAME)
 
-    def check_hashes(self) -> None:
-        """Hash every file of the dataset against the manifest.
+    def check_hashes(self, names: Iterable[str] | None = None) -> None:
+        """Hash the dataset's files against the manifest.
 
+        Args:
+            names: the files that matter; all where None.
         Raises:
             DatasetError: names the first file that is missing or changed.
         """
-        for name, entry in self.manifest.files.items():
-            path = self.path / name
-            if not path.is_file():
-                raise DatasetError(f"{path}: missing; build the dataset again")
-            if path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:
-                raise DatasetError(f"{path}: changed since the dataset was built; build the dataset again")
+        for name in self.manifest.files if names is None else names:
+            try:
+                with opened(self.path, name) as file:
+                    says = difference(file, self.manifest.files[name])
+            except OSError as error:
+                raise DatasetError(
+                    f"{self.path / name}: cannot be opened ({error.strerror}); build the dataset again"
+                ) from None
+            if says:
+                raise DatasetError(
+                    f"{self.path / name}: changed since the dataset was built ({says}); build the dataset again"
+                )

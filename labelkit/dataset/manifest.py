@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from labelkit.dataset.reading import read_at_most
 from labelkit.dataset.schema import SCHEMA
 from labelkit.errors import DatasetError
 from labelkit.files import write_bytes
 
 MANIFEST_NAME, MANIFEST_HASH_NAME = "manifest.json", "manifest.sha256"
+
+STAGE_NAME = ".withdraw"  # the folder in which a withdrawal makes everything ready
+
+# 10 million frames are 40,000 shards of 150 bytes each in the list of files.
+MOST_MANIFEST_BYTES, MOST_HASH_BYTES = 256 * 2**20, 1024
+
+# What a manifest may name: in the folder or one below it, visible, and nothing that could lead elsewhere.
+FileName = Annotated[str, Field(pattern=r"\A(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)?[A-Za-z0-9_-][A-Za-z0-9._-]*\z")]
+
+Count = Annotated[int, Field(ge=0)]
 
 
 class _Entry(BaseModel):
@@ -23,15 +36,15 @@ class _Entry(BaseModel):
 class FileEntry(_Entry):
     """A file of the dataset."""
 
-    bytes: int
-    sha256: str
+    bytes: Count
+    sha256: Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
 
 
 class ParticipantEntry(_Entry):
     """What the dataset holds of one participant."""
 
-    frames: int
-    samples: int
+    frames: Count
+    samples: Count
 
 
 class RecordingEntry(_Entry):
@@ -42,8 +55,8 @@ class RecordingEntry(_Entry):
     layout: str
     sensor: str | None
     handedness: str
-    frames: int
-    samples: int
+    frames: Count
+    samples: Count
     inputs_sha256: str
     stated: dict[str, str]
 
@@ -56,12 +69,12 @@ class Manifest(_Entry):
     versions: dict[str, str]
     settings: dict[str, Any]
     settings_digest: str
-    frames: int
-    samples: int
-    rejected: dict[str, int]
+    frames: Count
+    samples: Count
+    rejected: dict[str, Count]
     participants: dict[str, ParticipantEntry]
     recordings: list[RecordingEntry]
-    files: dict[str, FileEntry]
+    files: dict[FileName, FileEntry]
 
     def digest(self) -> str:
         """SHA-256 of manifest.json, as manifest.sha256 states it; it names the dataset."""
@@ -74,8 +87,9 @@ def _encoded(manifest: Manifest) -> bytes:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write manifest.sha256, then manifest.json: the last file of a build."""
-    write_bytes(folder / MANIFEST_HASH_NAME, f"{manifest.digest()}  {MANIFEST_NAME}\n".encode())
-    write_bytes(folder / MANIFEST_NAME, _encoded(manifest))
+    content = _encoded(manifest)
+    write_bytes(folder / MANIFEST_HASH_NAME, hash_line(content))
+    write_bytes(folder / MANIFEST_NAME, content)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -84,29 +98,61 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         DatasetError: no dataset, an unfinished one, one of another version, or a changed manifest.
     """
-    path = folder / MANIFEST_NAME
     try:
-        content = path.read_bytes()
-        stated = (folder / MANIFEST_HASH_NAME).read_text(encoding="ascii").split()[:1]
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_at_most(folder, MANIFEST_NAME, MOST_MANIFEST_BYTES)
+        stated = read_at_most(folder, MANIFEST_HASH_NAME, MOST_HASH_BYTES)
+    except OSError as error:
         raise DatasetError(_why_none(folder, error)) from None
-    if stated != [hashlib.sha256(content).hexdigest()]:
-        raise DatasetError(f"{path}: does not match {MANIFEST_HASH_NAME}: one of them was changed; build again")
+    if stated != hash_line(content):
+        raise DatasetError(
+            f"{folder / MANIFEST_NAME}: does not match {MANIFEST_HASH_NAME}: one of them was changed; build again"
+        )
+    return parsed(content, folder / MANIFEST_NAME)
+
+
+def hash_line(content: bytes) -> bytes:
+    """Say what manifest.sha256 holds for a manifest of this content; `sha256sum -c` reads it."""
+    return f"{hashlib.sha256(content).hexdigest()}  {MANIFEST_NAME}\n".encode()
+
+
+def parsed(content: bytes, path: Path) -> Manifest:
+    """Read a manifest's content; `path` is for messages.
+
+    Raises:
+        DatasetError: no manifest of this version.
+    """
     try:
         fields = json.loads(content)
-        if fields.get("schema_") != SCHEMA:
-            raise DatasetError(f"{path}: schema {fields.get('schema_')!r}, this version reads {SCHEMA!r}; build again")
-        return Manifest.model_validate(fields)
-    except (ValueError, AttributeError, ValidationError) as error:
-        if isinstance(error, DatasetError):
-            raise
+        schema = fields.get("schema_")
+        if schema == SCHEMA:
+            return Manifest.model_validate(fields)
+    except (ValueError, AttributeError, ValidationError, RecursionError):
         raise DatasetError(f"{path}: not a manifest of this version; build the dataset again") from None
+    raise DatasetError(f"{path}: schema {schema!r}, this version reads {SCHEMA!r}; build again")
 
 
-def _why_none(folder: Path, error: Exception) -> str:
+def difference(file: BufferedReader, entry: FileEntry) -> str | None:
+    """Say how an open file differs from what the manifest says of it; None where it does not."""
+    size = os.fstat(file.fileno()).st_size
+    if size != entry.bytes:
+        return f"is {size:,} bytes, the manifest says {entry.bytes:,}"
+    if hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
+        return "has another SHA-256 than the manifest says"
+    return None
+
+
+def _why_none(folder: Path, error: OSError) -> str:
     if not folder.is_dir():
         return f"{folder}: no such dataset folder; make one with: labelkit build-dataset RAW --out {folder}"
+    if not isinstance(error, FileNotFoundError):
+        return f"{folder / (error.filename or '')}: cannot be read ({error.strerror})"
+    if (folder / STAGE_NAME / MANIFEST_NAME).exists():
+        return unfinished_withdrawal(folder)
     if (folder / "shards").is_dir():
         return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); run the same build-dataset again to finish it"
-    reason = f" ({error.strerror})" if isinstance(error, PermissionError) else ""
-    return f"{folder}: not a dataset (no readable {MANIFEST_NAME}{reason}); make one with: labelkit build-dataset RAW"
+    return f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: labelkit build-dataset RAW"
+
+
+def unfinished_withdrawal(folder: Path) -> str:
+    """Say that a withdrawal did not end, and how to end it."""
+    return f"{folder}: a withdrawal did not end here; finish it with: labelkit withdraw {folder} PARTICIPANT --yes"

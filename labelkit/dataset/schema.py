@@ -40,7 +40,7 @@ FIELDS: tuple[Field, ...] = (
     Field("ray", (3,), "<f4", "unit ray through the crop's centre, camera frame"),
     Field("intrinsics", (4,), "<f4", "fx fy cx cy of the colour picture, pixels"),
     Field("crop", (4,), "<i4", "x y width height of the hand in the colour picture, pixels"),
-    Field("row", (), "<i8", "row in labels.parquet"),
+    Field("row", (), "<i8", "row in labels.parquet, counted from the first row of the sample's recording"),
     Field("stamp", (), "<f8", "time of the frame as the recording gives it, seconds; NaN where it gives none"),
     Field("mirrored", (), "|u1", "1 where a left hand was mirrored to a right one (picture and label)"),
 )

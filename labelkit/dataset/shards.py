@@ -7,7 +7,11 @@ writer, one order.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import mmap
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +19,19 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from labelkit.dataset.reading import opened
 from labelkit.dataset.schema import ALL_FIELDS, CONVENTIONS, FIELDS, SCHEMA
 from labelkit.errors import DatasetError
 
 Columns = Mapping[str, NDArray[Any]]
 
 _ALIGNMENT = 64  # bytes: a cache line, so that no mapped element straddles its natural boundary
+
+_MOST_TEXT = 65_536  # bytes of an attribute; HDF5 itself keeps no larger ones beside an object
+
+# What h5py raises at a damaged file: types without a counterpart in NumPy are a ValueError, names that are no
+# text a TypeError, objects that are not there a KeyError.
+_UNREADABLE = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
 
 
 def shard_bytes(columns: Columns, attributes: Mapping[str, str]) -> bytes:
@@ -83,28 +94,66 @@ def map_shard(path: Path) -> dict[str, NDArray[Any]]:
         DatasetError: not an HDF5 file, not this schema, or a dataset that is not plainly in the file.
     """
     try:
-        with h5py.File(path, "r") as file:
-            layout = {name: _plain_layout(path, file, name) for name in sorted(file) if name in ALL_FIELDS}
-    except (OSError, RuntimeError, KeyError) as error:
-        raise DatasetError(f"{path}: not a readable HDF5 shard ({error}); build the dataset again") from None
+        with opened(path.parent, path.name) as file:
+            return map_open_shard(file, path)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None
+
+
+def map_open_shard(file: BufferedReader, path: Path) -> dict[str, NDArray[Any]]:
+    """Map a shard that is open already; `path` is for messages. As `map_shard`."""
+    size = os.fstat(file.fileno()).st_size
+    with _structure(file, path) as shard:
+        layout = {name: _plain_layout(path, shard, name, size) for name in ALL_FIELDS if name in shard}
     missing = [field.name for field in FIELDS if field.name not in layout]
     lengths = {shape[0] for _, shape in layout.values()}
     if missing or len(lengths) != 1:
         raise DatasetError(f"{path}: not a {SCHEMA} shard (missing: {missing}, lengths: {sorted(lengths)})")
-    # One map a file, not one a field: a process may have some 65,000 of them.
-    content = np.asarray(np.memmap(path, np.uint8, mode="r"))
-    return {name: _field(content, name, offset, shape) for name, (offset, shape) in layout.items()}
+    # One map for all fields: each map keeps a file open, and a process may often have only 1,024 of those.
+    content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return {
+        name: np.ndarray(shape, ALL_FIELDS[name].dtype, buffer=content, offset=offset)
+        for name, (offset, shape) in layout.items()
+    }
 
 
-def _field(content: NDArray[np.uint8], name: str, offset: int, shape: tuple[int, ...]) -> NDArray[Any]:
-    dtype = np.dtype(ALL_FIELDS[name].dtype)
-    return content[offset : offset + dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape)
+def read_attributes(file: BufferedReader, path: Path) -> dict[str, str]:
+    """Read what an open shard says about itself.
+
+    Returns:
+        Attribute -> text, of those attributes that are text of a fixed, small size.
+    Raises:
+        DatasetError: not an HDF5 file, or it holds what the schema does not know.
+    """
+    with _structure(file, path) as shard:
+        if unknown := [name for name in shard if name not in ALL_FIELDS]:
+            raise DatasetError(f"{path}: holds {unknown[0]!r}, which {SCHEMA} does not know")
+        texts = {}
+        for name in shard.attrs:
+            stored = shard.attrs.get_id(name)
+            kind = stored.get_type()
+            plain = isinstance(kind, h5py.h5t.TypeStringID) and not kind.is_variable_str() and stored.shape == ()
+            if plain and kind.get_size() <= _MOST_TEXT:
+                texts[str(name)] = bytes(shard.attrs[name]).rstrip(b"\0").decode("utf-8", "replace")
+        return texts
 
 
-def _plain_layout(path: Path, file: h5py.File, name: str) -> tuple[int, tuple[int, ...]]:
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+@contextmanager
+def _structure(file: BufferedReader, path: Path) -> Iterator[h5py.File]:
+    """Open a file that is open already with h5py, so that it is the same file whatever its name leads to now."""
+    try:
+        with h5py.File(f"/dev/fd/{file.fileno()}", "r") as shard:
+            yield shard
+    except DatasetError:
+        raise
+    except _UNREADABLE as error:
+        raise DatasetError(f"{path}: not a readable HDF5 shard ({error}); build the dataset again") from None
+
+
+def _plain_layout(path: Path, shard: h5py.File, name: str, size: int) -> tuple[int, tuple[int, ...]]:
+    if not isinstance(shard.get(name, getlink=True), h5py.HardLink):
         raise DatasetError(f"{path}: {name} is a link; a shard holds its own data")
-    dataset, field = file[name], ALL_FIELDS[name]
+    dataset, field = shard[name], ALL_FIELDS[name]
     plain = (
         isinstance(dataset, h5py.Dataset)
         and dataset.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS
@@ -117,6 +166,7 @@ def _plain_layout(path: Path, file: h5py.File, name: str) -> tuple[int, tuple[in
     if not plain:
         raise DatasetError(f"{path}: {name} is not a contiguous {field.dtype} array (n, *{field.tail})")
     offset = dataset.id.get_offset()
-    if offset is None or offset + dataset.nbytes > path.stat().st_size:
+    claimed = math.prod(dataset.shape) * dataset.dtype.itemsize  # of Python's numbers, which do not overflow
+    if offset is None or offset + claimed > size:
         raise DatasetError(f"{path}: {name} reaches beyond the end of the file; the file was cut short")
-    return int(offset), dataset.shape
+    return int(offset), tuple(int(length) for length in dataset.shape)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Mapping, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labelkit.dataset.reading import opened
 from labelkit.errors import DatasetError
 
 TABLE_NAME = "labels.parquet"
@@ -45,6 +49,12 @@ COLUMNS = pa.schema(
 
 Row = Mapping[str, Any]
 
+# Times its bytes that a table may say it holds. Rows that differ in nothing but a number take 30 times at most.
+_MOST_TIMES = 1000
+
+# What pyarrow raises at a damaged file, beside its own errors.
+_UNREADABLE = (OSError, pa.ArrowException, MemoryError, OverflowError, UnicodeError)
+
 
 def table_bytes(tables: Sequence[pa.Table]) -> bytes:
     """Write tables of COLUMNS, one after the other, as one Parquet file; same tables, same bytes."""
@@ -66,9 +76,35 @@ def read_table(path: Path) -> pa.Table:
         DatasetError: missing, not Parquet, or with other columns.
     """
     try:
-        table = pq.read_table(path, partitioning=None)
-    except (OSError, pa.ArrowException) as error:
+        with opened(path.parent, path.name) as file:
+            return read_open_table(file, path)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None
+
+
+def read_open_table(file: BufferedReader, path: Path) -> pa.Table:
+    """Read a label table that is open already; `path` is for messages.
+
+    Raises:
+        DatasetError: not Parquet, with other columns, or claiming far more than its bytes can hold.
+    """
+    size = os.fstat(file.fileno()).st_size
+    try:
+        parquet = pq.ParquetFile(file)
+        if not parquet.schema_arrow.equals(COLUMNS):
+            raise DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
+        if _claimed(parquet.metadata) > _MOST_TIMES * size:
+            raise DatasetError(f"{path}: claims far more than its {size:,} bytes can hold; build the dataset again")
+        table = parquet.read()
+        table.validate(full=True)  # text that is UTF-8, indices within their dictionaries
+        return table
+    except _UNREADABLE as error:
         raise DatasetError(f"{path}: not a readable label table ({error}); build the dataset again") from None
-    if not table.schema.equals(COLUMNS):
-        raise DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
-    return table
+
+
+def _claimed(metadata: pq.FileMetaData) -> int:
+    """Add up the bytes of the columns as the file's own footer gives them; nothing is negative."""
+    groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+    columns = [group.column(k).total_uncompressed_size for group in groups for k in range(group.num_columns)]
+    rows = [group.num_rows for group in groups]
+    return sum(columns) + sum(rows) if min(rows + columns, default=0) >= 0 else sys.maxsize

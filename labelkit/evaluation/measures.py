@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.geometry.orientation import angle_between
-from labelkit.records import FloatArray
+from labelkit.records import BoolArray, FloatArray
 
 SUCCESS_DEG, FAILURE_DEG = 5.0, 15.0  # what the study calls so [seed]
 
@@ -25,6 +25,7 @@ class Measures:
         cmae_deg: combined MAE, the mean of the MAE of azimuth and that of elevation.
         normal_mean_deg, normal_median_deg: angle between the true and the predicted normal.
         under_5, under_10, under_15: share of the samples whose normals are less than that many degrees apart.
+        flip_rate: share of the samples whose prediction is a flip, see `flip_mask`.
     """
 
     samples: int
@@ -36,6 +37,7 @@ class Measures:
     under_5: float
     under_10: float
     under_15: float
+    flip_rate: float
 
 
 def measure(true_deg: FloatArray, predicted_deg: FloatArray) -> Measures:
@@ -46,7 +48,7 @@ def measure(true_deg: FloatArray, predicted_deg: FloatArray) -> Measures:
             disc of orientations, and count there as the nearest orientation's normal.
     """
     mae_deg = np.abs(np.asarray(predicted_deg, dtype=np.float64) - true_deg).mean(axis=0)
-    apart_deg = np.rad2deg(angle_between(nearest_normals(true_deg), nearest_normals(predicted_deg)))
+    apart_deg = normals_apart_deg(true_deg, predicted_deg)
     return Measures(
         samples=len(true_deg),
         mae_azimuth_deg=float(mae_deg[0]),
@@ -57,7 +59,29 @@ def measure(true_deg: FloatArray, predicted_deg: FloatArray) -> Measures:
         under_5=float(np.mean(apart_deg < SUCCESS_DEG)),
         under_10=float(np.mean(apart_deg < 10.0)),
         under_15=float(np.mean(apart_deg < FAILURE_DEG)),
+        flip_rate=float(np.mean(flip_mask(true_deg, predicted_deg))),
     )
+
+
+def normals_apart_deg(true_deg: FloatArray, predicted_deg: FloatArray) -> FloatArray:
+    """Measure the angle between true and predicted normals, (n,) degrees; the arguments are those of `measure`."""
+    return np.asarray(np.rad2deg(angle_between(nearest_normals(true_deg), nearest_normals(predicted_deg))))
+
+
+def flip_mask(true_deg: FloatArray, predicted_deg: FloatArray) -> BoolArray:
+    """Find the predictions that have both signs wrong: (-azimuth, -elevation) would have been right.
+
+    Flipped is a failure (the normals are more than 15 degrees apart) that would be none if the prediction
+    changed both its signs. A hand within 7.5 degrees of the front cannot be flipped, and neither can a
+    prediction of the front itself; an error of any other direction or size is no flip.
+
+    Returns:
+        (n,); the arguments are those of `measure`.
+    Source: Asad & Slabaugh 2016, who see it in about a tenth of their cases: a silhouette cannot tell.
+    """
+    apart_deg = normals_apart_deg(true_deg, predicted_deg)
+    flipped_apart_deg = normals_apart_deg(true_deg, -np.asarray(predicted_deg))
+    return (apart_deg > FAILURE_DEG) & (flipped_apart_deg <= FAILURE_DEG)
 
 
 def measure_by(

@@ -16,43 +16,49 @@ from labelkit.figures.hand import draw_hand
 from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, panel
 from labelkit.figures.saving import house_style
 from labelkit.figures.shades import Shade, shade_index, shades_for
-from labelkit.figures.wording import compact, findings, headline, percent, printable
 from labelkit.labelling.coverage import Coverage, ranked
+from labelkit.labelling.wording import compact, findings, headline, percent, printable
 from labelkit.records import BoolArray
 
 # Inches.
-_WIDTH, _MAP, _LEFT, _TOP = 10.0, 7.0, 0.95, 1.5
+_WIDTH, _MAP, _LEFT, _TOP = 10.0, 7.0, 0.95, 1.75
 _BELOW = _TOP + _MAP + 0.7  # where the main map ends
 _SMALL_LEFT, _HEADING, _CAPTION = 0.4, 0.5, 0.3
 _MIN_COUNT_PT = 5.5  # smaller, a count cannot be read at 1000 pixels
 
 
 def coverage_figure(
-    whole: Coverage, participants: Mapping[str, Coverage], *, frame: str, by_participant: bool = False
+    whole: Coverage,
+    *,
+    participants: int,
+    frame: str,
+    by: str | None = None,
+    groups: Mapping[str, Coverage] | None = None,
 ) -> Figure:
-    """Draw the coverage map, and on request a small one for each participant below it.
+    """Draw the coverage map, and small ones of groups below it.
 
     Args:
         whole: all samples.
-        participants: name -> that participant's samples.
+        participants: how many took part.
         frame: the angles' frame, view or camera.
+        by, groups: what the groups are, and name -> samples of each.
     """
-    shown = ranked(participants) if by_participant else []
+    shown = ranked(groups or {})
     with house_style():
-        figure = Figure(figsize=(_WIDTH, _BELOW + _participants_height(len(shown))), facecolor="white")
-        _draw_title(panel(figure, _LEFT, 0.0, _MAP, _TOP), whole, headline(whole, len(participants), frame))
+        figure = Figure(figsize=(_WIDTH, _BELOW + _groups_height(len(shown))), facecolor="white")
+        _draw_title(panel(figure, _LEFT, 0.0, _MAP, _TOP), whole, headline(whole, participants, frame))
         _draw_main(panel(figure, _LEFT, _TOP, _MAP, _MAP), whole)
         _draw_key(panel(figure, _LEFT + _MAP + 0.3, _TOP, _WIDTH - _LEFT - _MAP - 0.4, _MAP), whole)
         if shown:
-            _draw_participants(figure, shown)
+            _draw_groups(figure, f"By {by}", shown)
     return figure
 
 
 def _draw_title(axes: Axes, coverage: Coverage, title: str) -> None:
     axes.set_axis_off()
-    axes.text(0, 0.78, f"Coverage: {title}", fontsize=14, fontweight="bold", color=INK, va="center")
+    axes.text(0, 0.81, f"Coverage: {title}", fontsize=14, fontweight="bold", color=INK, va="center")
     for line, text in enumerate(findings(coverage)):
-        axes.text(0, 0.58 - 0.15 * line, text, fontsize=9.5, color=INK, va="center")
+        axes.text(0, 0.64 - 0.13 * line, text, fontsize=9.5, color=INK, va="center")
 
 
 def _draw_main(axes: Axes, coverage: Coverage) -> None:
@@ -62,7 +68,7 @@ def _draw_main(axes: Axes, coverage: Coverage) -> None:
     _write_counts(axes, coverage)
     for line in (axes.axhline, axes.axvline):
         line(0, color=INK, linewidth=0.8, zorder=2.5)
-    limit = float(cells.edges_deg[-1])
+    limit = _limit_deg(cells)
     for x, y in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
         draw_hand(axes, (0.87 * x * limit, 0.87 * y * limit), 0.2 * limit, 32 * x, 32 * y)
     step = 15 if cells.reach_deg >= 30 else 5
@@ -95,35 +101,37 @@ def _name_axes(axes: Axes) -> None:
 def _draw_cells(axes: Axes, coverage: Coverage, edge: float) -> None:
     """Paint the cells and the disc; y runs downward, as in the picture."""
     cells, shades = coverage.cells, shades_for(coverage.target)
-    limit = cells.edges_deg[-1]
+    limit = _limit_deg(cells)
     axes.set(xlim=(-limit, limit), ylim=(limit, -limit), aspect="equal")
     axes.spines[:].set_visible(False)
 
     index = shade_index(coverage.counts, shades)
     for number, shade in enumerate(shades):
-        path = _squares(cells, index == number)
+        path = _outlines(cells, index == number)
         axes.add_patch(PathPatch(path, facecolor=shade.look.color, edgecolor="white", linewidth=edge, clip_on=False))
     axes.add_patch(
         Circle((0, 0), cells.reach_deg, facecolor="none", edgecolor=INK, linewidth=edge + 0.2, clip_on=False)
     )
 
 
-def _squares(cells: Cells, mask: BoolArray) -> Path:
+def _limit_deg(cells: Cells) -> float:
+    """Find the angle that no reachable cell goes beyond."""
+    corners, reachable = np.abs(cells.corner_angles_deg).max(axis=-1), cells.reachable_mask
+    return float(max(corners[:-1, :-1][reachable].max(), corners[1:, 1:][reachable].max()))
+
+
+def _outlines(cells: Cells, mask: BoolArray) -> Path:
     """Outline the marked cells, all in one path: an SVG of it is a third as large as with a path for each."""
-    rows, columns = np.nonzero(mask)
-    left, top = cells.edges_deg[columns], cells.edges_deg[rows]
-    right, bottom = left + cells.cell_deg, top + cells.cell_deg
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-    return Path.make_compound_path_from_polys(np.array(corners).transpose(2, 0, 1))
+    corners = cells.corner_angles_deg
+    around = (corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1], corners[:-1, :-1])
+    return Path.make_compound_path_from_polys(np.stack([corner[mask] for corner in around], axis=1))
 
 
 def _mark_empty(axes: Axes, coverage: Coverage) -> None:
     cells = coverage.cells
-    rows, columns = np.nonzero(coverage.empty_mask)
     side_pt = 72 * _MAP / cells.side
     axes.plot(
-        cells.centres_deg[columns],
-        cells.centres_deg[rows],
+        *cells.centre_angles_deg[coverage.empty_mask].T,
         linestyle="",
         marker="x",
         markersize=0.3 * side_pt,
@@ -139,9 +147,10 @@ def _write_counts(axes: Axes, coverage: Coverage) -> None:
         return
     index = shade_index(coverage.counts, shades)
     for row, column in zip(*np.nonzero(coverage.counts), strict=True):
+        azimuth, elevation = cells.centre_angles_deg[row, column]
         axes.text(
-            cells.centres_deg[column],
-            cells.centres_deg[row],
+            azimuth,
+            elevation,
             compact(int(coverage.counts[row, column])),
             fontsize=size,
             color=shades[index[row, column]].look.ink,
@@ -155,7 +164,7 @@ def _draw_key(axes: Axes, coverage: Coverage) -> None:
     shades = shades_for(coverage.target)
     axes.set(xlim=(0, 1.65), ylim=(7.0, 0))
     axes.set_axis_off()
-    axes.text(0, 0.62, "samples in a cell", fontsize=10, color=INK)
+    axes.text(0, 0.6, "distinct samples\nin a cell", fontsize=10, color=INK)
     tall = 0.42
     place = 0.75
     for shade in reversed(shades):
@@ -186,25 +195,25 @@ def _range(shade: Shade) -> str:
     return f"{shade.low:,}" if shade.high == shade.low else f"{shade.low:,}–{shade.high:,}"  # noqa: RUF001
 
 
-def _columns(participants: int) -> int:
-    return min(10, max(4, ceil(sqrt(2 * participants))))
+def _columns(groups: int) -> int:
+    return min(10, max(4, ceil(sqrt(2 * groups))))
 
 
-def _small_side(participants: int) -> float:
-    return (_WIDTH - 2 * _SMALL_LEFT) / _columns(participants)
+def _small_side(groups: int) -> float:
+    return (_WIDTH - 2 * _SMALL_LEFT) / _columns(groups)
 
 
-def _participants_height(participants: int) -> float:
-    if not participants:
+def _groups_height(groups: int) -> float:
+    if not groups:
         return 0.0
-    return _HEADING + ceil(participants / _columns(participants)) * (_small_side(participants) + _CAPTION)
+    return _HEADING + ceil(groups / _columns(groups)) * (_small_side(groups) + _CAPTION)
 
 
-def _draw_participants(figure: Figure, shown: Sequence[tuple[str, Coverage]]) -> None:
+def _draw_groups(figure: Figure, title: str, shown: Sequence[tuple[str, Coverage]]) -> None:
     """Draw a small map each, below the main one."""
     heading = panel(figure, _LEFT, _BELOW, _MAP, _HEADING)
     heading.set_axis_off()
-    heading.text(0, 0.5, "By participant: share of cells full, samples", fontsize=12, fontweight="bold", color=INK)
+    heading.text(0, 0.5, f"{title}: share of cells full, samples", fontsize=12, fontweight="bold", color=INK)
     side = _small_side(len(shown))
     for number, (name, coverage) in enumerate(shown):
         row, column = divmod(number, _columns(len(shown)))

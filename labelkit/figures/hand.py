@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch
@@ -29,6 +31,20 @@ _CAMERA_DISTANCE = 1.6  # hand lengths; near, so that the tilt shows
 _NORMAL_LENGTH = 0.75
 
 
+class HandDrawing(NamedTuple):
+    """A hand's outlines, each (n, 2), and where its normal ends (2,): hand lengths about the palm, x right, y down."""
+
+    outlines: list[FloatArray]
+    normal_tip: FloatArray
+
+
+def hand_drawing(azimuth_deg: float, elevation_deg: float) -> HandDrawing:
+    """Outline a hand whose palm has this orientation (centred); the outlines overlap."""
+    normal = normal_from_angles_deg(centred_deg(np.array([azimuth_deg, elevation_deg])))
+    camera_from_hand = view_from_camera(-normal).T
+    return HandDrawing([_seen(_capsule(*bone), camera_from_hand) for bone in _BONES], normal[:2] * _NORMAL_LENGTH)
+
+
 def draw_hand(axes: Axes, centre: tuple[float, float], length: float, azimuth_deg: float, elevation_deg: float) -> None:
     """Draw a hand whose palm has this orientation (centred), and its normal as an arrow.
 
@@ -36,17 +52,14 @@ def draw_hand(axes: Axes, centre: tuple[float, float], length: float, azimuth_de
         axes: with y downward and equal aspect.
         centre, length: of the hand, in data coordinates.
     """
-    normal = normal_from_angles_deg(centred_deg(np.array([azimuth_deg, elevation_deg])))
-    camera_from_hand = view_from_camera(-normal).T
-    outlines = [_seen(_capsule(*bone), camera_from_hand) * length + centre for bone in _BONES]
-    hand = Path.make_compound_path(*(Path(outline, closed=True) for outline in outlines))
+    drawing = hand_drawing(azimuth_deg, elevation_deg)
+    hand = Path.make_compound_path(*(Path(outline * length + centre, closed=True) for outline in drawing.outlines))
     axes.add_patch(PathPatch(hand, facecolor=OUTLINE, edgecolor=OUTLINE, linewidth=1.6, zorder=4))
     axes.add_patch(PathPatch(hand, facecolor=SKIN, edgecolor="none", zorder=5))  # leaves the outline of the whole
-    x, y = normal[:2] * _NORMAL_LENGTH * length + centre
     if azimuth_deg or elevation_deg:
         axes.annotate(
             "",
-            (x, y),
+            tuple(drawing.normal_tip * length + centre),
             centre,
             arrowprops={"arrowstyle": "-|>", "color": NORMAL, "linewidth": 1.6, "shrinkA": 0, "shrinkB": 0},
             zorder=6,

@@ -28,9 +28,8 @@ from labelkit.geometry.orientation import (
     unit,
     view_from_camera,
 )
-from labelkit.imaging.holes import fill_specks
 from labelkit.imaging.segment import Hand
-from labelkit.labelling.label import Palm
+from labelkit.labelling.palm import Palm
 from labelkit.records import BoolArray, Calibration, ColorImage, FloatArray, Intrinsics, Sample
 
 HAND, PALM, NORMAL, FINGERS, PLANE = "#ffffff", "#2f7fd6", "#b3400e", "#00224e", "#ffffff"
@@ -85,20 +84,15 @@ class Scene:
             return None
         return Canvas(self.color, self.calibration.color, self.calibration.color_from_depth)
 
-    @cached_property
-    def _surface_m(self) -> FloatArray:
-        """The depth in which the hand was found."""
-        assert self.depth_m is not None
-        return fill_specks(self.depth_m)
-
     def outlines(self, mask: BoolArray, canvas: Canvas) -> list[FloatArray]:
         """Trace the outer edges of a mask of the hand's window on a canvas: closed lines (n, 2), pixels."""
         assert self.hand is not None
+        assert self.depth_m is not None
         found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         lines = []
         for contour in found:
             pixels = contour[:, 0] + np.array(self.hand.corner)
-            z = self._surface_m[pixels[:, 1], pixels[:, 0]].astype(np.float64)
+            z = self.depth_m[pixels[:, 1], pixels[:, 0]].astype(np.float64)
             lines.append(canvas.place(rays_through(pixels, self.calibration.depth) * z[:, None]))
         return lines
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from labelkit.cells import Cells
 from labelkit.figures.shades import Shade, shade_index, shades_for
-from labelkit.figures.wording import compact, counted, findings, headline, percent, printable
 from labelkit.labelling.coverage import Coverage, ranked
+from labelkit.labelling.wording import compact, counted, findings, headline, percent, printable
 
 EMPTY = "·"
 # One character for one, so that columns stay in line.
@@ -40,20 +40,23 @@ def can_show_unicode(encoding: str | None) -> bool:
 
 def coverage_text(
     whole: Coverage,
-    participants: Mapping[str, Coverage],
     *,
+    participants: int,
     name: str,
     frame: str,
     terminal: Terminal,
-    by_participant: bool = False,
+    by: str | None = None,
+    groups: Mapping[str, Coverage] | None = None,
 ) -> str:
-    """Write the coverage map, what it comes to, and on request a line for each participant.
+    """Write the coverage map, what it comes to, and a line for each group.
 
     Args:
+        participants: how many took part.
         name: the dataset's.
         frame: the angles' frame, view or camera.
+        by, groups: what the groups are, and name -> samples of each.
     """
-    counted_what = headline(whole, len(participants), frame)
+    counted_what = headline(whole, participants, frame)
     lines = [
         f"{printable(name, max(8, terminal.width - len(counted_what) - 2))}: {counted_what}",
         "",
@@ -61,15 +64,16 @@ def coverage_text(
         "",
         *findings(whole),
     ]
-    if by_participant:
-        lines += ["", *_participant_table(participants, whole.target)]
+    if by:
+        lines += ["", *_group_table(by, groups or {}, whole.target)]
     text = "\n".join(line.rstrip() for line in lines)
     return text if terminal.unicode else text.translate(_ASCII).encode("ascii", "backslashreplace").decode()
 
 
 def _map(coverage: Coverage, terminal: Terminal) -> list[str]:
     cells, shades = coverage.cells, shades_for(coverage.target)
-    labels = [f"{centre:+g}" for centre in cells.centres_deg]
+    on_axis = cells.centre_angles_deg[:, cells.side // 2, 1]  # the columns' azimuths are the same numbers
+    labels = [f"{centre:+g}" for centre in on_axis.round(1)]
     margin = max(map(len, labels)) + 1
     numbers = _numbers(coverage, terminal.width - margin)
     wide = max(map(len, numbers.values())) + 1 if numbers else 2 if 2 * cells.side + margin <= terminal.width else 1
@@ -132,23 +136,23 @@ def _ruler(cells: Cells, labels: list[str], margin: int, wide: int) -> str:
 def _legend(coverage: Coverage, numbers: bool, color: bool) -> str:
     shades = shades_for(coverage.target)
     if numbers and not color:
-        return f"Each number: samples in a cell; {EMPTY} none; full from {coverage.target:,} on."
+        return f"Each number: distinct samples in a cell; {EMPTY} none; full from {coverage.target:,} on."
     shown = [shade for shade in shades if color or shade.low <= coverage.target]  # without colour, full is full
     pieces = [f"{_painted('  ', shade) if color else shade.look.block * 2} {compact(shade.low)}+" for shade in shown]
     filling = sum(not shade.full for shade in shown)
-    return "  ".join([f"Samples in a cell: {EMPTY} 0", *pieces[:filling], "Full:", *pieces[filling:]])
+    return "  ".join([f"Distinct samples: {EMPTY} 0", *pieces[:filling], "Full:", *pieces[filling:]])
 
 
-def _participant_table(participants: Mapping[str, Coverage], target: int) -> list[str]:
+def _group_table(by: str, groups: Mapping[str, Coverage], target: int) -> list[str]:
     """One line each, the best covered first; only the names can be odd, so they are measured."""
     return [
-        f"{'participant':<{_NAME_WIDTH}}{'samples':>9}{'outside':>9}{'started':>9}{'full':>7}  emptiest",
+        f"{by:<{_NAME_WIDTH}}{'samples':>9}{'distinct':>9}{'started':>9}{'full':>7}  emptiest",
         *(
-            f"{_fitted(name)}{c.samples:>9,}{c.outside:>9,}{percent(c.started_share):>9}{percent(c.filled_share):>7}  "
+            f"{_fitted(name)}{c.samples:>9,}{c.distinct:>9,}{percent(c.started_share):>9}{percent(c.filled_share):>7}  "
             f"{c.emptiest.region if c.emptiest else 'nowhere'}"
-            for name, c in ranked(participants)
+            for name, c in ranked(groups)
         ),
-        f"(started: cells with a sample; full: cells with {counted(target, 'sample')} or more)",
+        f"(started: cells with a sample; full: cells with {counted(target, 'distinct sample')} or more)",
     ]
 
 

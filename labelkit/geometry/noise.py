@@ -77,7 +77,7 @@ def disparity_steps(depth_m: FloatArray) -> FloatArray:
 
 
 def _steepness(tilt_rad: FloatArray | float) -> FloatArray:
-    tilt = np.clip(tilt_rad, 0.0, _STEEPEST_RAD)
+    tilt = np.minimum(tilt_rad, _STEEPEST_RAD)
     return np.asarray((tilt / (np.pi / 2 - tilt)) ** 2)
 
 

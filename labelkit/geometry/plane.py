@@ -8,23 +8,28 @@ from it in metres, which is what a user can set.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from labelkit.errors import DegeneratePointsError
-from labelkit.geometry.orientation import tangent_basis
+from labelkit.geometry.orientation import cross, tangent_basis
 from labelkit.records import BoolArray, FloatArray
 
-# Hypotheses are judged on this many points; the refits see every point.
-_SAMPLE = 512
-# With half of the points on the plane, 96 triples all miss it with probability (1 - 1/8)^96 = 3e-6.
-_HYPOTHESES = 96
+# Hypotheses are judged on this many points.
+_SAMPLE = 256
+# With half of the points on the plane, 64 triples all miss it with probability (1 - 1/8)^64 = 2e-4.
+_HYPOTHESES = 64
 # The best triple is seldom near the best plane (Chum et al. 2003), so the best few are optimised.
-_OPTIMISED = 4
+_OPTIMISED = 2
+_OPTIMISATIONS = 2
 _REFITS = 10
-# A normal that moves less than this is at rest; far under the noise of any sensor.
-_AT_REST_RAD = 2e-5
+# The first refits see this many points, the last ones all.
+_ENOUGH = 2048
+_LAST_REFITS = 2
+# A normal that moves less than this, 0.003 degrees, is at rest: far less than noise moves it.
+_AT_REST_RAD = 5e-5
 # The rays of points on one line make the normal matrix singular; rays that stray by 1e-5 from it are on it.
 _LEAST_INDEPENDENCE = 1e-10
 
@@ -69,8 +74,7 @@ def fit_plane(points: FloatArray, sigma_m: FloatArray | float = 1.0) -> Plane:
         DegeneratePointsError: fewer than three points, points on one line, a point that is not finite
             or not in front of the camera, or a plane through the camera.
     """
-    rays, inverse_z = _rays_and_inverse_depths(points)
-    return _plane(_solve(*_normal_equations(rays, inverse_z, _information(inverse_z, sigma_m))))
+    return _solve(_equations(_checked(points), sigma_m).sum(axis=0).tolist())
 
 
 def fit_plane_robustly(
@@ -82,10 +86,25 @@ def fit_plane_robustly(
     rng: np.random.Generator,
     start: Plane | None = None,
 ) -> PlaneFit:
+    """Find the plane that most points lie on, what lies on it and how sure it is: `find_plane`, judged."""
+    points = _checked(points)
+    equations = _equations(points, sigma_m)
+    return _judged(_found(points, equations, inlier_m, refit_m, rng, start), points, equations, inlier_m)
+
+
+def find_plane(
+    points: FloatArray,
+    *,
+    inlier_m: float,
+    refit_m: float,
+    sigma_m: FloatArray | float,
+    rng: np.random.Generator,
+    start: Plane | None = None,
+) -> Plane:
     """Find the plane that most points lie on.
 
     Triples of points are judged on a subsample by the truncated squared distance (MSAC) and the best
-    few optimised there; then all points are fitted again and again, each weighted by its depth noise
+    few optimised there; then the points are fitted again and again, each weighted by its depth noise
     and by a biweight of its distance that fades to nothing at 2 `refit_m`, until the normal rests.
 
     Args:
@@ -100,19 +119,29 @@ def fit_plane_robustly(
     Source: Torr & Zisserman 2000 (MSAC); Chum, Matas & Kittler 2003 (local optimisation);
         Beaton & Tukey 1974 (biweight).
     """
-    points = np.asarray(points, dtype=np.float64)
-    rays, inverse_z = _rays_and_inverse_depths(points)
-    information = _information(inverse_z, sigma_m)
-    if start is None:
-        drawn = rng.choice(len(points), min(_SAMPLE, len(points)), replace=False)
-        start = _consensus(points[drawn], rays[drawn], inverse_z[drawn], information[drawn], inlier_m, rng)
+    points = _checked(points)
+    return _found(points, _equations(points, sigma_m), inlier_m, refit_m, rng, start)
+
+
+def _found(
+    points: FloatArray,
+    equations: FloatArray,
+    inlier_m: float,
+    refit_m: float,
+    rng: np.random.Generator,
+    start: Plane | None,
+) -> Plane:
     plane = start
-    for fade_m in (2 * inlier_m, *[2 * refit_m] * _REFITS):
-        weight = information * _biweight(plane.distances_m(points) / fade_m)
-        before, plane = plane, _plane(_solve(*_normal_equations(rays, inverse_z, weight)))
-        if fade_m == 2 * refit_m and np.abs(plane.normal - before.normal).max() < _AT_REST_RAD:
-            break
-    return _judged(plane, points, rays, inverse_z, information, inlier_m)
+    if plane is None:
+        drawn = rng.integers(len(points), size=_SAMPLE) if len(points) > _SAMPLE else np.arange(len(points))
+        plane = _refitted(_consensus(points[drawn], equations[drawn], inlier_m, rng), points, equations, 2 * inlier_m)
+    step = -(-len(points) // _ENOUGH)
+    for stride, refits in ((step, _REFITS), (1, _LAST_REFITS if step > 1 else 0)):
+        for _ in range(refits):
+            before, plane = plane, _refitted(plane, points[::stride], equations[::stride], 2 * refit_m)
+            if np.abs(plane.normal - before.normal).max() < _AT_REST_RAD:
+                break
+    return plane
 
 
 def judge_plane(plane: Plane, points: FloatArray, *, inlier_m: float, sigma_m: FloatArray | float) -> PlaneFit:
@@ -126,12 +155,11 @@ def judge_plane(plane: Plane, points: FloatArray, *, inlier_m: float, sigma_m: F
     Raises:
         DegeneratePointsError: fewer than three inliers; or as `fit_plane`.
     """
-    points = np.asarray(points, dtype=np.float64)
-    rays, inverse_z = _rays_and_inverse_depths(points)
-    return _judged(plane, points, rays, inverse_z, _information(inverse_z, sigma_m), inlier_m)
+    points = _checked(points)
+    return _judged(plane, points, _equations(points, sigma_m), inlier_m)
 
 
-def _rays_and_inverse_depths(points: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _checked(points: FloatArray) -> FloatArray:
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 3:
         raise ValueError(f"points must be (n, 3), not {points.shape}")
@@ -139,108 +167,103 @@ def _rays_and_inverse_depths(points: FloatArray) -> tuple[FloatArray, FloatArray
         raise DegeneratePointsError(f"a plane needs at least 3 points, not {len(points)}")
     if not (np.isfinite(points).all() and (points[:, 2] > 0).all()):
         raise DegeneratePointsError("every point must be finite and in front of the camera (z > 0)")
-    return points / points[:, 2:], 1.0 / points[:, 2]
+    return points
 
 
-def _information(inverse_z: FloatArray, sigma_m: FloatArray | float) -> FloatArray:
-    """Weigh each inverse depth by 1 / variance: d(1/Z) = dZ / Z^2."""
-    return 1.0 / (np.asarray(sigma_m, dtype=np.float64) * inverse_z**2) ** 2
+def _equations(points: FloatArray, sigma_m: FloatArray | float) -> FloatArray:
+    """Write what each point adds to the normal equations of m in 1/Z = m . ray: (n, 10).
+
+    Of the matrix xx, xy, x, yy, y, 1, of the moment x/Z, y/Z, 1/Z, and 1/Z^2, all weighted by 1 / variance of the
+    inverse depth (d(1/Z) = dZ / Z^2). A fit with weights w is then solved from w @ equations.
+    """
+    inverse_z = 1.0 / points[:, 2]
+    x, y = points[:, 0] * inverse_z, points[:, 1] * inverse_z
+    information = 1.0 / (np.asarray(sigma_m, dtype=np.float64) * inverse_z**2) ** 2
+    equations = np.empty((len(points), 10))
+    wx, wy, wz = information * x, information * y, information * inverse_z
+    for column, term in enumerate((wx * x, wx * y, wx, wy * y, wy, information, wz * x, wz * y, wz, wz * inverse_z)):
+        equations[:, column] = term
+    return equations
 
 
-def _normal_equations(rays: FloatArray, inverse_z: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    weighted = rays * weight[:, None]
-    return weighted.T @ rays, weighted.T @ inverse_z
-
-
-def _solve(matrix: FloatArray, moment: FloatArray) -> FloatArray:
-    # Cramer's rule in plain floats: ten times as fast as two calls of LAPACK, and there are some thirty a frame.
-    (a, b, c), (_, d, e), (_, _, f) = matrix.tolist()
+def _solve(equation: list[float]) -> Plane:
+    """Solve normal equations, summed over points, and read the plane off m."""
+    # Cramer's rule in plain floats: ten times as fast as two calls of LAPACK, and there are some twenty a frame.
+    a, b, c, d, e, f, u, v, w, _ = equation
     first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
     determinant = a * first + b * second + c * third
     # Hadamard: the determinant falls short of the diagonal's product by as much as the rays are dependent.
     if not determinant > _LEAST_INDEPENDENCE * a * d * f:
         raise DegeneratePointsError("the points do not span a plane: they lie on one line as the camera sees them")
-    u, v, w = moment.tolist()
     fourth, fifth, sixth = a * f - c * c, b * c - a * e, a * d - b * b
     slopes = (
-        first * u + second * v + third * w,
-        second * u + fourth * v + fifth * w,
-        third * u + fifth * v + sixth * w,
+        (first * u + second * v + third * w) / determinant,
+        (second * u + fourth * v + fifth * w) / determinant,
+        (third * u + fifth * v + sixth * w) / determinant,
     )
-    return np.asarray(np.array(slopes) / determinant)
-
-
-def _plane(slopes: FloatArray) -> Plane:
-    """Read a plane off m in 1/Z = m . ray."""
-    length = float(np.linalg.norm(slopes))
+    length = math.sqrt(sum(slope * slope for slope in slopes))
     if not length > 0:
         raise DegeneratePointsError("the points are too far away to span a plane")
-    return Plane(-slopes / length, 1.0 / length)
+    return Plane(np.array([-slope / length for slope in slopes]), 1.0 / length)
 
 
-def _biweight(ratio: FloatArray) -> FloatArray:
-    return np.asarray(np.clip(1.0 - ratio**2, 0.0, None) ** 2)
+def _refitted(plane: Plane, points: FloatArray, equations: FloatArray, fade_m: float) -> Plane:
+    """Fit again, with a biweight of the distance from a plane that fades to nothing at `fade_m`."""
+    squared = (plane.distances_m(points) / fade_m) ** 2
+    weight = np.maximum(1.0 - squared, 0.0) ** 2
+    return _solve((weight @ equations).tolist())
 
 
-def _consensus(
-    points: FloatArray,
-    rays: FloatArray,
-    inverse_z: FloatArray,
-    information: FloatArray,
-    inlier_m: float,
-    rng: np.random.Generator,
-) -> Plane:
+def _consensus(points: FloatArray, equations: FloatArray, inlier_m: float, rng: np.random.Generator) -> Plane:
     normals, offsets = _hypotheses(points, rng)
-    cost = _costs(points, normals, offsets, inlier_m)
-    best, lowest = None, np.inf
-    for index in np.argsort(cost, kind="stable")[:_OPTIMISED]:
-        plane = Plane(normals[index], float(offsets[index]))
-        for _ in range(2):
-            weight = information * (np.abs(plane.distances_m(points)) < inlier_m)
-            try:
-                plane = _plane(_solve(*_normal_equations(rays, inverse_z, weight)))
-            except DegeneratePointsError:
-                break
-        optimised = float(_costs(points, plane.normal[None], np.array([plane.offset_m]), inlier_m)[0])
-        if optimised < lowest:
-            best, lowest = plane, optimised
-    if best is None:
+    chosen = np.argsort(_squared(points, normals, offsets, inlier_m).sum(axis=0), kind="stable")[:_OPTIMISED]
+    planes = [Plane(normals[index], float(offsets[index])) for index in chosen]
+    if not planes:
         raise DegeneratePointsError("the points do not span a plane: no three of them do")
-    return best
+    for _ in range(_OPTIMISATIONS):
+        supports = np.stack([np.abs(plane.distances_m(points)) < inlier_m for plane in planes])
+        planes = [_solve_if(equation, plane) for equation, plane in zip(supports @ equations, planes, strict=True)]
+    normals, offsets = np.stack([plane.normal for plane in planes]), np.array([plane.offset_m for plane in planes])
+    return planes[int(np.argmin(_squared(points, normals, offsets, inlier_m).sum(axis=0)))]
+
+
+def _solve_if(equation: FloatArray, otherwise: Plane) -> Plane:
+    try:
+        return _solve(equation.tolist())
+    except DegeneratePointsError:
+        return otherwise
 
 
 def _hypotheses(points: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Draw planes (h, 3), (h,) through triples of points, their normals toward the camera."""
     a, b, c = points[rng.integers(len(points), size=(3, _HYPOTHESES))]
-    normals = np.cross(b - a, c - a)
-    length = np.linalg.norm(normals, axis=1)
-    offsets = -np.einsum("ij,ij->i", normals, a)
+    normals = cross((b - a).T, (c - a).T).T
+    length = np.sqrt((normals * normals).sum(axis=1))
+    offsets = -(normals * a).sum(axis=1)
     # A triple on one line, or in a plane through the camera, is no hypothesis.
     sound = np.abs(offsets) > 1e-9 * np.maximum(length, np.finfo(float).tiny)
     scale = np.sign(offsets[sound]) / length[sound]
     return normals[sound] * scale[:, None], offsets[sound] * scale
 
 
-def _costs(points: FloatArray, normals: FloatArray, offsets: FloatArray, inlier_m: float) -> FloatArray:
-    squared = (points @ normals.T + offsets) ** 2
-    return np.asarray(np.minimum(squared, inlier_m**2).sum(axis=0))
+def _squared(points: FloatArray, normals: FloatArray, offsets: FloatArray, most_m: float) -> FloatArray:
+    """Square the distances (n, h) of points from planes, none counted as more than `most_m`."""
+    return np.asarray(np.minimum((points @ normals.T + offsets) ** 2, most_m**2))
 
 
-def _judged(
-    plane: Plane, points: FloatArray, rays: FloatArray, inverse_z: FloatArray, information: FloatArray, inlier_m: float
-) -> PlaneFit:
+def _judged(plane: Plane, points: FloatArray, equations: FloatArray, inlier_m: float) -> PlaneFit:
     distances = plane.distances_m(points)
     inlier_mask = np.abs(distances) < inlier_m
-    if np.count_nonzero(inlier_mask) < 3:
+    n = int(np.count_nonzero(inlier_mask))
+    if n < 3:
         raise DegeneratePointsError("fewer than 3 points lie on the best plane")
-    rays, inverse_z, weight = rays[inlier_mask], inverse_z[inlier_mask], information[inlier_mask]
-    matrix, _ = _normal_equations(rays, inverse_z, weight)
+    a, b, c, d, e, f, u, v, w, square = (inlier_mask @ equations).tolist()
+    matrix = np.array([[a, b, c], [b, d, e], [c, e, f]])
     slopes = -plane.normal / plane.offset_m
     # Residuals in units of the stated noise: over 1 where the surface is rougher than the sensor.
-    excess = max(1.0, float(np.mean(weight * (inverse_z - rays @ slopes) ** 2)))
-    tangents = tangent_basis(plane.normal)
+    excess = max(1.0, (square - 2.0 * float(slopes @ (u, v, w)) + float(slopes @ matrix @ slopes)) / n)
     # dn = -(I - n n') dm / |m|, and the tangent vectors are perpendicular to n already.
-    jacobian = tangents * plane.offset_m
+    jacobian = tangent_basis(plane.normal) * plane.offset_m
     covariance = excess * jacobian @ np.linalg.inv(matrix) @ jacobian.T
-    rms_m = float(np.sqrt(np.mean(distances[inlier_mask] ** 2)))
+    rms_m = math.sqrt(float(distances[inlier_mask] @ distances[inlier_mask]) / n)
     return PlaneFit(plane, inlier_mask, rms_m, (covariance + covariance.T) / 2)

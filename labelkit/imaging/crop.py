@@ -86,12 +86,30 @@ def crop_color(image: ColorImage, view: SquareView) -> tuple[ColorImage, float]:
         (S, S, 3), the picture's border repeated outwards, and the share of its pixels that lie outside.
     """
     n = view.oversampling()
-    map_x, map_y = _maps(view, n)
-    fine = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    height, width = image.shape[:2]
-    outside = (map_x < -0.5) | (map_x > width - 0.5) | (map_y < -0.5) | (map_y > height - 0.5)
+    side = view.size * n
+    if view.source.distortion:
+        fine = cv2.remap(image, *_maps(view, n), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    else:
+        source_from_crop = view.source.matrix @ view.view_from_camera.T @ np.linalg.inv(_finer(view, n))
+        fine = cv2.warpPerspective(
+            image, source_from_crop, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
     shrunk = fine if n == 1 else cv2.resize(fine, (view.size, view.size), interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk, dtype=np.uint8), float(np.count_nonzero(outside)) / outside.size
+    return np.asarray(shrunk, dtype=np.uint8), _share_outside(view, image.shape[1], image.shape[0])
+
+
+def _share_outside(view: SquareView, width: int, height: int) -> float:
+    """Say which share of the crop's pixels look beyond the border of a picture."""
+    last = view.size - 1
+    corners = np.array([[0, 0, 1], [last, 0, 1], [0, last, 1], [last, last, 1]])
+    rays = corners @ np.linalg.inv(view.matrix).T @ view.view_from_camera
+    seen = rays[:, :2] / rays[:, 2:] * (view.source.fx, view.source.fy) + (view.source.cx, view.source.cy)
+    if not view.source.distortion and ((seen >= -0.5) & (seen <= (width - 0.5, height - 0.5))).all():
+        return 0.0  # lines stay lines, so between corners within the picture all is within
+    map_x, map_y = _maps(view, 1)
+    outside = (map_x < -0.5) | (map_x > width - 0.5) | (map_y < -0.5) | (map_y > height - 0.5)
+    return float(np.count_nonzero(outside)) / outside.size
 
 
 def crop_depth(depth_m: FloatArray, view: SquareView) -> NDArray[np.uint16]:
@@ -128,10 +146,7 @@ def splat_depth(points: FloatArray, view: SquareView) -> NDArray[np.uint16]:
 
 def _maps(view: SquareView, n: int) -> tuple[FloatArray, FloatArray]:
     """Find the source pixel of each of n x n samples per pixel of the crop."""
-    matrix = view.matrix.copy()
-    # Integers are pixel centres: scaling by n maps u to (u + 0.5) n - 0.5.
-    matrix[:2] *= n
-    matrix[:2, 2] += (n - 1) / 2
+    matrix = _finer(view, n)
     side = view.size * n
     map_x, map_y = cv2.initUndistortRectifyMap(
         view.source.matrix,
@@ -142,3 +157,12 @@ def _maps(view: SquareView, n: int) -> tuple[FloatArray, FloatArray]:
         cv2.CV_32FC1,
     )
     return map_x, map_y
+
+
+def _finer(view: SquareView, n: int) -> FloatArray:
+    """Give the crop's camera matrix with n x n samples per pixel."""
+    matrix = view.matrix.copy()
+    # Integers are pixel centres: scaling by n maps u to (u + 0.5) n - 0.5.
+    matrix[:2] *= n
+    matrix[:2, 2] += (n - 1) / 2
+    return matrix

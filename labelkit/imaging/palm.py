@@ -1,134 +1,135 @@
-"""Find the palm in the silhouette of a hand that is seen straight on."""
+"""Find the palm in a view of the hand straight on, with a small network.
+
+The view is a grid in the palm's plane, fingers up: how much of each cell shows something near the plane, and
+how high it lies. From that the network says which cells are palm (the skin between the wrist's crease and
+the fingers' roots), where its middle is, where the fingers point and how large the hand is. It only chooses
+the region; the plane is fitted to what the sensor measured there. It was trained on simulated hands by
+pipelines/palm/run.py (docs/decisions/palm.md).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import as_file, files
 
+import cv2
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from labelkit.imaging.silhouette import farthest, radius_px
-from labelkit.records import BoolArray, FloatArray
+from labelkit.records import FloatArray
 
-# The palm as the plane's region; in shares of the radius of its largest circle, as seen straight on. Its frame hangs
-# on what the thumb does not move: one radius below the fingers' roots, one from the edge of the little finger.
-_PALM_SHIFT_M = 0.06
-_FINGER = 0.4
-_LOOKS = 3
-# Columns between the outer fingers, and the farthest that fingers spread.
-_BETWEEN = 0.6
-_ACROSS = 1.4
-# Where the roots are taken to be, above the largest circle's middle, if closed fingers hide them.
-_CLOSED_ROOTS = 1.2
-# What of the palm is fitted: chosen so that, over simulated hands, its plane has no bias against the whole palm's.
-_TO_THUMB, _TO_EDGE = 0.9, 1.05
-_TO_WRIST, _TO_FINGERS = 1.4, 0.7
-_THUMB_RIGHT, _THUMB_UP, _THUMB_RADIUS = 1.2, -0.65, 0.6
-# The hand ends a little below: grown palms are longer than simulated ones.
-_TO_CUT = 1.6
-# Of a thumb that stands off, this much shows beside the palm without its rim, in squares of the palm's radius.
-_THUMB_SHOWS = 0.15
-_FEW_PIXELS = 20
-# Mixed and laterally displaced pixels: Nguyen 2012 finds 0.8 pixels, 1.5 mm at 1 m.
-_RIM_M = 0.005
+# Cells of 5 mm, from the fingers' middle joints to below the wrist.
+CELL_M = 0.005
+ROWS, COLUMNS = 44, 40
+ABOVE_M = 0.13  # from the grid's upper edge to its origin, the palm's middle
+BESIDE_M = COLUMNS * CELL_M / 2
+SUBCELLS = 2  # readings on a side of a cell
+# What is farther from the plane is no palm; bent fingers and a bent forearm are farther.
+NEAR_M = 0.04
+# The palm is looked for within this many cells on a side, round the origin.
+LOOKED = 26
+TOP, LEFT = round(ABOVE_M / CELL_M) - LOOKED // 2, (COLUMNS - LOOKED) // 2
+# The network's numbers are near 1: units of the relief, of the middle's place, and of the logarithm of the size.
+RELIEF_M, PLACE_M, SIZE = 0.02, 0.05, 0.2
+
+MIRROR = np.array([-1.0, 1.0, -1.0, 1.0, 1.0])  # of the middle (right, down), the fingers (right, up) and the size
 
 
 @dataclass(frozen=True, eq=False)
-class Palm:
-    """The palm in a picture of the hand as seen straight on.
+class PalmView:
+    """The palm in a view straight on.
 
     Attributes:
-        mask: (h, w) the palm without its rim; empty where there is no palm.
-        middle: (2,) x, y of the middle of its largest circle, pixels.
-        radius_px: of that circle.
-        fingers: (2,) unit x, y: the direction of the fingers.
+        share: (LOOKED, LOOKED) 0..1, how likely each of the middle cells is palm.
+        cover: (LOOKED, LOOKED) 0..1, how much of each shows something near the plane.
+        relief_m: (LOOKED, LOOKED) how far that lies before the plane.
+        middle_m: (2,) right and down, from the grid's origin.
+        fingers: (2,) unit, right and down.
+        size: of the hand, against an average one (190 mm from wrist to fingertip).
     """
 
-    mask: BoolArray
-    middle: FloatArray
-    radius_px: float
+    share: FloatArray
+    cover: FloatArray
+    relief_m: FloatArray
+    middle_m: FloatArray
     fingers: FloatArray
+    size: float
 
     @property
-    def wrist(self) -> FloatArray:
-        """Say where the hand ends: x, y in the middle of the wrist."""
-        return np.asarray(self.middle - _TO_CUT * self.radius_px * self.fingers)
+    def area_m2(self) -> float:
+        """How much of the palm shows."""
+        return float((self.share * self.cover).sum()) * CELL_M**2
 
 
-def find_palm(mask: BoolArray, *, pixel_m: float, start: tuple[float, float], thumb_side: int) -> Palm:
-    """Find the palm in a picture of the hand as seen straight on, fingers roughly up.
+def find_palm(relief_m: FloatArray) -> PalmView:
+    """Find the palm of a hand, left or right, seen from either side.
 
-    The palm holds the largest circle. It is what is wider than a finger round that, from the crease of
-    the wrist to the roots of the fingers, without the root of the thumb, which moves with the thumb.
+    A mirrored view gives exactly the mirrored palm.
 
     Args:
-        mask: (h, w) the hand.
-        pixel_m: width of a pixel.
-        start: x, y near which the palm's middle is.
-        thumb_side: where the thumb is expected: 1 right, -1 left of fingers that point up.
+        relief_m: (ROWS * SUBCELLS, COLUMNS * SUBCELLS) how far what the sensor saw lies before the plane;
+            NaN, or far from it, where there is nothing.
     """
-    radius = radius_px(np.pad(mask, 1))[1:-1, 1:-1]
-    rows, columns = (axis.astype(np.float32) for axis in np.ogrid[: mask.shape[0], : mask.shape[1]])
-    near = np.hypot(columns - start[0], rows - start[1]) * pixel_m < _PALM_SHIFT_M
-    row, column = farthest(np.where(near & mask, radius * 1e3, 0).astype(np.int32))
-    widest, middle = float(radius[row, column]), np.array([column, row], dtype=np.float64)
-    fingers = np.array([0.0, -1.0])
-    if not widest > 0:
-        return Palm(np.zeros_like(mask), middle, 0.0, fingers)
-    opened = mask & (radius_px(~(radius > _FINGER * widest)) < _FINGER * widest)
-    digits = mask & ~opened
-    up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
-    side = _thumb_side(digits & (radius * pixel_m > _RIM_M), up, right, widest, thumb_side)
-    for _ in range(_LOOKS):
-        up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
-        fingers = _finger_direction(digits & (up > 1.0) & (np.abs(right) < _ACROSS), middle, fingers)
-        up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
-        # The fingers' roots and the edge of the little finger stay where they are, whatever the thumb does.
-        body = opened & (np.abs(right) < _BETWEEN)
-        roots = _edge(up[body], right[body] * widest)
-        if np.count_nonzero(digits & (up > roots)) < widest**2:
-            roots = _CLOSED_ROOTS  # the fingers lie side by side and hide where they begin
-        beside = mask & (up < roots - 0.3) & (up > roots - 1.3) & (right * side < 0)
-        edge = _edge(-side * right[beside], up[beside] * widest)
-        across = np.array([-fingers[1], fingers[0]])
-        middle = middle + widest * ((roots - 1.0) * fingers + side * (1.0 - edge) * across)
-    up, right = _along(fingers, rows - middle[1], columns - middle[0], widest)
-    within = (right * side < _TO_THUMB) & (right * side > -_TO_EDGE) & (up > -_TO_WRIST) & (up < _TO_FINGERS)
-    thumb = np.hypot(right - side * _THUMB_RIGHT, up - _THUMB_UP) < _THUMB_RADIUS
-    return Palm(opened & within & ~thumb & (radius * pixel_m > _RIM_M), middle, widest, fingers)
+    seen = cells(relief_m)
+    logits, pose = _network()(np.stack([seen, seen[:, ::-1]]))
+    logit = (logits[0] + logits[1][:, ::-1]) / 2
+    right, down, x, y, size = (pose[0] + MIRROR * pose[1]) / 2
+    share = 1.0 / (1.0 + np.exp(-logit))
+    cover, relief = np.moveaxis(seen[TOP : TOP + LOOKED, LEFT : LEFT + LOOKED], -1, 0)
+    fingers = np.array([x, -y]) / max(float(np.hypot(x, y)), 1e-6)
+    middle = np.array([right, down]) * PLACE_M
+    return PalmView(share, cover, relief * RELIEF_M, middle, fingers, float(np.exp(size * SIZE)))
 
 
-def _edge(out: FloatArray, along_px: FloatArray) -> float:
-    """Find how far out a shape reaches: the median over its lines of pixels; 1 where there is none."""
-    if not len(out):
-        return 1.0
-    line = np.round(along_px - along_px.min()).astype(int)
-    reach = np.full(line.max() + 1, -np.inf)
-    np.maximum.at(reach, line, out)
-    return float(np.median(reach[reach > -np.inf]))
+def cells(relief_m: FloatArray) -> FloatArray:
+    """Average a view's readings over its cells: (ROWS, COLUMNS, 2) float32, cover and mean relief.
 
-
-def _along(
-    fingers: FloatArray, down_px: FloatArray, right_px: FloatArray, unit_px: float
-) -> tuple[FloatArray, FloatArray]:
-    """Measure along the fingers and across them, from the palm's middle, in palm radii."""
-    x, y = fingers / unit_px
-    return right_px * x + down_px * y, down_px * x - right_px * y
-
-
-def _finger_direction(fingers_mask: BoolArray, middle: FloatArray, before: FloatArray) -> FloatArray:
-    rows, columns = np.nonzero(fingers_mask)
-    if len(rows) < _FEW_PIXELS:
-        return before
-    offset = np.array([columns.mean(), rows.mean()]) - middle
-    return np.asarray(offset / np.linalg.norm(offset))
-
-
-def _thumb_side(digits: BoolArray, up: FloatArray, right: FloatArray, unit_px: float, expected: int) -> int:
-    """Say on which side of the palm the thumb is: 1 right, -1 left.
-
-    It is where it is expected, unless the silhouette shows it plainly on the other side and nothing there.
+    Args:
+        relief_m: as `find_palm` takes it.
     """
-    beside = digits & (np.abs(up) < 1.0)
-    here = np.count_nonzero(beside & (right * expected > 0.8))
-    there = np.count_nonzero(beside & (right * expected < -0.8))
-    return -expected if there > _THUMB_SHOWS * unit_px**2 and there > 5 * here else expected
+    with np.errstate(invalid="ignore"):
+        seen_mask = np.abs(relief_m) < NEAR_M
+    size = (COLUMNS, ROWS)
+    cover = cv2.resize(seen_mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(np.where(seen_mask, relief_m, 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.stack([cover, total / (np.maximum(cover, 1e-3) * np.float32(RELIEF_M))], axis=-1)
+
+
+class _Network:
+    """Two convolutions, a dense layer, and two heads: the cells' logits and the pose."""
+
+    def __init__(self, weights: list[FloatArray]) -> None:
+        self._weights = [weight.astype(np.float32) for weight in weights]
+
+    def __call__(self, views: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Answer for views (n, ROWS, COLUMNS, 2): logits (n, LOOKED, LOOKED) and poses (n, 5)."""
+        first, first_bias, second, second_bias, dense, dense_bias, *heads = self._weights
+        found = _convolved(_convolved(views, first, first_bias), second, second_bias)
+        found = np.maximum(found.reshape(len(found), -1) @ dense + dense_bias, 0)
+        logits, poses = (found @ weight + bias for weight, bias in zip(heads[::2], heads[1::2], strict=True))
+        return logits.reshape(-1, LOOKED, LOOKED), poses
+
+
+def _convolved(pictures: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray:
+    """Convolve (n, h, w, c) with every second pixel as centre, as Keras pads "same", and rectify."""
+    n, height, width, channels = pictures.shape
+    side = kernel.shape[0]
+    before = (side - 2) // 2
+    padded = np.zeros((n, height + side - 2, width + side - 2, channels), np.float32)
+    padded[:, before : before + height, before : before + width] = pictures
+    # Rows of the kernel, one after the other: what lies below them are overlapping stretches of the picture's rows.
+    steps = padded.strides
+    stretches = as_strided(
+        padded,
+        (n, height // 2, width // 2, side, side * channels),
+        (steps[0], 2 * steps[1], 2 * steps[2], steps[1], steps[3]),
+    )
+    found = stretches.reshape(-1, side * side * channels) @ kernel.reshape(side * side * channels, -1) + bias
+    return np.asarray(np.maximum(found, 0).reshape(n, height // 2, width // 2, -1))
+
+
+@cache
+def _network() -> _Network:
+    with as_file(files("labelkit.imaging") / "palm.npz") as path, np.load(path, allow_pickle=False) as stored:
+        return _Network([stored[f"w{k}"] for k in range(len(stored.files))])

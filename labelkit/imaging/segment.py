@@ -4,29 +4,34 @@ A hand is the free end of a limb: a strip as wide as an arm that stands in the a
 it is far behind), begins at the border of what the sensor saw or at something thicker (a body, a
 sleeve), and ends freely or at something thicker that it holds. Walls, doors, heads and radiators are
 thicker than any hand, and toys on shelves do not stand free. Sizes are metric: a pixel at depth z is
-z / focal wide. The search runs on a decimated picture, the outline at full resolution in a window.
+z / focal wide. The search runs on a small picture, the outline at full resolution in a window.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.imaging.silhouette import farthest, radius_px
 from labelkit.records import BoolArray, FloatArray, Reason, Rejection
 
-# The search wants a finger (15 mm) to be about three pixels wide at 1 m: 320 columns of a 57 degree view.
-_SEARCH_COLUMNS = 320
-# Skin 70 degrees oblique at 1.5 m falls back 20 mm from one pixel of the search to the next; a hand before
-# a chest is farther from it than that.
-_STEP_M = 0.025
+# A pixel of the search is the nearest of four readings in 4 x 4 pixels of a Kinect v1: 5 mm at 0.7 m, a third of a
+# finger; and where the sensor missed a pixel, another one speaks for it.
+_SEARCH_COLUMNS = 160
+# Skin 70 degrees oblique at 1 m falls back 21 mm from one pixel of the search to the next, and twice that where one
+# reading is of a block's near end and the next of its far end; a hand before a chest is farther from it.
+_STEP_M = 0.04
 _FINE_STEP_M = 0.015
-# A flat man's hand has an inscribed radius of 50 mm, a head of 70 mm and more.
-_THICK_RADIUS_M = 0.0575
+# A flat man's hand has an inscribed radius of 50 mm, a head of 70 mm and more; the nearest of four readings adds 3 mm.
+_THICK_RADIUS_M = 0.062
+# The palm of a large hand with its thumb at the side is as thick, but its disc is smaller than a head, and fingers of
+# this area stand off from it.
+_LEAST_THICK_M2 = 0.016
+_FINGER_M2 = 6e-4
 # A woman's palm turned by 60 degrees shows a half-width of 20 mm, and half of 80 cm^2.
 _LEAST_RADIUS_M = 0.018
 _LEAST_AREA_M2 = 25e-4
@@ -49,6 +54,8 @@ _WIDENING = 1.1
 _FINGERS = 1.25
 # Where an arm is as thin for a while, its wrist is the place next to the palm.
 _NEARLY = 1.03
+_HALF_PALM_M = 0.045
+_AS_WIDE = 0.95
 # How far a cut at the wrist may be off.
 _WRIST_M = 0.05
 # Between a hand and its own arm behind it, the sensor sees neither over the length of a wrist.
@@ -57,26 +64,28 @@ _OWN_ARM_M = 0.04
 _DEAD_MARGIN = 0.12
 _DEAD_FILLED = 0.3
 
-
 # What a hand may hold and still count as free: a cap, a book; not a wall that it touches.
 _LARGEST_HELD_M2 = 0.06
 # How far beyond where it is thick an object may reach, and how far fingers that hold it reach from the wrist.
 _HELD_M = 0.2
 _LONGEST_GRIP_M = 0.14
+# What neither leaves the picture nor grows from anything has to be as long as a foreshortened hand and some of its arm.
+_SHORTEST_M = 0.15
 # The last of a limb, at either end.
 _END_M = 0.06
-# From its end on, a limb is as thin as a finger for at least this long, if it is a hand's.
+# From its end on, a limb is as thin as two fingers side by side for this long, if it is an open hand's. What is blunt
+# and wider than this is no fist either (57 mm recorded), but something held.
 _FINGER_M = 0.05
+_FINGER_RADIUS_M = 0.025
+_WIDEST_PALM_M = 0.0585
 # A limb may end at both sides, such as a sleeve seen from the elbow on.
 _TIPS = 2
 
 # Contact with the border is looked for within this many pixels of the search.
-_BORDER = 2
-
-# Passes along a limb between two looks at whether its end is reached; idle ones change nothing.
-_PASSES = 8
+_BORDER = 1
 
 _SQUARE = np.ones((3, 3), np.uint8)
+_WIDE = np.ones((5, 5), np.uint8)
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 Mask8 = NDArray[np.uint8]
@@ -91,6 +100,7 @@ class Hand:
         mask: (h, w) the hand without its forearm, in the window.
         limb_mask: (h, w) the hand and what of the forearm is next to it.
         palm_px: (2,) u, v of the palm's middle in the depth picture.
+        distance_m: of the palm's middle, along z.
         palm_radius_m: radius of the largest circle in the silhouette of the palm.
         to_arm: (2,) unit: direction from the palm's middle to the wrist, in the picture.
     """
@@ -100,12 +110,13 @@ class Hand:
     limb_mask: BoolArray
     palm_px: FloatArray
     palm_radius_m: float
+    distance_m: float
     to_arm: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """The decimated depth picture and what is derived from it; all arrays have one shape."""
+    """The small depth picture and what is derived from it; all arrays have one shape."""
 
     stride: int
     origin: tuple[int, int]  # x, y of the first pixel in the full picture
@@ -117,7 +128,13 @@ class _Search:
 
 @dataclass(frozen=True, eq=False)
 class _Limb:
-    """A part of the search thinner than a body, cut out with a border of four pixels."""
+    """A part of the search thinner than a body, cut out with a border of four pixels.
+
+    Attributes:
+        row, column: (n,) its pixels, in the box.
+        radius_m: (n,) how far each is from the nearest edge.
+        pixel_m: (n,) width of each.
+    """
 
     picture_shape: tuple[int, ...]
     box: tuple[slice, slice]
@@ -126,8 +143,37 @@ class _Limb:
     core_m2: float  # area of all of that
     border_mask: BoolArray  # the picture's border
     z: FloatArray
-    pixel_m: FloatArray
+    row: NDArray[np.intp]
+    column: NDArray[np.intp]
     radius_m: FloatArray
+    pixel_m: FloatArray
+
+    @property
+    def is_rooted(self) -> bool:
+        """Whether it comes from beyond the picture's border or grows from something thicker."""
+        return self.core_m2 > 0 or bool((self.mask & self.border_mask).any())
+
+    def of(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """Read a picture of the box at the limb's pixels: (n,)."""
+        return np.asarray(picture[self.row, self.column])
+
+    def place(self, pixel: int) -> tuple[int, int]:
+        """Say where one of the limb's pixels is: row and column."""
+        return int(self.row[pixel]), int(self.column[pixel])
+
+    def far_from(self, place: tuple[float, float]) -> FloatArray:
+        """Measure how far the limb's pixels are from a row and column: (n,), pixels."""
+        return np.asarray(np.hypot(self.row - place[0], self.column - place[1]))
+
+    def middle_of(self, chosen: BoolArray) -> tuple[float, float]:
+        """Find the mean row and column of chosen (n,) pixels."""
+        return float(self.row[chosen].mean()), float(self.column[chosen].mean())
+
+    def marked(self, chosen: BoolArray) -> BoolArray:
+        """Mark chosen (n,) pixels in the box."""
+        marked = np.zeros(self.mask.shape, dtype=bool)
+        marked[self.row[chosen], self.column[chosen]] = True
+        return marked
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,16 +181,16 @@ class _Candidate:
     """A hand as the search sees it."""
 
     limb: _Limb
-    hand_mask: BoolArray
-    limb_mask: BoolArray  # with the wrist, wherever it is exactly
-    palm: tuple[int, int]  # row, column in the limb's box
+    hand: BoolArray  # (n,) of the limb's pixels
+    with_wrist: BoolArray  # the same with the wrist, wherever it is exactly
+    palm: int  # the pixel in its middle
     to_arm: FloatArray
     cut: bool  # by the picture's border
     sure: bool  # a wrist shows
 
     @property
     def z(self) -> float:
-        return float(self.limb.z[self.palm])
+        return float(self.limb.z[self.limb.place(self.palm)])
 
 
 def find_hand(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, float]) -> Hand | Rejection:
@@ -163,6 +209,8 @@ def find_hand(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, flo
     found = [hand for limb in _limbs(search) if (hand := _free_end(limb)) is not None]
     found.sort(key=lambda candidate: candidate.z)
     whole = [candidate for candidate in found if not candidate.cut]
+    # A bar that hangs in the air is no second hand beside one on an arm that comes in from somewhere.
+    whole = [candidate for candidate in whole if candidate.limb.is_rooted] or whole
     whole = _without_own_arm([candidate for candidate in whole if candidate.sure] or whole)
     if len(whole) > 1:
         return Rejection(Reason.TWO_HANDS, f"{len(whole)} hands, the nearest at {whole[0].z:.2f} m")
@@ -184,23 +232,41 @@ def _without_own_arm(found: list[_Candidate]) -> list[_Candidate]:
 
 def _placed(candidate: _Candidate) -> Mask8:
     placed = np.zeros(candidate.limb.picture_shape, np.uint8)
-    placed[candidate.limb.box] = candidate.hand_mask
+    placed[candidate.limb.box] = candidate.limb.marked(candidate.hand)
     return placed
 
 
 def _search(depth_m: FloatArray, focal_px: float, range_m: tuple[float, float]) -> _Search | None:
-    stride = max(1, round(depth_m.shape[1] / _SEARCH_COLUMNS))
-    z = np.asarray(depth_m[::stride, ::stride], dtype=np.float32)
+    stride = 2 * max(1, round(depth_m.shape[1] / (2 * _SEARCH_COLUMNS)))
+    z = _shrunk(depth_m, stride, range_m[0])
+    if not z.size:
+        return None
     rows, columns = _live(np.isfinite(z))
     z = z[rows, columns]
-    z = np.where(np.isfinite(z), z, np.float32(np.inf))
-    in_range = (z >= range_m[0]) & (z <= range_m[1])
+    in_range = z <= range_m[1]
     if not in_range.any():
         return None
-    standing_mask = in_range & ~_behind(np.where(z >= range_m[0], z, np.inf), _STEP_M)
-    pixel_m = np.where(in_range, z * (stride / focal_px), 0).astype(np.float32)
+    standing_mask = in_range & ~_behind(z, _STEP_M)
+    pixel_m = np.where(in_range, z * np.float32(stride / focal_px), np.float32(0))
     origin = (columns.start * stride, rows.start * stride)
-    return _Search(stride, origin, z, pixel_m, standing_mask, radius_px(standing_mask) * pixel_m)
+    return _Search(stride, origin, z, pixel_m, standing_mask, _radius_px(standing_mask) * pixel_m)
+
+
+def _shrunk(depth_m: FloatArray, stride: int, nearest_m: float) -> FloatArray:
+    """Take the nearest of four readings of each block of `stride` pixels; infinite where there is none."""
+    fine = np.asarray(depth_m[:: stride // 2, :: stride // 2], dtype=np.float32)
+    fine = fine[: fine.shape[0] // 2 * 2, : fine.shape[1] // 2 * 2]
+    fine = np.where(fine >= nearest_m, fine, np.float32(np.inf))
+    lines = np.minimum(fine[::2], fine[1::2])
+    return np.asarray(np.minimum(lines[:, ::2], lines[:, 1::2]))
+
+
+def _radius_px(mask: BoolArray) -> FloatArray:
+    """Measure each marked pixel's distance (H, W) from the nearest edge, in pixels."""
+    # OpenCV counts no border as an edge, so what leaves the picture counts as going on.
+    if mask.all():
+        return np.full(mask.shape, np.float32(max(mask.shape)))
+    return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 5))
 
 
 def _live(seen_mask: BoolArray) -> tuple[slice, slice]:
@@ -217,15 +283,16 @@ def _live_lines(filled: FloatArray) -> slice:
 
 
 def _dead_lines(filled: FloatArray) -> int:
+    if filled[0] >= _DEAD_FILLED:
+        return 0
     margin = filled[: int(len(filled) * _DEAD_MARGIN) + 1]
     full = 0.9 * float(margin.max())
-    dead = margin[0] < _DEAD_FILLED < min(full, float(np.median(filled)))
-    return int(np.argmax(margin >= full)) if dead else 0
+    return int(np.argmax(margin >= full)) if min(full, float(np.median(filled))) > _DEAD_FILLED else 0
 
 
 def _behind(z: FloatArray, step_m: float) -> BoolArray:
     """Mark pixels that lie behind a neighbour by more than a step: they part surfaces at their edges."""
-    nearest = cv2.erode(z.astype(np.float32), _CROSS, borderType=cv2.BORDER_REPLICATE)
+    nearest = cv2.erode(z, _CROSS, borderType=cv2.BORDER_REPLICATE)
     with np.errstate(invalid="ignore"):  # infinity less infinity, where nothing was seen
         return np.asarray(z - nearest > step_m)
 
@@ -237,32 +304,34 @@ def _limbs(search: _Search) -> Iterator[_Limb]:
     for surface_mask, box in _large_parts(search.standing_mask, search.pixel_m):
         radius_m, pixel_m = search.radius_m[box], search.pixel_m[box]
         core_mask = _thick(surface_mask, radius_m, pixel_m)
-        for limb_mask, inner in _large_parts(surface_mask & ~core_mask, pixel_m):
-            y, x = box[0].start + inner[0].start, box[1].start + inner[1].start
+        core_m2 = float((pixel_m[core_mask] ** 2).sum())
+        for limb_mask, inner in _large_parts(surface_mask & ~core_mask, pixel_m) if core_m2 else [(surface_mask, ...)]:
+            y, x = (box[k].start + (0 if inner is ... else inner[k].start) for k in range(2))
             inside = (slice(y, y + limb_mask.shape[0]), slice(x, x + limb_mask.shape[1]))
+            row, column = np.nonzero(limb_mask)
             yield _Limb(
-                search.z.shape,
-                inside,
-                limb_mask,
-                core_mask[inner],
-                float((pixel_m[core_mask] ** 2).sum()),
-                border_mask[inside],
-                search.z[inside],
-                search.pixel_m[inside],
-                search.radius_m[inside],
+                picture_shape=search.z.shape,
+                box=inside,
+                mask=limb_mask,
+                core_mask=core_mask[inner],
+                core_m2=core_m2,
+                border_mask=border_mask[inside],
+                z=search.z[inside],
+                row=row,
+                column=column,
+                radius_m=search.radius_m[inside][row, column],
+                pixel_m=search.pixel_m[inside][row, column],
             )
 
 
 def _large_parts(mask: BoolArray, pixel_m: FloatArray) -> Iterator[tuple[BoolArray, tuple[slice, slice]]]:
     """Yield the connected parts of a mask that are as large as a hand, each in its box."""
     count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
-        mask.astype(np.uint8), 4, cv2.CV_32S, cv2.CCL_BBDT
+        mask.view(np.uint8), 4, cv2.CV_16U, cv2.CCL_BBDT
     )
-    widest_m = float(pixel_m.max())
-    for label in range(1, count):
-        x, y, width, height, area = (int(value) for value in stats[label])
-        if area * widest_m**2 < _LEAST_AREA_M2:
-            continue
+    least = _LEAST_AREA_M2 / float(pixel_m.max()) ** 2
+    for label in 1 + np.flatnonzero(stats[1:count, cv2.CC_STAT_AREA] >= least):
+        x, y, width, height = (int(value) for value in stats[label, :4])
         box = (slice(max(y - 4, 0), y + height + 4), slice(max(x - 4, 0), x + width + 4))
         part_mask = labels[box] == label
         if float((pixel_m[box][part_mask] ** 2).sum()) >= _LEAST_AREA_M2:
@@ -274,7 +343,17 @@ def _thick(surface_mask: BoolArray, radius_m: FloatArray, pixel_m: FloatArray) -
     middle = surface_mask & (radius_m > _THICK_RADIUS_M)
     if not middle.any():
         return middle
-    return surface_mask & (radius_px(~middle) * pixel_m < _THICK_RADIUS_M)
+    core_mask = surface_mask & (_radius_px(~middle) * pixel_m < _THICK_RADIUS_M)
+    if (pixel_m[core_mask] ** 2).sum() < _LEAST_THICK_M2 and _has_fingers(surface_mask & ~core_mask, pixel_m):
+        return np.zeros_like(core_mask)
+    return core_mask
+
+
+def _has_fingers(around_mask: BoolArray, pixel_m: FloatArray) -> bool:
+    """Say whether an arm and at least two fingers stand off from something thick."""
+    count, labels = cv2.connectedComponents(around_mask.view(np.uint8), connectivity=4, ltype=cv2.CV_16U)
+    areas = np.bincount(labels[around_mask], pixel_m[around_mask] ** 2, count)
+    return int(np.count_nonzero(areas > _FINGER_M2)) > 2
 
 
 def _free_end(limb: _Limb) -> _Candidate | None:
@@ -283,138 +362,133 @@ def _free_end(limb: _Limb) -> _Candidate | None:
         return None
     hands = [
         (hand.cut, not hand.sure, order, hand.z, hand)
-        for order, root_mask in enumerate(_roots(limb))
-        for hand in _hands_from(limb, root_mask)
+        for order, root in enumerate(_roots(limb))
+        for hand in _hands_from(limb, root)
     ]
     return min(hands, key=lambda ranked: ranked[:-1])[-1] if hands else None
 
 
-def _hands_from(limb: _Limb, root_mask: BoolArray) -> Iterator[_Candidate]:
-    """Follow a limb from its root to its tips, and take the hands there."""
-    steps = _steps_from(root_mask, limb.mask)
-    tip = farthest(steps)
+def _hands_from(limb: _Limb, root: tuple[float, float]) -> Iterator[_Candidate]:
+    """Look from a limb's root to its tips, the places farthest from it, and take the hands there."""
+    from_root = limb.far_from(root)
+    tip = int(np.argmax(from_root))
     for _ in range(_TIPS):
-        from_tip = _steps_from(_only(tip, limb.mask), limb.mask)
-        if hand := _hand_at(limb, steps, from_tip, tip):
+        from_tip = limb.far_from(limb.place(tip))
+        if hand := _hand_at(limb, from_root, from_tip, tip):
             yield hand
-        apart = np.minimum(steps, from_tip)
-        tip = farthest(apart)
+        apart = np.minimum(from_root, from_tip)
+        tip = int(np.argmax(apart))
         if apart[tip] * limb.pixel_m[tip] < _LONGEST_M:
             break  # another finger of the same hand
 
 
-def _only(pixel: tuple[int, int], mask: BoolArray) -> BoolArray:
-    only = np.zeros_like(mask)
-    only[pixel] = True
-    return only
-
-
-def _roots(limb: _Limb) -> list[BoolArray]:
-    """Mark where a limb begins: at the picture's border, else at something thicker, else at its ends, thicker first."""
+def _roots(limb: _Limb) -> list[tuple[float, float]]:
+    """Say where a limb begins: at the picture's border, else at something thicker, else at its ends, thicker first."""
     on_border = limb.mask & limb.border_mask
     if on_border.any():  # at several places: an arm is wider there than a finger
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(on_border.astype(np.uint8), connectivity=8)
-        return [np.asarray(labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])))]
-    at_core = limb.mask & (cv2.dilate(limb.core_mask.astype(np.uint8), _SQUARE) > 0)
+        _, _, stats, middles = cv2.connectedComponentsWithStats(on_border.view(np.uint8), connectivity=8)
+        x, y = middles[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))]
+        return [(float(y), float(x))]
+    at_core = limb.of(_beside(limb.core_mask)) if limb.core_m2 else np.zeros(0, dtype=bool)
     if at_core.any():
-        return [np.asarray(at_core)]
-    middle = farthest(np.where(limb.mask, limb.radius_m * 1e4, 0).astype(np.int32))
-    first = farthest(_steps_from(_only(middle, limb.mask), limb.mask))
-    steps = _steps_from(_only(first, limb.mask), limb.mask)
-    last = farthest(steps)
-    end = max(1, int(_FINGER_M / float(limb.pixel_m[middle])))
-    near, far = (steps >= 0) & (steps < end), steps > steps[last] - end
-    ends = [_only(first, limb.mask), _only(last, limb.mask)]
-    return ends if limb.radius_m[near].max() > limb.radius_m[far].max() else ends[::-1]
+        return [limb.middle_of(at_core)]
+    middle = int(np.argmax(limb.radius_m))
+    first = limb.place(int(np.argmax(limb.far_from(limb.place(middle)))))
+    from_first = limb.far_from(first)
+    if from_first.max() * limb.pixel_m[middle] < _SHORTEST_M:
+        return []
+    last = limb.place(int(np.argmax(from_first)))
+    end = max(1.0, _FINGER_M / float(limb.pixel_m[middle]))
+    near, far = from_first < end, from_first > from_first.max() - end
+    return [first, last] if limb.radius_m[near].max() > limb.radius_m[far].max() else [last, first]
 
 
-def _steps_from(root_mask: BoolArray, limb_mask: BoolArray) -> NDArray[np.int32]:
-    """Count steps within the limb from its root; -1 where the root does not lead.
-
-    Square and diamond steps in turn make octagons, within 8 percent of round.
-    """
-    inside, reached = limb_mask.astype(np.uint8), root_mask.astype(np.uint8)
-    total = np.zeros(limb_mask.shape, np.uint16)
-    count = -1
-    step = 0
-    while (now := cv2.countNonZero(reached)) != count:
-        count = now
-        for _ in range(_PASSES):
-            total += reached
-            reached = cv2.dilate(reached, (_SQUARE, _CROSS)[step % 2]) & inside
-            step += 1
-    # A pixel reached at step s has been counted in every pass from s to the last, step - 1.
-    return np.where(reached > 0, step - total.astype(np.int32), -1)
+def _beside(mask: BoolArray) -> BoolArray:
+    return np.asarray(cv2.dilate(mask.view(np.uint8), _SQUARE) > 0)
 
 
-def _hand_at(
-    limb: _Limb, steps: NDArray[np.int32], from_tip: NDArray[np.int32], tip: tuple[int, int]
-) -> _Candidate | None:
+def _hand_at(limb: _Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) -> _Candidate | None:
     """Take the hand that ends at a tip of the limb, or None.
 
     Args:
-        steps, from_tip: (h, w) steps within the limb from its root, and from the tip.
+        from_root, from_tip: (n,) how far the limb's pixels are from its root, and from the tip, pixels.
+        tip: a pixel of the limb.
     """
     pixel_m = float(limb.pixel_m[tip])
-    reach = int(_SEARCHED_M / pixel_m)
-    branch_mask = (from_tip >= 0) & (from_tip <= reach) & (steps >= steps[tip] - reach)
-    if steps[branch_mask].max() > steps[tip] + _BORDER:
+    reach = _SEARCHED_M / pixel_m
+    branch = (from_tip <= reach) & (from_root >= from_root[tip] - reach)
+    if from_root[branch].max() > from_root[tip] + _BORDER:
         return None  # the limb goes on: no tip
-    held = _holds(limb, branch_mask & (from_tip * pixel_m < _HELD_M))
+    held = _holds(limb, branch & (from_tip * pixel_m < _HELD_M)) or _is_blunt(limb, from_tip * pixel_m)
     if held:
-        branch_mask = (from_tip >= 0) & (from_tip * pixel_m < _SEARCHED_M)
-    palm, wrist_step, sure = _palm_and_wrist(np.where(branch_mask, steps, -1), limb, held=held)
-    if limb.radius_m[palm] < _LEAST_RADIUS_M:
+        branch = from_tip <= reach
+    if not limb.radius_m[branch].any():
+        return None
+    palm, wrist, sure = _palm_and_wrist(limb, from_tip, branch, pixel_m, held=held)
+    if limb.radius_m[palm] < _LEAST_RADIUS_M or (held and limb.radius_m[palm] > _WIDEST_PALM_M):
         return None
     longest_m = _LONGEST_GRIP_M if held else _LONGEST_M
-    hand_mask = _hand_part(limb, steps, palm, wrist_step, longest_m)
-    limb_mask = hand_mask | _hand_part(limb, steps, palm, wrist_step - round(_WRIST_M / pixel_m), longest_m)
-    if float((limb.pixel_m[hand_mask] ** 2).sum()) < _LEAST_AREA_M2:
+    hand, wrist_place = _hand_part(limb, from_tip, palm, wrist, longest_m)
+    with_wrist = hand | _hand_part(limb, from_tip, palm, wrist + _WRIST_M / pixel_m, longest_m)[0]
+    if float((limb.pixel_m[hand] ** 2).sum()) < _LEAST_AREA_M2:
         return None
-    if _free_share(limb, hand_mask, beside_mask=limb.mask | limb.core_mask) < _LEAST_FREE:
+    if _free_share(limb, limb.marked(hand), beside_mask=limb.mask | limb.core_mask) < _LEAST_FREE:
         return None
-    cut = int(np.count_nonzero(hand_mask & limb.border_mask)) > _BORDER
-    return _Candidate(limb, hand_mask, limb_mask, palm, _direction_to_arm(limb, hand_mask, steps, palm), cut, sure)
+    # Where an arm comes in, its wrist may be; of palm and fingers nothing may be beyond the border.
+    whole = from_tip < from_tip[palm] + limb.radius_m[palm] / pixel_m
+    cut = int(np.count_nonzero(limb.of(limb.border_mask)[hand & whole])) > _BORDER
+    row, column = np.subtract(wrist_place, limb.place(palm))
+    length = float(np.hypot(row, column))
+    to_arm = np.array([column, row]) / length if length > 0 else np.array([0.0, 1.0])
+    return _Candidate(limb, hand, with_wrist, palm, to_arm, cut, sure)
 
 
-def _holds(limb: _Limb, end_mask: BoolArray) -> bool:
+def _holds(limb: _Limb, end: BoolArray) -> bool:
     """Say whether a limb that comes from the picture's border ends at something thicker: an object held."""
-    beside = cv2.dilate(limb.core_mask.astype(np.uint8), _SQUARE) > 0
-    from_border = (limb.mask & limb.border_mask).any()
-    return bool((end_mask & beside).any() and from_border and limb.core_m2 < _LARGEST_HELD_M2)
+    if not 0 < limb.core_m2 < _LARGEST_HELD_M2 or not (limb.mask & limb.border_mask).any():
+        return False
+    return bool(limb.of(_beside(limb.core_mask))[end].any())
 
 
-def _part_with(mask: BoolArray, pixel: tuple[int, int]) -> BoolArray:
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-    return np.asarray(mask & (labels == labels[pixel]))
+def _is_blunt(limb: _Limb, from_tip_m: FloatArray) -> bool:
+    """Say whether a limb that comes from the picture's border ends in something wider than a palm, without fingers."""
+    end = from_tip_m < _FINGER_M
+    blunt = limb.radius_m[end].max() > _FINGER_RADIUS_M
+    wide = limb.radius_m[from_tip_m < _HELD_M].max() > _WIDEST_PALM_M
+    return bool(blunt and wide and (limb.mask & limb.border_mask).any())
 
 
-def _palm_and_wrist(steps: NDArray[np.int32], limb: _Limb, *, held: bool) -> tuple[tuple[int, int], int, bool]:
-    """Follow a limb's width from its free end: the palm is the first wide place, the wrist the narrowing after.
+def _palm_and_wrist(
+    limb: _Limb, from_tip: FloatArray, branch: BoolArray, pixel_m: float, *, held: bool
+) -> tuple[int, int, bool]:
+    """Follow a limb's width from its tip: the palm is the first wide place, the wrist the narrowing after.
 
     Args:
-        steps: (h, w) from the root; negative outside the limb's last part.
+        from_tip: (n,) pixels from the tip.
+        branch: (n,) the limb's last part.
+        pixel_m: width of a pixel at the tip.
         held: whether the limb ends at an object.
     Returns:
-        Row and column of the palm's middle, the step at which the hand begins, and whether a wrist shows.
+        The pixel in the palm's middle, how far from the tip the hand ends, and whether a wrist shows.
     """
-    inside = steps >= 0
-    tip, least = int(steps.max()), int(steps[inside].min())
-    pixel_m = float(np.median(limb.pixel_m[inside & (steps >= tip - _BORDER)]))
-    widths = np.zeros(tip - least + 1)
-    np.maximum.at(widths, tip - steps[inside], limb.radius_m[inside])
+    radius_m, index = limb.radius_m[branch], np.rint(from_tip[branch]).astype(np.intp)
+    widths = np.zeros(int(index.max()) + 1)
+    np.maximum.at(widths, index, radius_m)
     # Ragged ends of the sensor's view leave the first of an arm thinner than it is.
-    arm = widths[: -int(_END_M / pixel_m)]
+    arm = widths[: -max(1, int(_END_M / pixel_m))]
     if held and len(arm):
         peak, sure = _last_peak(arm), True
     else:
         peak, sure = _first_peak(widths, int(_USUAL_REACH_M / pixel_m) + 1)
-    palm = farthest(np.where(steps == tip - peak, limb.radius_m * 1e4, 0).astype(np.int32))
+    # A palm is as wide for a while: its middle is that of its widest stretch.
+    stretch = widths[peak : peak + max(1, int(_HALF_PALM_M / pixel_m))]
+    peak += int(np.flatnonzero(stretch >= _AS_WIDE * widths[peak])[-1]) // 2
+    palm = int(np.flatnonzero(branch)[np.argmax(np.where(index == peak, radius_m, 0))])
     radius = widths[peak] / pixel_m
     first = peak + round(1.1 * radius)
     beyond = widths[first : peak + round(2.0 * radius) + 1]
     wrist = first + int(np.argmax(beyond < _NEARLY * beyond.min())) if len(beyond) else len(widths) - 1
-    return palm, tip - wrist, sure
+    return palm, wrist, sure
 
 
 def _last_peak(widths: FloatArray) -> int:
@@ -464,15 +538,17 @@ def _first_peak(widths: FloatArray, usual: int) -> tuple[int, bool]:
 
 
 def _hand_part(
-    limb: _Limb, steps: NDArray[np.int32], palm: tuple[int, int], wrist_step: int, longest_m: float
-) -> BoolArray:
-    part_mask = _part_with(limb.mask & (steps >= wrist_step), palm)
-    at_wrist = np.argwhere(part_mask & (steps <= wrist_step + 1))
-    if not len(at_wrist):
-        return part_mask
-    rows, columns = np.ogrid[: part_mask.shape[0], : part_mask.shape[1]]
-    row, column = at_wrist.mean(axis=0)
-    return np.asarray(part_mask & (np.hypot(rows - row, columns - column) * limb.pixel_m < longest_m))
+    limb: _Limb, from_tip: FloatArray, palm: int, wrist: float, longest_m: float
+) -> tuple[BoolArray, tuple[float, float]]:
+    """Take the part of a limb from its tip to the wrist that holds the palm, and the wrist's row and column."""
+    part_mask = limb.marked(from_tip <= wrist)
+    _, labels = cv2.connectedComponents(part_mask.view(np.uint8), connectivity=4, ltype=cv2.CV_16U)
+    part = limb.of(labels == labels[limb.place(palm)])
+    at_wrist = part & (from_tip > wrist - 1.5)
+    if not at_wrist.any():
+        at_wrist = part & (from_tip >= from_tip[part].max() - 1)
+    place = limb.middle_of(at_wrist)
+    return part & (limb.far_from(place) * limb.pixel_m < longest_m), place
 
 
 def _free_share(limb: _Limb, part_mask: BoolArray, *, beside_mask: BoolArray) -> float:
@@ -482,54 +558,48 @@ def _free_share(limb: _Limb, part_mask: BoolArray, *, beside_mask: BoolArray) ->
         part_mask: the part.
         beside_mask: what is not part of the outline.
     """
-    part = part_mask.astype(np.uint8)
-    # Two pixels on, past the mixed pixels of the rim.
-    inner, outer = cv2.dilate(part, _SQUARE, iterations=2), cv2.dilate(part, _SQUARE, iterations=4)
-    ring_mask = (outer > inner) & ~beside_mask
-    beside = cv2.dilate(np.where(part_mask, limb.z, 0).astype(np.float32), np.ones((9, 9), np.uint8))
-    ring_mask &= limb.z > beside - _FREE_M  # what hides the part does not bound it
-    free = np.count_nonzero(ring_mask & (limb.z > beside + _FREE_M))
-    return free / max(1, int(np.count_nonzero(ring_mask)))
-
-
-def _direction_to_arm(limb: _Limb, hand_mask: BoolArray, steps: NDArray[np.int32], palm: tuple[int, int]) -> FloatArray:
-    arm = (limb.mask & ~hand_mask).astype(np.uint8)
-    wrist = np.argwhere(hand_mask & (cv2.dilate(arm, _SQUARE) > 0) & (steps <= steps[palm]))
-    if not len(wrist):
-        wrist = np.argwhere(hand_mask & (steps <= steps[hand_mask].min() + 1))
-    row, column = wrist.mean(axis=0) - palm
-    length = float(np.hypot(row, column))
-    return np.array([column, row]) / length if length > 0 else np.array([0.0, 1.0])
+    # A pixel on, past the mixed pixels of the rim.
+    inner = cv2.dilate(part_mask.view(np.uint8), _SQUARE)
+    ring_mask = (cv2.dilate(inner, _SQUARE) > inner) & ~beside_mask
+    beside = cv2.dilate(np.where(part_mask, limb.z, np.float32(0)), _WIDE)[ring_mask]
+    z = limb.z[ring_mask]
+    bounding = z > beside - _FREE_M  # what hides the part does not bound it
+    free = np.count_nonzero(bounding & (z > beside + _FREE_M))
+    return free / max(1, int(np.count_nonzero(bounding)))
 
 
 def _outlined(depth_m: FloatArray, search: _Search, found: _Candidate, range_m: tuple[float, float]) -> Hand:
-    """Outline the hand at full resolution."""
-    stride, box = search.stride, found.limb.box
-    x, y, width, height = cv2.boundingRect(found.limb_mask.astype(np.uint8))
-    part = slice(y, y + height), slice(x, x + width)
-    left = (x - 2 + box[1].start) * stride + search.origin[0]
-    top = (y - 2 + box[0].start) * stride + search.origin[1]
-    inside = slice(max(0, -top), depth_m.shape[0] - top), slice(max(0, -left), depth_m.shape[1] - left)
-    hand, limb = (_enlarged(mask[part], stride)[inside] for mask in (found.hand_mask, found.limb_mask))
-    left, top = max(0, left), max(0, top)
-    z = depth_m[top : top + limb.shape[0], left : left + limb.shape[1]]
-    z = np.where(np.isfinite(z), z, np.float32(np.inf))
-    in_range = (z >= range_m[0]) & (z <= range_m[1])
-    limb_mask = _largest(limb & in_range & ~_behind(z, _FINE_STEP_M))
-    row, column = found.palm[0] + box[0].start, found.palm[1] + box[1].start
-    palm_px = np.array([column, row], dtype=np.float64) * stride + search.origin
-    radius_m = float(found.limb.radius_m[found.palm])
-    return Hand((left, top), limb_mask & hand, limb_mask, palm_px, radius_m, found.to_arm)
-
-
-def _enlarged(mask: BoolArray, stride: int) -> BoolArray:
-    """Bring a part of the search to full resolution, a pixel of the search larger all round."""
-    coarse = cv2.dilate(np.pad(mask.astype(np.uint8), 2), _SQUARE)
-    return np.asarray(cv2.resize(coarse, None, fx=stride, fy=stride, interpolation=cv2.INTER_NEAREST) > 0)
-
-
-def _largest(mask: BoolArray) -> BoolArray:
-    _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
-        mask.astype(np.uint8), 4, cv2.CV_32S, cv2.CCL_BBDT
+    """Outline the hand at full resolution: what is not behind the pixels of the search that show it."""
+    stride, limb = search.stride, found.limb
+    y, x = (axis.start for axis in limb.box)
+    with_wrist = limb.marked(found.with_wrist)
+    part = _window(with_wrist)
+    # A pixel of the search larger all round, where the sensor saw the rim a little differently.
+    reach = cv2.dilate(np.where(with_wrist, limb.z, np.float32(0))[part], _SQUARE)
+    beside = cv2.dilate(limb.marked(found.hand).view(np.uint8)[part], _SQUARE)
+    left, top = search.origin[0] + stride * (x + part[1].start), search.origin[1] + stride * (y + part[0].start)
+    z = depth_m[top : top + stride * reach.shape[0], left : left + stride * reach.shape[1]]
+    reach, beside = (_enlarged(picture, stride)[: z.shape[0], : z.shape[1]] for picture in (reach, beside))
+    limb_mask = (z >= range_m[0]) & (z <= np.minimum(reach + np.float32(_FINE_STEP_M), np.float32(range_m[1])))
+    limb_mask &= reach > 0
+    palm_row, palm_column = limb.place(found.palm)
+    palm_px = np.array([palm_column + x, palm_row + y], dtype=np.float64) * stride + search.origin
+    return Hand(
+        corner=(left, top),
+        mask=limb_mask & (beside > 0),
+        limb_mask=limb_mask,
+        palm_px=palm_px,
+        palm_radius_m=float(limb.radius_m[found.palm]),
+        distance_m=found.z,
+        to_arm=found.to_arm,
     )
-    return np.asarray(labels == (1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if len(stats) > 1 else -1))
+
+
+def _window(mask: BoolArray) -> tuple[slice, slice]:
+    """Box a mask with a pixel's margin, as far as it goes."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return slice(max(0, y - 1), y + height + 1), slice(max(0, x - 1), x + width + 1)
+
+
+def _enlarged(picture: NDArray[Any], stride: int) -> NDArray[Any]:
+    return np.asarray(cv2.resize(picture, None, fx=stride, fy=stride, interpolation=cv2.INTER_NEAREST))

@@ -6,8 +6,8 @@ import numpy as np
 
 from labelkit.records import ColorImage, FloatArray, Frame, Intrinsics, Reason, Rejection
 
-# Half the breadth of a seven-year-old's palm (5th percentile 57 mm), less two rows of mixed pixels.
-_NARROWEST_MM = 26.5
+# Half of what shows of a seven-year-old's palm.
+_LEAST_PALM_M2 = 14e-4
 
 
 def check_size(frame: Frame, intrinsics: Intrinsics) -> Rejection | None:
@@ -69,10 +69,9 @@ def check_tilt(normal: FloatArray, ray: FloatArray, max_tilt_deg: float) -> Reje
     return Rejection(Reason.TOO_OBLIQUE, f"the palm is tilted by {tilt_deg:.0f} degrees, {max_tilt_deg:g} allowed")
 
 
-def check_width(radius_mm: float) -> Rejection | None:
-    """Reject what is narrower than a palm as seen straight on: a hand seen from its side, a wrist."""
-    if radius_mm >= _NARROWEST_MM:
+def check_palm_seen(area_m2: float) -> Rejection | None:
+    """Reject a hand that shows too little of an open palm, as seen straight on."""
+    if area_m2 >= _LEAST_PALM_M2:
         return None
-    return Rejection(
-        Reason.TOO_OBLIQUE, f"what is seen of the palm is {2 * radius_mm:.0f} mm wide: seen from the side?"
-    )
+    what = "a fist, or a hand from its side?"
+    return Rejection(Reason.NOT_PLANAR, f"only {area_m2 * 1e4:.0f} cm^2 of an open palm show: {what}")

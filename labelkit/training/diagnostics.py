@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.errors import RunError
-from labelkit.runs import DIAGNOSTICS, write_json
+from labelkit.runs import DIAGNOSTICS, DIAGNOSTICS_SCHEMA, write_json
 from labelkit.settings import TrainSettings
 from labelkit.training.batches import gather_pictures
 from labelkit.training.load import weights_of
 from labelkit.training.samples import Samples
-
-SCHEMA = "labelkit-diagnostics/1"
 
 _BINS = 32
 _SAMPLES = 16
@@ -44,7 +42,7 @@ class Diagnostics:
             name: summary(values) | {"zeros": float(np.mean(np.equal(values, 0)))} for name, values in seen.items()
         }
         self._epochs.append({"epoch": epoch, "weights": weights, "activations": activations})
-        write_json(self._path, {"schema": SCHEMA, "epochs": self._epochs}, indent=None)
+        write_json(self._path, {"schema": DIAGNOSTICS_SCHEMA, "epochs": self._epochs}, indent=None)
 
 
 def read_diagnostics(run: Path) -> list[dict[str, Any]]:
@@ -58,7 +56,7 @@ def read_diagnostics(run: Path) -> list[dict[str, Any]]:
         return []
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["schema"] != SCHEMA:
+        if stored["schema"] != DIAGNOSTICS_SCHEMA:
             raise ValueError(f"schema {stored['schema']!r}")
         return list(stored["epochs"])
     except (OSError, ValueError, KeyError, TypeError) as error:

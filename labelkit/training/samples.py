@@ -81,7 +81,7 @@ def read_samples(dataset: Dataset) -> Samples:
     if not len(dataset):
         raise DatasetError(f"{dataset.path}: holds no sample, only rejected frames; see the reasons in {TABLE_NAME}")
     angles_deg = np.stack([dataset.column(field) for field in _FIELDS], axis=-1).astype(np.float64)
-    rows = dataset.column("row")
+    rows = dataset.rows
     squared = np.sum(np.cos(np.deg2rad(angles_deg)) ** 2, axis=-1)
     wrong = np.flatnonzero(~(squared <= 1.0 + _UNIT_TOLERANCE))  # NaN is wrong too
     if len(wrong):

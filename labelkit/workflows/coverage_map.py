@@ -2,134 +2,262 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from labelkit.errors import OrientationError, OutputError, SettingsError
+from labelkit.errors import OrientationError, OutputError, SettingsError, SplitError
 from labelkit.files import make_folder, write_bytes
-from labelkit.settings import CoverageSettings
+from labelkit.settings import CoverageSettings, TrainSettings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from matplotlib.figure import Figure
+
+    from labelkit.dataset.coverage import SampleCells
     from labelkit.dataset.dataset import Dataset
     from labelkit.labelling.coverage import Coverage
+    from labelkit.labelling.splits import Split
 
-SUFFIXES = (".png", ".svg", ".json")
+By = Literal["participant", "split"]
+
+SUFFIXES = (".png", ".svg", ".html", ".json", ".csv")
 
 
 @dataclass(frozen=True)
 class CoverageMap:
-    """What `coverage_map` counted.
+    """A dataset's coverage of orientation space, whole, by participant and by split.
+
+    In a notebook it shows itself as a picture.
 
     Attributes:
         dataset: the folder that was read.
         dataset_sha256: the digest of its manifest, which names its content.
-        frame: the frame of the angles, view or camera.
-        whole, participants: the counts of all samples, and of each participant's.
+        settings: what was counted, and how.
+        whole, participants: all samples, and each participant's.
+        splits: train, validation and test; empty where there are too few participants for a split.
         out: the file that was written, if one was asked for.
     """
 
     dataset: str
     dataset_sha256: str
-    frame: Literal["view", "camera"]
+    settings: CoverageSettings
     whole: Coverage
     participants: Mapping[str, Coverage]
-    out: str | None
+    splits: Mapping[str, Coverage]
+    out: str | None = None
+
+    @property
+    def frame(self) -> Literal["view", "camera"]:
+        """The frame of the angles."""
+        return self.settings.frame
+
+    def groups(self, by: By | None) -> Mapping[str, Coverage]:
+        """Choose groups by what they are; none where that is None."""
+        return {None: {}, "participant": self.participants, "split": self.splits}[by]
+
+    def figure(self, by: By | None = None) -> Figure:
+        """Draw the map, with a small one for each group below it."""
+        from labelkit.figures.coverage import coverage_figure
+
+        return coverage_figure(
+            self.whole, participants=len(self.participants), frame=self.frame, by=by, groups=self.groups(by)
+        )
+
+    def table(self, by: By | None = None) -> pa.Table:
+        """List the reachable cells, a row each, for all samples and for each group."""
+        import pyarrow as pa
+
+        from labelkit.labelling.coverage import cell_rows
+
+        rows = [{"of": "all", "name": "", **row} for row in cell_rows(self.whole)]
+        for name, coverage in self.groups(by).items():
+            rows += [{"of": by, "name": name, **row} for row in cell_rows(coverage)]
+        return pa.Table.from_pylist(rows)
 
     def as_plain(self) -> dict[str, Any]:
         """Say all of it in plain values, as JSON holds them; nothing in it depends on where the dataset lies."""
-        cells = self.whole.cells
         return {
             "dataset_sha256": self.dataset_sha256,
-            "frame": self.frame,
-            "cell_deg": cells.cell_deg,
-            "reach_deg": cells.reach_deg,
-            "target": self.whole.target,
-            "edges": cells.edges_deg.tolist(),
+            **self.settings.model_dump(mode="json"),
+            "edges": self.whole.cells.edges_deg.tolist(),
             **self.whole.as_plain(),
             "participants": {name: coverage.as_plain() for name, coverage in self.participants.items()},
+            "splits": {name: coverage.as_plain() for name, coverage in self.splits.items()},
         }
 
+    def _repr_html_(self) -> str:
+        from labelkit.figures.saving import figure_bytes
+        from labelkit.labelling.wording import findings
+        from labelkit.report.page import data_url, render
 
-def coverage_map(
-    dataset: Path | str = "dataset",
-    out: Path | str | None = None,
+        picture = data_url(figure_bytes(self.figure(), "png"), "png")
+        return render("notebook.html", picture=picture, words=" ".join(findings(self.whole)))
+
+
+def coverage(
+    dataset: Path | str | Dataset = "dataset",
     settings: CoverageSettings | None = None,
     *,
-    by_participant: bool = False,
+    run: Path | str | None = None,
 ) -> CoverageMap:
-    """Count a dataset's samples over orientation space, whole and by participant.
+    """Count a dataset's samples over orientation space, whole, by participant and by split.
 
     Left hands are counted as the dataset stores them: mirrored to right hands.
 
     Args:
-        out: a .png, .svg or .json to write; one that is there is replaced, a missing folder made.
-        by_participant: draw a small map of each participant too.
+        run: the training run whose split is shown; where None, it is the one that a training with the
+            default settings would make.
     Raises:
-        DatasetError: no dataset, an unfinished one, or one of another version.
+        DatasetError: no dataset, an unfinished one, one of another version, or a changed label table.
         OrientationError: a label that is no orientation.
-        OutputError: `out` cannot be written.
-        SettingsError: `out` has another suffix, or the cells do not fit the reach.
+        RunError: `run` is no run.
+        SettingsError: the cells do not fit the reach.
+        SplitError: the run's split names somebody who is not in the dataset.
     """
-    from labelkit.dataset.dataset import open_dataset
+    from labelkit.dataset.dataset import Dataset, open_dataset
 
     settings = settings or CoverageSettings()
-    path = _checked(Path(out)) if out is not None else None
-    source = open_dataset(dataset)
-    whole, participants = _count(source, settings)
-    result = CoverageMap(
-        str(dataset), source.manifest.digest(), settings.frame, whole, participants, str(path) if path else None
-    )
+    source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
+    return count_coverage(source, read_cells(source, settings), settings, run)[0]
+
+
+def coverage_map(
+    dataset: Path | str | Dataset = "dataset",
+    out: Path | str | None = None,
+    settings: CoverageSettings | None = None,
+    *,
+    by: By | None = None,
+    run: Path | str | None = None,
+) -> CoverageMap:
+    """Count a dataset's samples over orientation space, and write the map.
+
+    Args:
+        out: a .png, .svg, .html, .json or .csv to write; one that is there is replaced, a missing folder made.
+        by: show groups too. A page and a JSON file hold all groups in any case.
+        run: as for `coverage`.
+    Raises:
+        OutputError: `out` cannot be written.
+        SettingsError: `out` has another suffix.
+        SplitError: too few participants to show by split.
+        ...: whatever `coverage` raises.
+    """
+    path = checked_output(Path(out), SUFFIXES) if out is not None else None
+    result = coverage(dataset, settings, run=run)
+    if by == "split" and not result.splits:
+        raise SplitError(f"{result.dataset}: a split needs samples of at least 3 participants; show it by participant")
     if path:
-        _write(path, result, by_participant)
+        content = _CONTENT[path.suffix.lower()](result, by)
+        make_folder(path.parent)
+        write_bytes(path, content)
+        result = replace(result, out=str(path))
     return result
 
 
-def _checked(out: Path) -> Path:
-    if out.suffix.lower() not in SUFFIXES:
+def checked_output(out: Path, suffixes: tuple[str, ...]) -> Path:
+    """Refuse an output by its name, before any work is done for it.
+
+    Raises:
+        OutputError: a folder is in its place.
+        SettingsError: it has none of the suffixes.
+    """
+    if out.suffix.lower() not in suffixes:
         found = f"not {out.suffix}" if out.suffix else "and this name has no suffix"
-        raise SettingsError(f"--out {out}: a map is written as {', '.join(SUFFIXES)}, {found}")
+        raise SettingsError(f"--out {out}: is written as {', '.join(suffixes)}, {found}")
     if out.is_dir():
-        raise OutputError(f"--out {out}: is a folder; name a file in it, such as {out / 'map.png'}")
+        raise OutputError(f"--out {out}: is a folder; name a file in it, such as {out / f'map{suffixes[0]}'}")
     return out
 
 
-def _count(source: Dataset, settings: CoverageSettings) -> tuple[Coverage, dict[str, Coverage]]:
-    """Count from the label table: one file, where the shards of a large dataset are thousands."""
-    import numpy as np
-    import pyarrow.compute as pc
+def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
+    """Find the samples' cells in the label table: one file, where the shards of a large dataset are thousands."""
+    from labelkit.dataset.coverage import sample_cells
+    from labelkit.dataset.table import TABLE_NAME
 
-    from labelkit.cells import Cells
-    from labelkit.dataset.table import SAMPLE
-    from labelkit.labelling.coverage import cells_of_labels, coverage_by_group, measure_coverage
-
-    cells = Cells(settings.cell_deg, settings.reach_deg)
-    prefix = "view_" if settings.frame == "view" else ""
-    table = source.table()
-    samples = table.select(["participant", f"{prefix}azimuth", f"{prefix}elevation"]).filter(
-        pc.equal(table["status"], SAMPLE)
-    )
-    names, azimuth, elevation = (column.to_numpy() for column in samples.columns)
+    source.check_hashes([TABLE_NAME])
     try:
-        index = cells_of_labels(azimuth, elevation, cells)
+        return sample_cells(source.table(), settings)
     except OrientationError as error:
         raise OrientationError(f"{source.path}: {error}; build the dataset again") from None
-    none = np.array([], np.int64)
-    groups = {name: measure_coverage(none, cells, settings.target) for name in source.manifest.participants}
-    groups |= coverage_by_group(index, names, cells, settings.target)
-    return measure_coverage(index, cells, settings.target), dict(sorted(groups.items()))
 
 
-def _write(path: Path, result: CoverageMap, by_participant: bool) -> None:
-    if path.suffix.lower() == ".json":
-        content = (json.dumps(result.as_plain(), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
-    else:
-        from labelkit.figures.coverage import coverage_figure
-        from labelkit.figures.saving import figure_bytes
+def count_coverage(
+    source: Dataset, samples: SampleCells, settings: CoverageSettings, run: Path | str | None
+) -> tuple[CoverageMap, Split | None]:
+    """Count samples whole, by participant and by split; the split too, None where there are too few participants."""
+    from labelkit.labelling.coverage import summed
 
-        figure = coverage_figure(result.whole, result.participants, frame=result.frame, by_participant=by_participant)
-        content = figure_bytes(figure, "png" if path.suffix.lower() == ".png" else "svg")
-    make_folder(path.parent)
-    write_bytes(path, content)
+    people = samples.by_participant(source.manifest.participants)
+    split = _split(source, people, run)
+    splits = {
+        side: summed([people[name] for name in names], samples.cells, settings.target)
+        for side, names in (asdict(split) if split else {}).items()
+    }
+    digest = source.manifest.digest()
+    return CoverageMap(str(source.path), digest, settings, samples.whole(), people, splits), split
+
+
+def _split(source: Dataset, participants: Mapping[str, Coverage], run: Path | str | None) -> Split | None:
+    """Find a run's split, or that of a training with default settings; None with too few participants."""
+    from labelkit.labelling.splits import FrameSplit, split_participants
+    from labelkit.runs import read_split
+
+    if run is not None:
+        split = read_split(Path(run))
+        if isinstance(split, FrameSplit):
+            raise SplitError(f"{run}: was split by frames, so every participant is on all sides; name another run")
+        if strangers := sorted({*split.train, *split.validation, *split.test} - participants.keys()):
+            raise SplitError(
+                f"{run}: its split names participant {strangers[0]!r}, who is not in {source.path}; "
+                "give a run that was trained on this dataset"
+            )
+        return split
+    with_samples = [name for name, coverage in participants.items() if coverage.samples]
+    if len(with_samples) < 3:
+        return None
+    usual = TrainSettings()
+    return split_participants(with_samples, seed=usual.seed, validation=usual.validation, test=usual.test)
+
+
+def _picture(result: CoverageMap, by: By | None, file_format: Literal["png", "svg"]) -> bytes:
+    from labelkit.figures.saving import figure_bytes
+
+    return figure_bytes(result.figure(by), file_format)
+
+
+def _page(result: CoverageMap, _: By | None) -> bytes:
+    from labelkit.report.coverage_map import coverage_page
+
+    return coverage_page(
+        result.whole,
+        Path(result.dataset).name,
+        result.frame,
+        {"participant": result.participants, "split": result.splits},
+    )
+
+
+def _json(result: CoverageMap, _: By | None) -> bytes:
+    return (json.dumps(result.as_plain(), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def _csv(result: CoverageMap, by: By | None) -> bytes:
+    table = result.table(by)
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(table.column_names)
+    writer.writerows(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return sink.getvalue().encode()
+
+
+_CONTENT: Mapping[str, Callable[[CoverageMap, By | None], bytes]] = {
+    ".png": partial(_picture, file_format="png"),
+    ".svg": partial(_picture, file_format="svg"),
+    ".html": _page,
+    ".json": _json,
+    ".csv": _csv,
+}

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from labelkit import __version__
 from labelkit.errors import LabelkitError, OutputError, RunError
 from labelkit.files import THEN_AGAIN
-from labelkit.settings import TrainSettings
+from labelkit.settings import EvaluateSettings, TrainSettings
 
 if TYPE_CHECKING:
     import keras
 
     from labelkit.dataset.dataset import Dataset
     from labelkit.labelling.splits import FrameSplit, Split
+    from labelkit.report.run import RunResult
+    from labelkit.training.epochs import Epoch
     from labelkit.training.samples import Samples, Sides
     from labelkit.workflows.leave_one_out import LeaveOneOutResult
 
@@ -164,8 +166,7 @@ def train_planned(
 
     with only_one_at(run):
         write_plan(run, settings, split, data.path, data.manifest.digest(), _made_with(network.precision))
-        with _state_kept(run):
-            _train_and_test(run, network.model, take_sides(samples, split), settings, data.manifest.digest(), quiet)
+        _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
     return result_of(run)
 
 
@@ -188,11 +189,10 @@ def resume_run(run: Path, dataset: Path | str | None, quiet: bool) -> TrainResul
             f"labelkit train --config {run / SETTINGS}"
         )
     with only_one_at(run):
-        data, samples = checked(dataset_of(run, dataset).path, settings)
+        _, samples = checked(dataset_of(run, dataset).path, settings)
         network = built(settings)
         _compare(run, _made_with(network.precision))
-        with _state_kept(run):
-            _train_and_test(run, network.model, take_sides(samples, split), settings, data.manifest.digest(), quiet)
+        _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
     return result_of(run)
 
 
@@ -262,20 +262,29 @@ def _state_kept(run: Path) -> Iterator[None]:
         raise
 
 
-def _train_and_test(
-    run: Path, model: keras.Model, sides: Sides, settings: TrainSettings, dataset_digest: str, quiet: bool
+def _train_and_report(
+    run: Path, model: keras.Model, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
 ) -> None:
-    import keras
+    from labelkit.workflows.evaluate import keep_page
+
+    with _state_kept(run):
+        result, history = _train_and_test(run, model, sides, split, settings, quiet)
+    if settings.report:  # behind the state: whatever becomes of the page, the run is whole
+        keep_page(result, run, history)
+
+
+def _train_and_test(
+    run: Path, model: keras.Model, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
+) -> tuple[RunResult, list[Epoch]]:
     import numpy as np
 
     from labelkit.evaluation.measures import constant_deg, measure
-    from labelkit.runs import BEST, CHECKPOINT, FINISHED, PREDICTIONS, REPORT, write_json, write_rows, write_state
+    from labelkit.runs import BEST, CHECKPOINT, FINISHED, write_state
     from labelkit.training.epochs import best_of
-    from labelkit.training.load import load_weights
-    from labelkit.training.predict import predict
+    from labelkit.training.load import TrainedRun, load_weights
     from labelkit.training.progress import shown
-    from labelkit.training.report import prediction_rows, side_report
     from labelkit.training.trainer import fit_run
+    from labelkit.workflows.evaluate import assess, keep_report
 
     constant = constant_deg(sides.train.centred_deg)
     constant_cmae = measure(
@@ -284,33 +293,9 @@ def _train_and_test(
     steps = -(-len(sides.train) // settings.batch_size)
     with shown(settings.epochs, steps, constant_cmae, quiet=quiet) as (on_step, on_epoch):
         history = fit_run(run, model, sides, settings, on_step=on_step, on_epoch=on_epoch)
-    best = best_of(history)
     load_weights(model, run / BEST)
-    measured: dict[str, Any] = {}
-    rows: list[dict[str, Any]] = []
-    for name, side in (("validation", sides.validation), ("test", sides.test)):
-        predicted = predict(model, settings, side).centred_deg
-        measured[name] = side_report(side, predicted, constant)
-        rows += prediction_rows(name, side, predicted)
-    report = {
-        "model": settings.model,
-        "parameters": model.count_params(),
-        "labelkit": __version__,
-        "keras": keras.__version__,
-        "backend": keras.config.backend(),
-        "dataset_sha256": dataset_digest,
-        "split": settings.split,
-        "leaks": settings.split == "frames",
-        "epochs": len(history),
-        "best_epoch": best.epoch,
-        "seconds": sum(epoch.seconds for epoch in history),
-        "samples_per_s": sum(epoch.samples_per_s * epoch.seconds for epoch in history)
-        / sum(epoch.seconds for epoch in history),
-        "constant_deg": {"azimuth": float(constant[0]), "elevation": float(constant[1])},
-        "train": {"samples": len(sides.train)},
-        **measured,
-    }
-    write_rows(run / PREDICTIONS, rows)
-    write_json(run / REPORT, report)
-    write_state(run, FINISHED, epochs=len(history), best_epoch=best.epoch)
+    result = assess(TrainedRun(run, settings, split, model), sides, history, EvaluateSettings())
+    keep_report(result, run)
+    write_state(run, FINISHED, epochs=len(history), best_epoch=best_of(history).epoch)
     (run / CHECKPOINT).unlink(missing_ok=True)
+    return result, history

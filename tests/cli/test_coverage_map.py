@@ -58,6 +58,17 @@ def test_every_flag_is_heard(folder, tmp_path):
     assert "Zoë" in out.read_text(encoding="utf-8")
 
 
+def test_by_split_shows_train_validation_and_test(tmp_path):
+    make_dataset(tmp_path / "dataset", participants=4, samples=5)
+    done = labelkit(tmp_path, "--by", "split", "--cells", "equal-area", "--out", "map.html")
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode()
+    table = text[text.index("\nsplit ") :].splitlines()[2:5]
+    assert {line.split()[0] for line in table} == {"train", "validation", "test"}
+    assert max(map(len, text.splitlines())) <= 80
+    assert "Coverage of dataset" in (tmp_path / "map.html").read_text(encoding="utf-8")
+
+
 def test_json_is_one_object_and_quiet_is_silent(folder, tmp_path):
     done = labelkit(folder, "--json", "--target", "2")
     plain = json.loads(done.stdout, parse_constant=pytest.fail)
@@ -78,11 +89,13 @@ def test_an_output_without_unicode_gets_ascii(folder):
     ("arguments", "code", "words"),
     [
         (["nowhere"], 2, "nowhere: no such dataset folder"),
-        (["--out", "map.pdf"], 2, "a map is written as .png, .svg, .json, not .pdf"),
+        (["--out", "map.pdf"], 2, "--out map.pdf: is written as .png, .svg, .html, .json, .csv, not .pdf"),
         (["--cell-deg", "9", "--reach-deg", "8"], 2, "cell-deg must be more than 0 and at most reach-deg (8), not 9"),
         (["--cell-deg", "0.001"], 2, "cell-deg must be greater than or equal to 2"),
         (["--target", "0"], 2, "target must be greater than or equal to 1"),
-        (["--by", "hand"], 2, "'hand' is not 'participant'"),
+        (["--by", "split"], 2, "a split needs samples of at least 3 participants"),
+        (["--run", "nowhere"], 2, "nowhere"),
+        (["--by", "hand"], 2, "'hand' is not one of 'participant', 'split'"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(folder, arguments, code, words):

@@ -24,7 +24,7 @@ def test_gathering_in_any_order_gives_the_samples_asked_for(folder):
         np.testing.assert_array_equal(dataset.gather(name, order), expected)
         np.testing.assert_array_equal(np.stack([dataset[int(i)][name] for i in order]), expected)
         np.testing.assert_array_equal(dataset[order][name], expected)
-    assert len(np.unique(dataset.column("row"))) == len(dataset) == 15
+    assert len(np.unique(dataset.rows)) == len(dataset) == 15
 
 
 def test_a_sample_has_every_field_of_the_schema(folder):
@@ -46,14 +46,14 @@ def test_a_sample_holds_only_the_fields_that_were_asked_for(folder):
     dataset = labelkit.open_dataset(folder, ["rgb32", "view_normal"])
     assert list(dataset[0]) == list(pickle.loads(pickle.dumps(dataset))[[1, 2]]) == ["rgb32", "view_normal"]
     assert dataset.gather("row", [0]).shape == (1,)
-    with pytest.raises(DatasetError, match="holds no 'depth32'; build it with --with-depth; it has azimuth, crop"):
+    with pytest.raises(DatasetError, match="holds no 'depth32'; build it with --with-depth; it has rgb128, rgb64"):
         labelkit.open_dataset(folder, ["depth32"])
 
 
 def test_participants_are_those_of_the_table_row_a_sample_names(folder):
     dataset = labelkit.open_dataset(folder)
     table = dataset.table().to_pylist()
-    for i, row in enumerate(dataset.column("row")):
+    for i, row in enumerate(dataset.rows):
         assert table[row]["participant"] == dataset.participants[i]
         assert table[row]["view_azimuth"] == pytest.approx(dataset[i]["view_azimuth"], abs=1e-4)
 
@@ -109,5 +109,23 @@ def test_a_changed_manifest_a_missing_one_and_no_folder_are_told_apart(folder, t
 def test_a_shard_that_was_cut_or_removed_is_named(folder):
     path = folder / "shards/p01-0000.h5"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DatasetError, match=r"p01-0000\.h5: missing or of another size"):
+    with pytest.raises(DatasetError, match=r"p01-0000\.h5: of another size"):
         labelkit.open_dataset(folder).column("row")
+    path.unlink()
+    with pytest.raises(DatasetError, match=r"p01-0000\.h5: cannot be opened \(No such file"):
+        labelkit.open_dataset(folder).column("row")
+
+
+def test_a_notebook_shows_figures_hands_and_names_as_text(tmp_path):
+    names = ["<script>alert(1)</script>", *(f"p{k:02d}" for k in range(24))]
+    html = labelkit.open_dataset(make_dataset(tmp_path / "set", participants=names, samples=3))._repr_html_()
+    assert "<b>" + str(tmp_path / "set") + "</b>: 75 samples of 25 participants, from 100 source frames" in html
+    assert html.count("data:image/jpeg;base64,") == 12
+    assert "<script>" not in html
+    assert "<td>&lt;script&gt;alert(1)&lt;/script&gt;</td><td>4</td><td>3</td>" in html
+    assert "and 5 more" in html
+
+
+def test_a_notebook_shows_a_dataset_without_a_sample(tmp_path):
+    empty = make_dataset(tmp_path / "set", participants=2, samples=0, angles_deg=np.empty((0, 2)))
+    assert "0 samples of 2 participants" in labelkit.open_dataset(empty)._repr_html_()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labelkit.evaluation.measures import constant_deg, measure, measure_by, nearest_normals
+from labelkit.evaluation.measures import constant_deg, flip_mask, measure, measure_by, nearest_normals
 from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
 
 TRUE = np.array([[0.0, 0.0], [10.0, -20.0], [0.0, 30.0], [-5.0, 5.0]])
@@ -72,3 +72,26 @@ def test_any_prediction_counts_as_a_unit_normal_that_faces_the_camera(predicted)
     normals = nearest_normals(predicted)
     assert np.linalg.norm(normals, axis=-1) == pytest.approx(np.ones(5), abs=1e-9)
     assert (normals[:, 2] <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted", "flipped"),
+    [
+        ((20, -10), (-20, 10), True),
+        ((20, -10), (-14, 4), True),  # nearly flipped: 8.5 degrees from it
+        ((20, -10), (-20, -10), False),  # one sign wrong
+        ((20, 0), (-2, 0), False),  # too near the front, yet on the wrong side
+        ((20, 0), (0, 0), False),  # the constant predictor flips nothing
+        ((7, 0), (-7, 0), False),  # 14 degrees apart: no failure
+        ((8, 0), (-8, 0), True),
+        ((20, -10), (20, -10), False),
+        ((40, 0), (-20, 0), False),  # the right line, but 20 degrees off however it is turned
+    ],
+)
+def test_a_flip_is_a_failure_that_changing_both_signs_would_mend(true, predicted, flipped):
+    assert flip_mask(np.array([true]), np.array([predicted])).tolist() == [flipped]
+
+
+def test_the_flip_rate_counts_flips_among_all_samples():
+    true = np.array([[20.0, 10.0], [-15.0, 5.0], [0.0, 0.0], [30.0, 0.0]])
+    assert measure(true, true * [[-1], [1], [1], [-1]]).flip_rate == pytest.approx(0.5)

@@ -33,8 +33,13 @@ def texts_of(svg):
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg.decode())
 
 
-def svg_of(whole, participants=None, **how):
-    return figure_bytes(coverage_figure(whole, participants or {}, frame="view", **how), "svg")
+def figure_of(whole, groups=None, *, by=None, participants=None):
+    participants = len(groups or {}) if participants is None else participants
+    return coverage_figure(whole, participants=participants, frame="view", by=by, groups=groups)
+
+
+def svg_of(whole, groups=None, **how):
+    return figure_bytes(figure_of(whole, groups, **how), "svg")
 
 
 def test_the_svg_holds_every_count_as_text_and_says_what_the_axes_mean():
@@ -68,7 +73,7 @@ def test_the_same_counts_give_the_same_bytes_whatever_matplotlib_is_set_to(file_
     groups = {"p01": left_half(3), "p02": covering()}
 
     def drawn():
-        return figure_bytes(coverage_figure(left_half(12), groups, frame="view", by_participant=True), file_format)
+        return figure_bytes(figure_of(left_half(12), groups, by="participant"), file_format)
 
     first = drawn()
     with matplotlib.rc_context({"font.size": 30, "svg.hashsalt": "other", "axes.facecolor": "red"}):
@@ -84,7 +89,7 @@ def test_drawing_leaves_the_user_s_matplotlib_as_it_was():
 
 
 def test_the_png_is_1500_pixels_wide_and_tells_left_from_right_in_grey():
-    content = figure_bytes(coverage_figure(left_half(40), {}, frame="view"), "png")
+    content = figure_bytes(figure_of(left_half(40)), "png")
     picture = np.asarray(Image.open(io.BytesIO(content)).convert("L"), float)
     assert picture.shape[1] == 1500
     left, right = picture[700:800, 400:600].mean(), picture[700:800, 800:1000].mean()
@@ -96,12 +101,12 @@ def test_participants_have_their_own_small_maps_and_names_stay_text():
     groups = {name: left_half(20), "p02": covering()}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        svg = svg_of(left_half(20), groups, by_participant=True)
+        svg = svg_of(left_half(20), groups, by="participant")
     texts = texts_of(svg)
     assert "&lt;b&gt;$x^2$&lt;/b&gt; &amp;"[:20] in " ".join(texts)
     assert {"50 % full, 2560", "0 % full, 0"} <= set(texts)
     assert "<b>" not in svg.decode()
-    assert name not in " ".join(texts_of(svg_of(left_half(20), groups)))
+    assert name not in " ".join(texts_of(svg_of(left_half(20), participants=2)))
 
 
 def test_two_hundred_participants_still_draw_on_one_page():
@@ -109,7 +114,7 @@ def test_two_hundred_participants_still_draw_on_one_page():
     cells = Cells(15.0)
     index = cells.index_of(*rng.normal(0, 20, (2, 4000)))
     groups = coverage_by_group(index, np.repeat([f"p{k:03d}" for k in range(200)], 20), cells, 10)
-    figure = coverage_figure(measure_coverage(index, cells, 10), groups, frame="view", by_participant=True)
+    figure = figure_of(measure_coverage(index, cells, 10), groups, by="participant")
     assert len(figure.axes) == 4 + 200
     boxes = [axes.get_position() for axes in figure.axes]
     assert all(0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1 for box in boxes)

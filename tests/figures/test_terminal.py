@@ -24,14 +24,15 @@ def scattered(n, *, cells=None, target=10, names=("p01", "p02"), seed=0):
     return measure_coverage(index, cells, target), coverage_by_group(index, groups, cells, target)
 
 
-def text_of(whole, participants, *, by_participant=False, name="dataset", **terminal):
+def text_of(whole, participants, *, by=None, name="dataset", **terminal):
     return coverage_text(
         whole,
-        participants,
+        participants=len(participants),
         name=name,
         frame="view",
         terminal=Terminal(**terminal),
-        by_participant=by_participant,
+        by=by,
+        groups=participants,
     )
 
 
@@ -45,7 +46,7 @@ def map_rows(text):
 def test_no_line_is_wider_than_80_columns(times, cell_deg, reach_deg, color):
     once, participants = scattered(5000, cells=Cells(cell_deg, reach_deg), names=("p", "a very long name " * 9))
     whole = replace(once, counts=once.counts * times)
-    text = text_of(whole, participants, name="a/long/path/" * 20, color=color, by_participant=True)
+    text = text_of(whole, participants, name="a/long/path/" * 20, color=color, by="participant")
     assert [line for line in ANSI.sub("", text).splitlines() if len(line) > 80] == []
     assert len(map_rows(text)) >= whole.cells.side
 
@@ -73,8 +74,8 @@ def test_column_labels_stand_under_their_columns():
 
 def test_without_colour_nothing_but_text_is_written_and_without_unicode_nothing_but_ascii():
     whole, participants = scattered(5_000, cells=Cells(2.5), names=("Zoë", "手"))
-    assert "\x1b" not in text_of(whole, participants, by_participant=True)
-    plain = text_of(whole, participants, unicode=False, by_participant=True)
+    assert "\x1b" not in text_of(whole, participants, by="participant")
+    plain = text_of(whole, participants, unicode=False, by="participant")
     assert plain.isascii()
     assert "Zo\\xeb" in plain
 
@@ -100,7 +101,7 @@ def test_where_numbers_do_not_fit_shades_keep_the_levels_apart_without_colour():
 def test_the_participant_table_puts_the_best_covered_first_and_keeps_to_its_columns():
     names = [f"p{k:03d}" for k in range(199)] + ["手" * 30]
     whole, participants = scattered(40_000, names=names, target=2)
-    lines = text_of(whole, participants, by_participant=True).splitlines()
+    lines = text_of(whole, participants, by="participant").splitlines()
     table = lines[next(k for k, line in enumerate(lines) if line.startswith("participant ")) + 1 : -1]
     assert len(table) == 200
     full = [int(re.findall(r"(\d+) %", line)[1]) for line in table]
@@ -109,7 +110,7 @@ def test_the_participant_table_puts_the_best_covered_first_and_keeps_to_its_colu
 
 def test_a_hostile_name_stays_text():
     whole, participants = scattered(10, names=("a\x1b]0;owned\x07\nb",))
-    text = text_of(whole, participants, by_participant=True)
+    text = text_of(whole, participants, by="participant")
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "a\\x1b]0;owned" in text

@@ -68,7 +68,7 @@ def labels(out: Path) -> list[dict[str, Any]]:
     """Build a dataset from the golden recording and tell it in plain values, rounded for reading."""
     build_dataset(RAW, out)
     dataset = open_dataset(out)
-    place = {int(row): index for index, row in enumerate(dataset.column("row"))}
+    place = {int(row): index for index, row in enumerate(dataset.rows)}
     told = []
     for number, row in enumerate(dataset.table().to_pylist()):
         line = {key: round(value, 2) if isinstance(value, float) else value for key, value in row.items()}

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from labelkit.geometry.orientation import unit
-from labelkit.labelling.checks import check_color_size, check_planar, check_points, check_size, check_tilt, check_width
+from labelkit.labelling.checks import (
+    check_color_size,
+    check_palm_seen,
+    check_planar,
+    check_points,
+    check_size,
+    check_tilt,
+)
 from labelkit.records import Frame, Reason
 from tests.scenes import KINECT
 
@@ -63,11 +70,11 @@ def test_tilt_is_measured_against_the_viewing_ray(tilt, fit):
     assert fit or rejection.reason is Reason.TOO_OBLIQUE
 
 
-@pytest.mark.parametrize(("radius", "fit"), [(43, True), (28, True), (25, False), (0, False), (np.nan, False)])
-def test_what_is_narrower_than_a_palm_is_seen_from_the_side(radius, fit):
-    rejection = check_width(radius)
+@pytest.mark.parametrize(("area_cm2", "fit"), [(50, True), (15, True), (13, False), (0, False), (np.nan, False)])
+def test_a_hand_that_shows_too_little_of_its_palm_is_no_plane_to_label(area_cm2, fit):
+    rejection = check_palm_seen(area_cm2 * 1e-4)
     assert (rejection is None) == fit
-    assert fit or rejection.reason is Reason.TOO_OBLIQUE
+    assert fit or rejection.reason is Reason.NOT_PLANAR
 
 
 def test_a_normal_that_is_no_number_is_too_oblique():

@@ -102,8 +102,8 @@ def test_an_open_hand_becomes_a_sample_whose_box_holds_its_palms_joints(real_dat
 def test_open_hands_are_labelled_near_the_plane_of_their_joints(real_data):
     off = [off_joint_plane_deg(real_data, key, mesh_hand(real_data, key)[1].normal) for key in OPEN_HANDS]
     # the last of them is closing already and off by more: its palm is cupped, its thumb before it
-    assert np.median(off) < 3.5
-    assert sorted(off)[-2] < 4.0
+    assert np.median(off) < 3.0
+    assert sorted(off)[-2] < 4.5
 
 
 @pytest.mark.parametrize("key", FISTS)
@@ -120,14 +120,17 @@ def test_where_nobody_is_there_is_no_hand(real_data, name):
     assert rejection.reason is Reason.NO_HAND
 
 
-def test_most_arms_that_hold_something_give_a_sample_on_the_hand(real_data):
-    on_hand = 0
-    for name, (x0, y0, x1, y1) in HANDS.items():
-        sample = kinect_hand(real_data, name)
-        if isinstance(sample, Sample):
-            x, y, width, height = sample.crop
-            on_hand += x0 <= x + width / 2 <= x1 and y0 <= y + height / 2 <= y1
-    assert on_hand >= 6
+@pytest.mark.parametrize("name", HANDS)
+def test_a_grip_round_an_object_shows_no_palm_or_its_sample_is_on_the_hand(name, real_data):
+    """In none of these frames can a person see the palm: they show a cap being held, from the side."""
+    found = kinect_hand(real_data, name)
+    if isinstance(found, Rejection):
+        assert found.reason in (Reason.NOT_PLANAR, Reason.TOO_FEW_POINTS, Reason.NO_HAND)
+    else:
+        x0, y0, x1, y1 = HANDS[name]
+        x, y, width, height = found.crop
+        assert x0 <= x + width / 2 <= x1
+        assert y0 <= y + height / 2 <= y1
 
 
 @pytest.mark.parametrize("name", HANDS)

@@ -361,7 +361,7 @@ def test_sides_hold_their_participants_samples_only(sides):
     assert set(sides.test.participants) == {"p04"}
     assert len(sides.train) == 20
     stored = open_dataset(sides.test.source.path)
-    assert np.array_equal(stored.column("row")[sides.test.indices], sides.test.rows)
+    assert np.array_equal(stored.rows[sides.test.indices], sides.test.rows)
     assert 90 - stored.column("view_azimuth")[sides.test.indices] == pytest.approx(sides.test.centred_deg[:, 0])
 
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import csv
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 import labelkit
-from labelkit.errors import DatasetError, OrientationError, OutputError, SettingsError
-from labelkit.settings import CoverageSettings
-from labelkit.workflows.coverage_map import coverage_map
+from labelkit.errors import DatasetError, OrientationError, OutputError, SettingsError, SplitError
+from labelkit.labelling.splits import Split
+from labelkit.settings import CoverageSettings, TrainSettings
+from labelkit.workflows.coverage_map import coverage, coverage_map
 from tests.datasets import make_dataset
 
 ANGLES = 90.0 - np.array([[0.0, 0.0], [2.0, 3.0], [20.0, -30.0], [50.0, 0.0]])
@@ -29,7 +32,7 @@ def test_a_tiny_dataset_is_counted_as_by_hand(dataset):
 
 
 def test_the_package_offers_it():
-    assert labelkit.coverage_map is coverage_map
+    assert (labelkit.coverage, labelkit.coverage_map) == (coverage, coverage_map)
 
 
 def test_the_frame_chooses_the_columns(tmp_path, monkeypatch):
@@ -56,12 +59,14 @@ def test_the_frame_chooses_the_columns(tmp_path, monkeypatch):
 
 def test_a_participant_without_samples_is_not_forgotten(tmp_path):
     folder = make_dataset(tmp_path / "dataset", participants=2, samples=0, angles_deg=np.empty((0, 2)))
-    result = coverage_map(folder, tmp_path / "map.svg", by_participant=True)
+    result = coverage_map(folder, tmp_path / "map.svg", by="participant")
     assert (result.whole.samples, list(result.participants)) == (0, ["p01", "p02"])
     assert "every cell is empty" in (tmp_path / "map.svg").read_text()
 
 
-@pytest.mark.parametrize("name", ["map.png", "map.svg", "map.json", "MAP.PNG", "new/deep/map.svg"])
+@pytest.mark.parametrize(
+    "name", ["map.png", "map.svg", "map.html", "map.json", "map.csv", "MAP.PNG", "new/deep/map.svg"]
+)
 def test_a_map_is_written_twice_the_same_and_replaces_what_was_there(dataset, tmp_path, name):
     coverage_map(dataset, tmp_path / name)
     first = (tmp_path / name).read_bytes()
@@ -87,7 +92,7 @@ def test_the_json_holds_every_figure_and_no_path(dataset, tmp_path):
 @pytest.mark.parametrize(
     ("out", "error", "words"),
     [
-        ("map.pdf", SettingsError, r"written as .png, .svg, .json, not .pdf"),
+        ("map.pdf", SettingsError, r"written as .png, .svg, .html, .json, .csv, not .pdf"),
         ("map", SettingsError, "this name has no suffix"),
         ("folder.png", OutputError, r"is a folder; name a file in it, such as .*map.png"),
         ("file/map.png", OutputError, "in the way of a folder"),
@@ -127,3 +132,97 @@ def test_a_label_that_is_no_orientation_is_refused_with_the_dataset_s_name(datas
     monkeypatch.setattr(Dataset, "table", lambda _: wrong)
     with pytest.raises(OrientationError, match=r"dataset: azimuth 5 and elevation 5 degrees are no orientation"):
         coverage_map(dataset)
+
+
+def test_a_still_hand_fills_nothing_and_the_rule_can_be_set(tmp_path):
+    still = make_dataset(tmp_path / "still", participants=3, samples=40, angles_deg=np.full((40, 2), 80.0))
+    whole = coverage(still, CoverageSettings(target=10)).whole
+    assert (whole.samples, whole.distinct, whole.repeats, whole.filled_cells) == (120, 3, 117, 0)
+    assert coverage(still, CoverageSettings(target=10, distinct_deg=0)).whole.filled_cells == 1
+    assert coverage(still, CoverageSettings(target=10, distinct_s=0)).whole.distinct == 120
+
+
+def test_the_split_is_that_of_a_default_training_and_its_sides_sum_to_the_whole(tmp_path):
+    from labelkit.labelling.splits import split_participants
+
+    folder = make_dataset(tmp_path / "dataset", participants=8, samples=6)
+    result = coverage(folder)
+    usual = TrainSettings()
+    split = split_participants(result.participants, seed=usual.seed, validation=usual.validation, test=usual.test)
+    assert {side: c.samples for side, c in result.splits.items()} == {
+        side: 6 * len(names) for side, names in asdict(split).items()
+    }
+    np.testing.assert_array_equal(sum(c.counts for c in result.splits.values()), result.whole.counts)
+
+
+def run_of(folder, split):
+    """A run folder as far as its split goes."""
+    from labelkit.runs import claim_run, write_plan
+
+    write_plan(claim_run("vanilla", folder), TrainSettings(), split, folder.parent, "0" * 64, {})
+    return folder
+
+
+def test_a_run_s_own_split_is_shown_where_it_is_named(tmp_path):
+    folder = make_dataset(tmp_path / "dataset", participants=4, samples=6)
+    run = run_of(tmp_path / "run", Split(("p01", "p03"), ("p04",), ("p02",)))
+    result = coverage(folder, run=run)
+    np.testing.assert_array_equal(result.splits["test"].counts, result.participants["p02"].counts)
+    assert result.splits["train"].samples == 12
+    stranger = run_of(tmp_path / "other", Split(("p01", "p03"), ("p04",), ("who",)))
+    with pytest.raises(SplitError, match=r"other: its split names participant 'who', who is not in .*dataset"):
+        coverage(folder, run=stranger)
+
+
+def test_too_few_participants_leave_no_split_to_show(tmp_path):
+    folder = make_dataset(tmp_path / "dataset", participants=2, samples=4)
+    assert coverage(folder).splits == {}
+    with pytest.raises(SplitError, match="a split needs samples of at least 3 participants"):
+        coverage_map(folder, by="split")
+
+
+def test_the_csv_lists_every_reachable_cell_of_all_samples_and_of_each_group(dataset, tmp_path):
+    coverage_map(dataset, tmp_path / "map.csv", by="participant")
+    with (tmp_path / "map.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 256 * 4
+    whole = [row for row in rows if row["of"] == "all"]
+    assert sum(int(row["distinct"]) for row in whole) == coverage(dataset).whole.counts.sum()
+    (front,) = [row for row in whole if (row["azimuth"], row["elevation"]) == ("2.5", "2.5")]
+    assert front == {
+        "of": "all",
+        "name": "",
+        "row": "9",
+        "column": "9",
+        "azimuth": "2.5",
+        "elevation": "2.5",
+        "region": "at the front",
+        "distinct": "6",
+        "full": "False",
+    }
+
+
+def test_equal_area_cells_count_the_same_samples_in_other_cells(dataset):
+    square, equal = (coverage(dataset, CoverageSettings(cells=cells)).whole for cells in ("square", "equal-area"))
+    assert square.distinct == equal.distinct
+    assert equal.cells.kind == "equal-area"
+    assert not np.array_equal(square.cells.reachable_mask, equal.cells.reachable_mask)
+
+
+def test_a_label_table_that_fails_its_hash_is_refused(tmp_path):
+    folder = make_dataset(tmp_path / "dataset", participants=1, samples=2)
+    content = (folder / "labels.parquet").read_bytes()
+    (folder / "labels.parquet").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DatasetError, match=r"labels.parquet: changed since the dataset was built"):
+        coverage(folder)
+
+
+def test_a_notebook_gets_figures_tables_and_a_picture(dataset):
+    result = coverage(labelkit.open_dataset(dataset))
+    assert type(result.figure("participant")).__name__ == "Figure"
+    assert result.table("split").num_rows == 256 * 4
+    assert list(result.table().to_pandas().columns[:4]) == ["of", "name", "row", "column"]
+    html = result._repr_html_()
+    assert 'src="data:image/png;base64,' in html
+    assert "reachable cells" in html
+    assert "style=" not in html

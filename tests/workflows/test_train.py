@@ -24,9 +24,9 @@ from labelkit.training.samples import read_samples
 from labelkit.workflows.train import train
 from tests.datasets import make_dataset
 
-QUICK = ["--filters", "5", "--dense", "16", "--stages", "2", "--resolutions", "64,32"]
+QUICK = ["--filters", "5", "--dense", "16", "--stages", "2", "--resolutions", "64,32", "--no-report"]
 SMALL = ["--epochs", "1", *QUICK]
-TINY = TrainSettings(epochs=1, filters=5, dense=16, stages=2, resolutions="64,32")
+TINY = TrainSettings(epochs=1, filters=5, dense=16, stages=2, resolutions="64,32", report=False)
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from labelkit.cells import Cells
-from labelkit.figures.wording import compact, counted, findings, percent, printable
 from labelkit.labelling.coverage import Coverage, measure_coverage
+from labelkit.labelling.wording import compact, counted, findings, percent, printable
 
 
 @pytest.mark.parametrize(

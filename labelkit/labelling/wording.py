@@ -1,4 +1,4 @@
-"""The words of a coverage map, the same in figures and in the terminal."""
+"""The words of coverage, the same in figures, pages, cards and the terminal."""
 
 from __future__ import annotations
 
@@ -43,6 +43,10 @@ def findings(coverage: Coverage) -> list[str]:
     )
     empty = {0: "none is empty.", 1: "1 is empty."}.get(coverage.empty_cells, f"{coverage.empty_cells} are empty.")
     lines = [full + empty]
+    if coverage.repeats:
+        lines.append(
+            f"Distinct: {coverage.distinct:,} of {coverage.samples:,}; the others repeat one and do not count."
+        )
     if gap := coverage.emptiest:
         lines.append(f"Emptiest: {gap.region} ({percent(gap.missing_share)} of its samples are missing).")
     if coverage.outside:

@@ -1,0 +1,35 @@
+"""labelkit latency RUN..."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.settings import LatencySettings
+from labelkit.workflows.latency import RunLatency, latency
+
+
+@click.command("latency")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@settings_flags(LatencySettings)
+@json_flag
+@quiet_flag
+def command(runs: tuple[Path, ...], settings: LatencySettings, as_json: bool, quiet: bool) -> None:
+    """Say how long each RUN's network takes for one picture, compiled, on one core of this machine.
+
+    From the pyramid in memory to the prediction: decoding and cropping are not in it.
+    """
+    found = latency(runs, settings)
+    if as_json:
+        show({"runs": found}, as_json=True, quiet=quiet, text=str)
+    else:
+        show(found, as_json=False, quiet=quiet, text=lambda: "\n".join(_lines(found)))
+
+
+def _lines(found: Sequence[RunLatency]) -> Iterator[str]:
+    yield f"{'median':>9} {'95 % under':>12} {'a second':>10}   run"
+    for each in found:
+        yield f"{each.median_ms:>6.2f} ms {each.p95_ms:>9.2f} ms {each.per_s:>10,.0f}   {each.run} ({each.backend})"

@@ -1,0 +1,53 @@
+"""labelkit report [DATASET]"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.settings import CoverageSettings
+from labelkit.workflows import report as workflow
+
+
+@click.command("report")
+@click.argument("dataset", type=click.Path(path_type=Path), default=Path("dataset"))
+@click.option("--out", type=click.Path(path_type=Path), help="The page. [DATASET-report.html, beside the dataset]")
+@click.option("--raw", type=click.Path(path_type=Path), help="The recordings of the dataset, to show rejected frames.")
+@click.option("--run", type=click.Path(path_type=Path), help="The training run whose split is shown.")
+@click.option("--check/--no-check", default=True, help="Hash every file of the dataset first. [check]")
+@settings_flags(CoverageSettings)
+@json_flag
+@quiet_flag
+def command(
+    dataset: Path,
+    out: Path | None,
+    raw: Path | None,
+    run: Path | None,
+    check: bool,
+    settings: CoverageSettings,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write one page about DATASET that opens from disk, without a network.
+
+    It shows what is in the set, its coverage with a gallery by cell, doubtful labels, near
+    duplicates, rejections, and how even the participants and the sides of the split are.
+    """
+    result = workflow.report(dataset, out, settings, raw=raw, run=run, check=check)
+    show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
+
+
+def _text(r: workflow.Reported) -> str:
+    from labelkit.labelling.wording import counted, percent
+
+    return "\n".join(
+        [
+            f"{counted(r.samples, 'sample')} ({r.distinct:,} distinct) of {counted(r.participants, 'participant')}, "
+            f"{counted(r.rejected, 'frame')} rejected; {percent(r.filled_share)} of the cells are full.",
+            f"To look at: {counted(r.jumps, 'sudden jump')}, {counted(r.twins, 'pair')} of near duplicates in "
+            f"different recordings, {r.leaks:,} of them on two sides of the split.",
+            f"Written: {r.out} ({r.bytes / 1e6:.1f} MB)",
+        ]
+    )

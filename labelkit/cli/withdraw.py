@@ -1,0 +1,71 @@
+"""labelkit withdraw DATASET PARTICIPANT"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from labelkit.cli.options import json_flag, quiet_flag, show
+from labelkit.workflows import withdraw as workflow
+
+
+@click.command("withdraw")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("participant")
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A run, or a folder with runs below, to take the participant out of too; repeatable.",
+)
+@click.option("--yes", is_flag=True, help="Remove what is listed; without it nothing is changed unless you say so.")
+@json_flag
+@quiet_flag
+def command(dataset: Path, participant: str, runs: tuple[Path, ...], yes: bool, as_json: bool, quiet: bool) -> None:
+    """Take PARTICIPANT out of DATASET: shards, rows, pictures, and all that names them.
+
+    What is there is listed first. At a terminal you are asked then; elsewhere nothing is changed without
+    --yes. A later build into the folder refuses recordings of the participant.
+    """
+    result = workflow.withdraw(dataset, participant, runs=runs, yes=yes)
+    asks = not yes and not as_json and not quiet and sys.stdin.isatty()
+    if asks:
+        click.echo(_text(result))
+        if click.confirm("Remove this for good?", err=True):
+            result = workflow.withdraw(dataset, participant, runs=runs, yes=True)
+    if not asks or result.removed:
+        show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
+
+
+def _text(result: workflow.Withdrawal) -> str:
+    return "\n".join(_lines(result))
+
+
+def _lines(result: workflow.Withdrawal) -> Iterator[str]:
+    if holds := result.holds:
+        yield (
+            f"{result.dataset} {_verb(result)} {_count(holds.frames, 'row')} of {result.participant!r}, "
+            f"{_count(holds.samples, 'sample')} in {_count(len(holds.shards), 'shard')} ({holds.bytes:,} bytes)"
+        )
+        yield from (f"  {name}" for name in (*holds.shards, *holds.files))
+    else:
+        yield f"{result.dataset}: {result.participant!r} was withdrawn before"
+    for run in result.runs:
+        yield (
+            f"{run.run} {_verb(result)} {result.participant!r} in {run.side}, {_count(run.predictions, 'prediction')}; "
+            "its weights stay: train again, or delete it"
+        )
+        yield from (f"  {name}" for name in run.files)
+    if not result.removed:
+        yield "nothing was changed; --yes removes it"
+
+
+def _verb(result: workflow.Withdrawal) -> str:
+    return "held" if result.removed else "holds"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

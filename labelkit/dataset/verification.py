@@ -1,0 +1,235 @@
+"""Check a dataset against its manifest and against itself.
+
+A file is hashed before anything opens it, and only one whose hash is right is opened. Nothing outside
+the folder is touched: the way to each file is walked without following links. Every finding is told,
+not just the first. What this cannot see: a manifest that was edited together with its hash.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from io import BufferedReader
+from pathlib import Path
+from typing import TypeVar
+
+from labelkit.dataset import contradictions
+from labelkit.dataset.lock import LOCK_NAME
+from labelkit.dataset.log import LOG_NAME, MOST_LOG_BYTES, broken_line
+from labelkit.dataset.manifest import (
+    MANIFEST_HASH_NAME,
+    MANIFEST_NAME,
+    MOST_HASH_BYTES,
+    MOST_MANIFEST_BYTES,
+    STAGE_NAME,
+    FileEntry,
+    Manifest,
+    difference,
+    hash_line,
+    parsed,
+)
+from labelkit.dataset.reading import opened, read_at_most
+from labelkit.dataset.shards import Columns, map_open_shard, read_attributes
+from labelkit.dataset.table import TABLE_NAME, read_open_table
+from labelkit.errors import DatasetError
+
+SHARDS = "shards/"
+
+T = TypeVar("T")
+
+# In the folder, but not in the manifest: it cannot hold its own hash, and the others differ from build to build.
+_UNLISTED = {MANIFEST_NAME, MANIFEST_HASH_NAME, LOG_NAME, LOCK_NAME}
+
+
+class Fault(StrEnum):
+    """What can be wrong with a file."""
+
+    MISSING = "missing"
+    FOREIGN = "foreign"
+    CHANGED = "changed"
+    CONTRADICTORY = "contradictory"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, and with which file: relative to the dataset, and such that any terminal can show it."""
+
+    fault: Fault
+    file: str
+    says: str
+
+    def __post_init__(self) -> None:
+        if not self.file.isprintable():
+            object.__setattr__(self, "file", ascii(self.file)[1:-1])
+
+
+def verify_dataset(folder: Path, report: Callable[[int, int], None]) -> tuple[Manifest | None, list[Finding]]:
+    """Find everything that is missing, foreign, changed or contradictory in a dataset.
+
+    Args:
+        report: called after each file with the bytes read so far, and all bytes.
+    Returns:
+        The manifest, None where there is no usable one, and the findings.
+    Raises:
+        DatasetError: the folder is not there, or holds no dataset.
+    """
+    there, findings = _listed(folder)
+    manifest, more = _manifest(folder, there)
+    findings += more
+    if manifest is not None:
+        findings += _foreign(there, manifest)
+        findings += [_contradictory(MANIFEST_NAME, says) for says in contradictions.in_manifest(manifest)]
+        findings += _files(folder, manifest, there, report)
+    if LOG_NAME in there:
+        findings += _log(folder)
+    return manifest, findings
+
+
+def _listed(folder: Path) -> tuple[dict[str, int], list[Finding]]:
+    """List the plain files below a folder with their sizes, and complain of all that is neither file nor folder."""
+    there: dict[str, int] = {}
+    findings: list[Finding] = []
+    waiting = [""]
+    while waiting:
+        below = waiting.pop()
+        try:
+            entries = sorted(os.scandir(folder / below), key=lambda entry: entry.name)
+        except OSError as error:
+            if not below:
+                raise DatasetError(
+                    f"{folder}: cannot be opened as a dataset folder ({error.strerror}); "
+                    f"make one with: labelkit build-dataset RAW --out {folder}"
+                ) from None
+            findings.append(Finding(Fault.CHANGED, below, f"cannot be opened ({error.strerror})"))
+            continue
+        for entry in entries:
+            name = f"{below}/{entry.name}" if below else entry.name
+            facts = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(facts.st_mode):
+                there[name] = facts.st_size
+            elif not stat.S_ISDIR(facts.st_mode):
+                kind = "a link, which is not followed" if entry.is_symlink() else "a pipe, socket or device"
+                findings.append(Finding(Fault.FOREIGN, name, kind))
+            elif f"{name}/" == SHARDS:
+                waiting.append(name)
+            else:
+                findings.append(Finding(Fault.FOREIGN, f"{name}/", _LEFT.get(name, "a folder of something else")))
+    return there, findings
+
+
+_LEFT = {
+    ".build": "left by a build that did not end; run the same build-dataset again",
+    STAGE_NAME: "left by a withdrawal that did not end; run the same withdraw again",
+}
+
+
+def _manifest(folder: Path, there: dict[str, int]) -> tuple[Manifest | None, list[Finding]]:
+    """Read the manifest, if only for what it lists: where its hash is wrong, that is a finding among others."""
+    missing = [name for name in (MANIFEST_NAME, MANIFEST_HASH_NAME) if name not in there]
+    if len(missing) == 2 and not any(name.startswith(SHARDS) or name == TABLE_NAME for name in there):
+        raise DatasetError(f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: labelkit build-dataset RAW")
+    findings = [Finding(Fault.MISSING, name, "without it the dataset is not finished") for name in missing]
+    if MANIFEST_NAME in missing:
+        return None, findings
+    try:
+        content = read_at_most(folder, MANIFEST_NAME, MOST_MANIFEST_BYTES)
+        stated = hash_line(content) if missing else read_at_most(folder, MANIFEST_HASH_NAME, MOST_HASH_BYTES)
+    except OSError as error:
+        return None, [*findings, Finding(Fault.CHANGED, error.filename, f"cannot be read ({error.strerror})")]
+    if stated != hash_line(content):
+        findings.append(Finding(Fault.CHANGED, MANIFEST_NAME, f"it or {MANIFEST_HASH_NAME}: they do not match"))
+    try:
+        return parsed(content, Path(MANIFEST_NAME)), findings
+    except DatasetError as error:
+        return None, [*findings, Finding(Fault.CHANGED, MANIFEST_NAME, _without(error, MANIFEST_NAME))]
+
+
+def _foreign(there: dict[str, int], manifest: Manifest) -> Iterator[Finding]:
+    for name in there:
+        if name not in manifest.files and name not in _UNLISTED:
+            left = "left by a process that was killed" if name.endswith(".part") else "the manifest does not name it"
+            yield Finding(Fault.FOREIGN, name, left)
+    if there.get(LOCK_NAME):
+        yield Finding(Fault.CHANGED, LOCK_NAME, "should be empty")
+
+
+def _files(
+    folder: Path, manifest: Manifest, there: dict[str, int], report: Callable[[int, int], None]
+) -> Iterator[Finding]:
+    """Check the table first, since the shards are compared with it, then each other file on its own."""
+    rows = None
+    done, total = 0, sum(entry.bytes for entry in manifest.files.values())
+    for name in sorted(manifest.files, key=lambda name: (name != TABLE_NAME, name)):
+        entry = manifest.files[name]
+        if name not in there:
+            yield Finding(Fault.MISSING, name, "the manifest names it")
+        elif name == TABLE_NAME:
+            table, findings = _read(folder, name, entry, read_open_table)
+            yield from findings
+            if table is not None:
+                yield from (_contradictory(name, says) for says in contradictions.in_table(table, manifest))
+                rows = contradictions.Rows(table)
+        elif name.startswith(SHARDS):
+            shard, findings = _read(folder, name, entry, lambda *of: (map_open_shard(*of), read_attributes(*of)))
+            yield from findings
+            if shard is not None:
+                yield from (_contradictory(name, says) for says in _in_shard(*shard, name, manifest, rows))
+        else:
+            yield from changed(folder, name, entry)
+        done += entry.bytes
+        report(done, total)
+    if TABLE_NAME not in manifest.files:
+        yield _contradictory(MANIFEST_NAME, f"does not name {TABLE_NAME}")
+    for name in sorted((rows.of_shard if rows else {}).keys() - manifest.files.keys()):
+        yield _contradictory(TABLE_NAME, f"names {name!r}, which the manifest does not")
+
+
+def _in_shard(
+    columns: Columns, attributes: dict[str, str], name: str, manifest: Manifest, rows: contradictions.Rows | None
+) -> Iterator[str]:
+    for key, expected in (("schema", manifest.schema_), ("settings_digest", manifest.settings_digest)):
+        if (said := attributes.get(key)) != expected:
+            yield f"says {key} {said!r}, the manifest says {expected!r}"
+    yield from contradictions.in_shard(columns)
+    if rows is not None:
+        yield from contradictions.between(columns, attributes, name, rows)
+
+
+def changed(folder: Path, name: str, entry: FileEntry) -> list[Finding]:
+    """Compare a file with what the manifest says of it; at most one finding."""
+    return _read(folder, name, entry, lambda *_: None)[1]
+
+
+def _read(
+    folder: Path, name: str, entry: FileEntry, read: Callable[[BufferedReader, Path], T]
+) -> tuple[T | None, list[Finding]]:
+    """Hash a file and, only if it is what the manifest says, read it: the same open file, whatever its name is now."""
+    try:
+        with opened(folder, name) as file:
+            if says := difference(file, entry):
+                return None, [Finding(Fault.CHANGED, name, says)]
+            file.seek(0)
+            return read(file, Path(name)), []
+    except OSError as error:
+        return None, [Finding(Fault.CHANGED, name, f"cannot be read ({error.strerror})")]
+    except DatasetError as error:
+        return None, [_contradictory(name, _without(error, name))]
+
+
+def _log(folder: Path) -> list[Finding]:
+    try:
+        broken = broken_line(read_at_most(folder, LOG_NAME, MOST_LOG_BYTES))
+    except OSError as error:
+        return [Finding(Fault.CHANGED, LOG_NAME, f"cannot be read ({error.strerror})")]
+    return [Finding(Fault.CHANGED, LOG_NAME, f"line {broken} does not match its own hash")] if broken else []
+
+
+def _contradictory(name: str, says: str) -> Finding:
+    return Finding(Fault.CONTRADICTORY, name, says)
+
+
+def _without(error: DatasetError, name: str) -> str:
+    return str(error).removeprefix(f"{name}: ")

@@ -1,0 +1,270 @@
+"""Take a participant out of a finished dataset, so that it is as if they had never been in it.
+
+All that changes is made ready in `.withdraw/`, its manifest last. From then on it is settled: the old
+manifest goes, the participant's shards go, the new files are moved into place, the new manifest last.
+Whoever is killed on the way leaves the rest to the next withdrawal, which does it before all else. The
+other participants' shards are not touched: nothing in a shard depends on who else is in the dataset.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files
+from labelkit.dataset.lock import LOCK_NAME
+from labelkit.dataset.log import LOG_NAME, start_log_anew
+from labelkit.dataset.manifest import (
+    MANIFEST_HASH_NAME,
+    MANIFEST_NAME,
+    MOST_MANIFEST_BYTES,
+    STAGE_NAME,
+    FileEntry,
+    Manifest,
+    difference,
+    parsed,
+    read_manifest,
+    unfinished_withdrawal,
+    write_manifest,
+)
+from labelkit.dataset.reading import opened, read_at_most
+from labelkit.dataset.schema import slug
+from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_open_table, table_bytes
+from labelkit.errors import DatasetError, RecordingError
+from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, mendable, write_bytes
+from labelkit.traces import naming, traces
+
+RECORD_NAME = "withdrawn.json"
+
+_BUILD_NAME = ".build"  # parts of a build that did not end
+
+_MOST_RECORD_BYTES = 2**20
+_Hex = Annotated[str, Field(pattern=r"\A(?:[0-9a-f]{2})+\z", max_length=64)]
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a dataset holds of a participant.
+
+    Attributes:
+        shards: relative to the dataset.
+        files: in its folder but not of the dataset: pictures and pages of anybody, and what names the participant.
+    """
+
+    recordings: tuple[str, ...]
+    frames: int
+    samples: int
+    shards: tuple[str, ...]
+    bytes: int
+    files: tuple[str, ...]
+
+
+class _Record(BaseModel):
+    """withdrawn.json: who was withdrawn, such that only who knows the name can find it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    schema_: Literal["labelkit-withdrawn/1"] = "labelkit-withdrawn/1"
+    salt: _Hex
+    withdrawn: tuple[_Hex, ...] = Field((), strict=False)  # sorted, so that their order tells nothing
+
+
+def holdings(folder: Path, participant: str) -> Holdings | None:
+    """Say what a dataset holds of a participant; None where it holds nothing.
+
+    Raises:
+        DatasetError: no dataset, an unfinished or a changed one.
+    """
+    manifest = read_manifest(folder)
+    if participant not in manifest.participants:
+        return None
+    entry = manifest.participants[participant]
+    table = _table(folder, manifest)
+    shards = pc.unique(table.filter(pc.equal(table["participant"], participant))["shard"].drop_null()).to_pylist()
+    recordings = [recording.name for recording in manifest.recordings if recording.participant == participant]
+    own = {*manifest.files, MANIFEST_NAME, MANIFEST_HASH_NAME, LOG_NAME, LOCK_NAME, STAGE_NAME}
+    return Holdings(
+        recordings=tuple(recordings),
+        frames=entry.frames,
+        samples=entry.samples,
+        shards=tuple(shards),
+        bytes=sum(manifest.files[name].bytes for name in shards),
+        files=tuple(traces(folder, named_by(participant, recordings), leave=own)),
+    )
+
+
+def named_by(participant: str, recordings: Iterable[str] = ()) -> re.Pattern[bytes]:
+    """Make a pattern of all that a dataset calls a participant by."""
+    return naming({participant, slug(participant), *recordings})
+
+
+def withdraw_participant(folder: Path, participant: str) -> None:
+    """Take out a participant whom the dataset holds.
+
+    Raises:
+        DatasetError: as `holdings`.
+        OutputError: no space or permission; the same call goes on from there.
+    """
+    manifest = read_manifest(folder)
+    there = holdings(folder, participant)
+    assert there is not None, "asked before"
+    for name in there.files:
+        with mendable(folder / name):
+            (folder / name).unlink(missing_ok=True)
+    _stage(folder, participant, manifest, there)
+    finish_withdrawal(folder)
+
+
+def _entries(made: dict[str, bytes]) -> dict[str, FileEntry]:
+    return {
+        name: FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+        for name, content in made.items()
+    }
+
+
+def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) -> None:
+    stage = folder / STAGE_NAME
+    _remove_folder(stage)
+    make_folder(stage)
+    table = _table(folder, manifest)
+    table = table.filter(pc.not_equal(table["participant"], participant))
+    manifest = _without(manifest, participant, table)
+    made = {TABLE_NAME: table_bytes([table]), RECORD_NAME: _with_one_more(_record(folder), participant)}
+    shards = {name: entry for name, entry in manifest.files.items() if name.startswith("shards/")}
+    kept = {name: entry for name, entry in shards.items() if name not in there.shards}
+    manifest = manifest.model_copy(update={"files": kept | _entries(made)})
+    made |= card_files(manifest, table)
+    for name, content in made.items():
+        write_bytes(stage / name, content)
+    write_manifest(stage, manifest.model_copy(update={"files": dict(sorted((kept | _entries(made)).items()))}))
+    flush_to_disk(folder)
+
+
+def _without(manifest: Manifest, participant: str, table: pa.Table) -> Manifest:
+    reasons = {pair["values"]: pair["counts"] for pair in table["reason"].drop_null().value_counts().to_pylist()}
+    return manifest.model_copy(
+        update={
+            "frames": table.num_rows,
+            "samples": table.filter(pc.equal(table["status"], SAMPLE)).num_rows,
+            "rejected": dict(sorted(reasons.items())),
+            "participants": {name: entry for name, entry in manifest.participants.items() if name != participant},
+            "recordings": [entry for entry in manifest.recordings if entry.participant != participant],
+        }
+    )
+
+
+def finish_withdrawal(folder: Path) -> bool:
+    """Move a settled withdrawal into place, or the rest of it; say whether there was one."""
+    stage = folder / STAGE_NAME
+    if not (stage / MANIFEST_NAME).exists():
+        _remove_folder(stage)  # of one that was killed before it was settled, or when all but this was done
+        return False
+    manifest = parsed(read_at_most(stage, MANIFEST_NAME, MOST_MANIFEST_BYTES), stage / MANIFEST_NAME)
+    with mendable(folder):
+        (folder / MANIFEST_NAME).unlink(missing_ok=True)
+        for path in folder.glob(f".*{PART_SUFFIX}"):  # of a run before, that was killed
+            path.unlink()
+        flush_to_disk(folder)
+        for path in sorted((folder / "shards").iterdir()):
+            if f"shards/{path.name}" not in manifest.files and not path.is_dir():
+                path.unlink()
+        flush_to_disk(folder / "shards")
+        _remove_folder(folder / _BUILD_NAME)
+        start_log_anew(folder, "a participant was withdrawn, and the log of before with them")
+        for name in (TABLE_NAME, CARD_NAME, CROISSANT_NAME, RECORD_NAME, MANIFEST_HASH_NAME, MANIFEST_NAME):
+            if (stage / name).exists():  # else it was moved before
+                (stage / name).replace(folder / name)
+            flush_to_disk(folder)
+        _remove_folder(stage)
+    return True
+
+
+def _remove_folder(path: Path) -> None:
+    with mendable(path):
+        if path.exists():
+            shutil.rmtree(path)
+
+
+def _table(folder: Path, manifest: Manifest) -> pa.Table:
+    path = folder / TABLE_NAME
+    try:
+        with opened(folder, TABLE_NAME) as file:
+            if says := difference(file, manifest.files[TABLE_NAME]):
+                raise DatasetError(f"{path}: {says}; see labelkit verify {folder}")
+            file.seek(0)
+            return read_open_table(file, path)
+    except (OSError, KeyError) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}); see labelkit verify {folder}") from None
+
+
+def is_withdrawn(folder: Path, participant: str) -> bool:
+    """Whether the folder remembers that a participant was withdrawn from it."""
+    record = _record(folder)
+    return record is not None and _hash(record.salt, participant) in record.withdrawn
+
+
+def refuse_withdrawn(folder: Path, participants: Iterable[str]) -> None:
+    """Refuse to build into a folder from which one of the participants was withdrawn.
+
+    Raises:
+        RecordingError: one was.
+        DatasetError: a withdrawal did not end.
+    """
+    if (folder / STAGE_NAME / MANIFEST_NAME).exists():
+        raise DatasetError(unfinished_withdrawal(folder))
+    record = _record(folder)
+    for participant in sorted(set(participants)) if record else ():
+        if record and _hash(record.salt, participant) in record.withdrawn:
+            raise RecordingError(
+                f"{participant!r} was withdrawn from {folder}, but RAW still holds their recordings; "
+                "take these out of RAW"
+            )
+
+
+def record_entry(folder: Path) -> dict[str, FileEntry]:
+    """Give the manifest's entry of withdrawn.json, where there is one."""
+    try:
+        content = read_at_most(folder, RECORD_NAME, _MOST_RECORD_BYTES)
+    except FileNotFoundError:
+        return {}
+    return {RECORD_NAME: FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())}
+
+
+def _record(folder: Path) -> _Record | None:
+    try:
+        return _Record.model_validate(json.loads(read_at_most(folder, RECORD_NAME, _MOST_RECORD_BYTES)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, ValidationError, RecursionError):
+        raise DatasetError(
+            f"{folder / RECORD_NAME}: not a readable record of who was withdrawn; put it back from a copy"
+        ) from None
+
+
+def _with_one_more(record: _Record | None, participant: str) -> bytes:
+    record = record or _Record(salt=secrets.token_hex(16))
+    withdrawn = {*record.withdrawn, _hash(record.salt, participant)}
+    content = record.model_copy(update={"withdrawn": tuple(sorted(withdrawn))}).model_dump(mode="json")
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _hash(salt: str, participant: str) -> str:
+    """Hash a name slowly (16 MiB and some 50 ms), so that trying out all likely names takes its time.
+
+    The cost is fixed here, not read from the file: a strange file could ask for any. One salt a folder,
+    so that a build hashes each of its participants once.
+    """
+    name = unicodedata.normalize("NFC", participant).encode("utf-8", "surrogateescape")
+    return hashlib.scrypt(name, salt=bytes.fromhex(salt), n=2**14, r=8, p=1, dklen=32).hex()

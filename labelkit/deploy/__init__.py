@@ -1,0 +1,1 @@
+"""Networks at work: what they cost on the machine that will run them."""

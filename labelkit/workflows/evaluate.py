@@ -1,0 +1,258 @@
+"""Run folder in, report out: what a trained network can do, where it errs, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labelkit import __version__
+from labelkit.errors import OutputError, RunError, SettingsError
+from labelkit.files import make_folder, write_bytes
+from labelkit.settings import EvaluateSettings
+
+if TYPE_CHECKING:
+    from labelkit.evaluation.judged import Judged
+    from labelkit.records import ColorImage
+    from labelkit.report.run import RunResult
+    from labelkit.training.epochs import Epoch
+    from labelkit.training.load import TrainedRun
+    from labelkit.training.samples import Samples, Sides
+
+SCHEMA = "labelkit-report/1"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Attributes:
+        page, json: the files that were written.
+        runs: each run's report, as report.json holds it.
+        comparison: of two runs, sample by sample; None for one run, or where they were tested on other samples.
+    """
+
+    page: str
+    json: str
+    runs: tuple[dict[str, Any], ...]
+    comparison: dict[str, Any] | None
+
+
+def evaluate(
+    run: Path | str,
+    other: Path | str | None = None,
+    *,
+    dataset: Path | str | None = None,
+    out: Path | str | None = None,
+    settings: EvaluateSettings | None = None,
+) -> Evaluation:
+    """Measure a finished run's network on its validation and test participants, and write the report.
+
+    Args:
+        run: a finished run.
+        other: another, to stand beside it.
+        dataset: where the runs' dataset is now; where they remember it, if None.
+        out: the page, a .html file; its JSON is written beside it. RUN/report.html where None, for two
+            runs RUN-and-OTHER.html beside the first.
+    Raises:
+        RunError: no run, an unfinished one, one of another dataset or version, or a checkpoint that is not
+            plainly its network's.
+        DatasetError: the dataset is missing or changed, or holds a label that is no orientation.
+        SettingsError: `out` is no .html file.
+        OutputError: no space or permission.
+    """
+    from labelkit.report.run import run_page
+    from labelkit.runs import write_json
+
+    settings = settings or EvaluateSettings()
+    folders = [Path(run), *([Path(other)] if other is not None else [])]
+    path = _page_path(folders, out)
+    for folder in folders:
+        _check_finished(folder)
+    results = [_evaluated(folder, dataset, settings) for folder in folders]
+    found = Evaluation(
+        page=str(path),
+        json=str(path.with_suffix(".json")),
+        runs=tuple(report_of(result, folder) for result, folder in zip(results, folders, strict=True)),
+        comparison=_comparison(results),
+    )
+    make_folder(path.parent)
+    pair = {"schema": SCHEMA, "runs": found.runs, "comparison": found.comparison}
+    write_json(Path(found.json), found.runs[0] if len(folders) == 1 else pair)
+    write_bytes(path, run_page(results))
+    return found
+
+
+def _comparison(results: Sequence[RunResult]) -> dict[str, Any] | None:
+    from labelkit.evaluation.comparison import compare
+
+    found = compare(results[0].test, results[1].test) if len(results) == 2 else None
+    return asdict(found) if found else None
+
+
+def _page_path(folders: Sequence[Path], out: Path | str | None) -> Path:
+    from labelkit.runs import PAGE
+
+    if out is None:
+        first, *second = folders
+        return first / PAGE if not second else first.parent / f"{first.name}-and-{second[0].name}.html"
+    path = Path(out)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise SettingsError(f"--out {path}: the report is a page; name a .html file (its JSON is written beside it)")
+    if path.is_dir():
+        raise OutputError(f"--out {path}: is a folder; name a file in it, such as {path / 'report.html'}")
+    return path
+
+
+def _check_finished(run: Path) -> None:
+    """Refuse to touch the test before the network is chosen."""
+    from labelkit.runs import FINISHED, FOLDS, read_folds, read_state
+
+    state = read_state(run)
+    if state.get("status") != FINISHED:
+        raise RunError(
+            f"{run}: its training is not finished (status {state.get('status')!r}); the test is touched once the "
+            f"network is chosen: finish it with: labelkit train --resume {run}"
+        )
+    if (run / FOLDS).is_file():
+        folds = sorted(read_folds(run).values())
+        raise RunError(
+            f"{run}: holds {len(folds)} runs, one for each participant; name one of them, such as {run / folds[0]}"
+        )
+
+
+def _evaluated(run: Path, dataset: Path | str | None, settings: EvaluateSettings) -> RunResult:
+    from labelkit.runs import read_epochs
+    from labelkit.training.epochs import read_history
+    from labelkit.training.load import dataset_of, load_run
+    from labelkit.training.samples import read_samples, take_sides
+
+    data = dataset_of(run, dataset)
+    data.check_hashes()
+    samples = read_samples(data)
+    trained = load_run(run)
+    data.check_fields(trained.settings.fields)
+    history = read_history(run, read_epochs(run))
+    result = assess(trained, take_sides(samples, trained.split), history, settings)
+    return timed(result, run) if settings.latency else result
+
+
+def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings: EvaluateSettings) -> RunResult:
+    """Ask a run's network about validation and test, and gather all that is said of the run but its latency.
+
+    Args:
+        trained: with the weights that were kept.
+        sides: of the run's split.
+        history: of the run, at least one epoch.
+    """
+    from labelkit.cells import Cells
+    from labelkit.evaluation.measures import constant_deg
+    from labelkit.figures.training import Curves
+    from labelkit.models.cost import multiply_adds
+    from labelkit.report.run import Cost, RunResult
+    from labelkit.runs import BEST, read_histograms
+    from labelkit.training.epochs import best_of
+
+    name, constant = trained.path.resolve().name, constant_deg(sides.train.centred_deg)
+    validation, test = judge(trained, sides.validation), judge(trained, sides.test)
+    seconds = sum(epoch.seconds for epoch in history)
+    return RunResult(
+        name=name,
+        settings=trained.settings.model_dump(mode="json"),
+        leaks=trained.split.leaks,
+        cost=Cost(trained.model.count_params(), multiply_adds(trained.model), (trained.path / BEST).stat().st_size),
+        training=Curves(
+            name=name,
+            loss=[epoch.loss for epoch in history],
+            cmae_deg=[epoch.cmae_deg for epoch in history],
+            constant_cmae_deg=validation.of_constant(constant).cmae_deg,
+            best=best_of(history).epoch,
+        ),
+        seconds=seconds,
+        samples_per_s=sum(epoch.samples_per_s * epoch.seconds for epoch in history) / seconds,
+        train_samples=len(sides.train),
+        constant_deg=constant,
+        validation=validation,
+        test=test,
+        cells=Cells(settings.cell_deg, settings.reach_deg),
+        histograms=read_histograms(trained.path),
+        crops=_crops(sides.test, test),
+    )
+
+
+def timed(result: RunResult, run: Path) -> RunResult:
+    """Add the latency of the run's network."""
+    from labelkit.deploy.latency import measure_latency
+
+    latency = measure_latency(run)
+    cost = replace(result.cost, latency_ms=latency.median_ms, latency_p95_ms=latency.p95_ms)
+    return replace(result, cost=cost)
+
+
+def judge(trained: TrainedRun, samples: Samples) -> Judged:
+    """Ask a run's network about samples, and set its answers beside the truth."""
+    from labelkit.evaluation.judged import Judged
+
+    said = trained.predict(samples)
+    return Judged(samples.participants, samples.rows, samples.centred_deg, said.centred_deg, said.sd_deg)
+
+
+def _crops(samples: Samples, judged: Judged) -> Mapping[int, ColorImage]:
+    """Read the pictures of the galleries."""
+    import numpy as np
+
+    from labelkit.report.run import rows_shown
+
+    shown = np.array(list(rows_shown(judged)), np.int64)
+    pictures = samples.source.gather("rgb128", samples.indices[shown])
+    return dict(zip(samples.rows[shown].tolist(), pictures, strict=True))
+
+
+def report_of(result: RunResult, run: Path) -> dict[str, Any]:
+    """Say in plain values, as report.json holds them, what came out of a run."""
+    from labelkit.evaluation.judged import side_report
+    from labelkit.runs import read_dataset
+    from labelkit.training.backend import versions
+
+    return {
+        "schema": SCHEMA,
+        "name": result.name,
+        "model": result.settings["model"],
+        "split": result.settings["split"],
+        "leaks": result.leaks,
+        "labelkit": __version__,
+        **versions(),
+        "dataset_sha256": read_dataset(run)[0],
+        **asdict(result.cost),
+        "epochs": len(result.training.loss),
+        "best_epoch": result.training.best,
+        "seconds": result.seconds,
+        "samples_per_s": result.samples_per_s,
+        "constant_deg": dict(zip(("azimuth", "elevation"), result.constant_deg.tolist(), strict=True)),
+        "train": {"samples": result.train_samples},
+        "validation": side_report(result.validation, result.constant_deg, result.cells),
+        "test": side_report(result.test, result.constant_deg, result.cells),
+    }
+
+
+def keep_report(result: RunResult, run: Path) -> None:
+    """Write what a training leaves of its test: every prediction, and report.json."""
+    from labelkit.evaluation.judged import prediction_rows
+    from labelkit.runs import PREDICTIONS, REPORT, write_json, write_rows
+
+    sides = {"validation": result.validation, "test": result.test}
+    write_rows(run / PREDICTIONS, [row for side, judged in sides.items() for row in prediction_rows(side, judged)])
+    write_json(run / REPORT, report_of(result, run))
+
+
+def keep_page(result: RunResult, run: Path, history: Sequence[Epoch]) -> None:
+    """Time the network, and write the rest of the report: the page, and the event file for TensorBoard."""
+    from labelkit.report.run import run_page
+    from labelkit.runs import PAGE, REPORT, write_json
+    from labelkit.training.events import write_events
+
+    result = timed(result, run)
+    write_json(run / REPORT, report_of(result, run))
+    write_bytes(run / PAGE, run_page([result]))
+    write_events(run, history, result.histograms)

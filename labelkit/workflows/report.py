@@ -1,0 +1,143 @@
+"""A dataset in, one page about it out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labelkit.errors import RawFrameError, RecordingError
+from labelkit.files import make_folder, write_bytes
+from labelkit.settings import CoverageSettings
+from labelkit.workflows.coverage_map import checked_output, count_coverage, read_cells
+
+if TYPE_CHECKING:
+    from labelkit.dataset.dataset import Dataset
+    from labelkit.records import ColorImage
+
+SUFFIXES = (".html",)
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What `report` wrote and found.
+
+    Attributes:
+        out: the page.
+        bytes: its size.
+        filled_share: share of the reachable cells that hold the target.
+        jumps: samples that turned further since the one before than a hand does.
+        twins: pairs of nearly the same picture in different recordings; leaks: those on two sides of the split.
+    """
+
+    out: str
+    bytes: int
+    samples: int
+    distinct: int
+    rejected: int
+    participants: int
+    filled_share: float
+    jumps: int
+    twins: int
+    leaks: int
+
+
+def report(
+    dataset: Path | str | Dataset = "dataset",
+    out: Path | str | None = None,
+    settings: CoverageSettings | None = None,
+    *,
+    raw: Path | str | None = None,
+    run: Path | str | None = None,
+    check: bool = True,
+) -> Reported:
+    """Write one page about a dataset that opens from disk, without a network.
+
+    Args:
+        out: the .html to write; beside the dataset, and named after it, where None.
+        settings: how its coverage is counted.
+        raw: the recordings it was made from, to show rejected frames.
+        run: the training run whose split is shown; where None, it is the one that a training with the
+            default settings would make.
+        check: hash every file of the dataset first.
+    Raises:
+        DatasetError: no dataset, an unfinished one, one of another version, or a file that fails its hash.
+        OrientationError: a label that is no orientation.
+        OutputError: `out` cannot be written.
+        RecordingError: `raw` is no folder.
+        RunError: `run` is no run.
+        SettingsError: `out` has another suffix, or the cells do not fit the reach.
+        SplitError: the run's split names somebody who is not in the dataset.
+    """
+    from labelkit.dataset.dataset import Dataset, open_dataset
+    from labelkit.report.dataset_page import dataset_report
+    from labelkit.report.samples import Samples
+
+    settings = settings or CoverageSettings()
+    path = checked_output(Path(out), SUFFIXES) if out is not None else None
+    if raw is not None and not Path(raw).is_dir():
+        raise RecordingError(f"{raw}: no such folder of recordings; name the one the dataset was built from")
+    source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
+    if check:
+        source.check_hashes()
+    cells = read_cells(source, settings)
+    covered, split = count_coverage(source, cells, settings, run)
+    sides = {name: side for side, names in (asdict(split) if split else {}).items() for name in names}
+    name = source.path.resolve().name
+    page = dataset_report(
+        name,
+        source.manifest,
+        Samples(source, cells, sides),
+        covered.whole,
+        {"participant": covered.participants, "split": covered.splits},
+        frame=settings.frame,
+        rejected=_rejected(source),
+        read_color=None if raw is None else _Pictures(Path(raw)),
+    )
+    path = path or source.path.resolve().with_name(f"{name}-report.html")
+    make_folder(path.parent)
+    write_bytes(path, page.html)
+    return Reported(
+        out=str(path),
+        bytes=len(page.html),
+        samples=source.manifest.samples,
+        distinct=covered.whole.distinct,
+        rejected=source.manifest.frames - source.manifest.samples,
+        participants=len(source.manifest.participants),
+        filled_share=covered.whole.filled_share,
+        jumps=page.jumps,
+        twins=page.twins,
+        leaks=page.leaks,
+    )
+
+
+report_dataset = report  # the public name: `labelkit.report` is the room of pages
+
+
+def _rejected(source: Dataset) -> list[dict[str, Any]]:
+    import pyarrow.compute as pc
+
+    from labelkit.dataset.table import REJECTED
+
+    table = source.table()
+    columns = ["participant", "frame", "color_frame", "reason", "detail"]
+    rows: list[dict[str, Any]] = table.filter(pc.equal(table["status"], REJECTED)).select(columns).to_pylist()
+    return rows
+
+
+class _Pictures:
+    """Reads colour pictures below a folder, by the names they have in a label table; nothing outside it."""
+
+    def __init__(self, raw: Path) -> None:
+        self._raw = raw
+
+    def __call__(self, name: str) -> ColorImage | None:
+        from labelkit.recordings import source_path
+        from labelkit.recordings.pictures import read_color
+
+        path = source_path(self._raw, name)
+        try:
+            inside = path.resolve(strict=True).is_relative_to(self._raw.resolve(strict=True))
+            return read_color(path) if inside else None
+        except (RawFrameError, OSError, ValueError):
+            return None

@@ -1,0 +1,79 @@
+"""A participant out of a dataset, and out of the runs made with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labelkit.errors import DatasetError, nearest
+
+if TYPE_CHECKING:
+    from labelkit.dataset.withdrawal import Holdings
+    from labelkit.runs import RunHoldings
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """What was found of a participant, and whether it was removed.
+
+    Attributes:
+        holds: what the dataset holds, or held; None where it held nothing, as after an earlier withdrawal.
+        runs: those whose split named the participant; their weights stay.
+    """
+
+    dataset: str
+    participant: str
+    removed: bool
+    holds: Holdings | None
+    runs: tuple[RunHoldings, ...]
+
+
+def withdraw(
+    dataset: Path | str, participant: str, *, runs: Sequence[Path | str] = (), yes: bool = False
+) -> Withdrawal:
+    """Say what a dataset and some runs hold of a participant, and remove it where `yes`.
+
+    The dataset is then as if the participant had never been in it, and remembers by a slow salted hash
+    that they were withdrawn, so that a later build into its folder refuses their recordings.
+
+    Args:
+        participant: as the dataset names them; a pseudonym where it was built with pseudonyms.
+        runs: run folders, or folders with runs below.
+        yes: remove; else nothing is changed.
+    Raises:
+        DatasetError: no dataset, an unfinished or changed one, or nobody of that name anywhere.
+        RunError: a folder without runs, or a run without a readable split.
+        OutputExistsError: a build is at work in the dataset's folder.
+        OutputError: no space or permission; the same call goes on from there.
+    """
+    from labelkit.dataset.lock import only_one_at
+    from labelkit.dataset.manifest import read_manifest
+    from labelkit.dataset.withdrawal import (
+        finish_withdrawal,
+        holdings,
+        is_withdrawn,
+        named_by,
+        withdraw_participant,
+    )
+    from labelkit.runs import find_runs, run_holdings, withdraw_from_run
+
+    folder = Path(dataset)
+    if yes and folder.is_dir():
+        with only_one_at(folder):
+            finish_withdrawal(folder)
+    there = holdings(folder, participant)
+    named = named_by(participant, there.recordings if there else ())
+    found = [(run, run_holdings(run, participant, named)) for place in runs for run in find_runs(Path(place))]
+    holding = [(run, holds) for run, holds in found if holds]
+    if there is None and not holding and not is_withdrawn(folder, participant):
+        known = nearest(participant, read_manifest(folder).participants)
+        raise DatasetError(f"{folder}: holds no participant {participant!r}; {known}")
+    if yes:
+        for run, _ in holding:
+            withdraw_from_run(run, participant, named)
+        if there:
+            with only_one_at(folder):
+                withdraw_participant(folder, participant)
+    return Withdrawal(str(dataset), participant, yes, there, tuple(holds for _, holds in holding))

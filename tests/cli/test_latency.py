@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from labelkit.cli.program import run as labelkit
+from tests.runs import make_run
+
+
+def called(capfd, *arguments):
+    with pytest.raises(SystemExit) as left:
+        labelkit([str(argument) for argument in arguments])
+    out, err = capfd.readouterr()
+    return left.value.code, out, err
+
+
+@pytest.mark.slow
+def test_each_run_is_a_line_and_an_entry(tmp_path, capfd):
+    runs = [make_run(tmp_path / name) for name in ("a", "b")]
+    code, out, err = called(capfd, "latency", *runs, "--seconds", "0.01", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)["runs"]
+    assert [each["run"] for each in found] == [str(run) for run in runs]
+    assert all(each["per_s"] == pytest.approx(1000 / each["median_ms"]) for each in found)
+
+
+def test_a_folder_that_is_no_run_is_one_line_before_anything_is_measured(tmp_path, capfd):
+    code, out, err = called(capfd, "latency", tmp_path / "none")
+    assert (code, out) == (2, "")
+    assert "not a run (no readable run.json)" in err
+    assert len(err.splitlines()) == 1

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+import labelkit
+from labelkit.cli.program import run as run_program
+from labelkit.dataset.lock import only_one_at
+from labelkit.labelling.splits import Split
+from labelkit.runs import (
+    claim_run,
+    read_split,
+    read_state,
+    write_json,
+    write_plan,
+    write_rows,
+    write_state,
+    write_weights,
+)
+from labelkit.settings import TrainSettings
+from tests.datasets import make_dataset
+
+PEOPLE = ("anna", "p07", "p070", "zoe")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_dataset(tmp_path_factory.mktemp("made") / "set", participants=PEOPLE, samples=2)
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "set")
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two runs below one folder: the first trained on p07, the second never met them."""
+    first = claim_run("vanilla", tmp_path / "runs" / "deep" / "first")
+    write_plan(first, TrainSettings(), Split(("anna", "p070"), ("zoe",), ("p07",)), tmp_path / "set", "abc", {})
+    write_state(first, "failed", epochs=3, error="participant 'p07' is on two sides")
+    people = [("test", "p07"), ("validation", "zoe"), ("test", "p07"), ("test", "p070")]
+    write_rows(first / "predictions.csv", [{"side": side, "participant": name, "row": 1} for side, name in people])
+    errors = {"p07": {"mae": 9.0}, "zoe": {"mae": 3.0}}
+    write_json(first / "report.json", {"test": {"cmae_deg": 4.0, "participants": errors}})
+    write_weights(first / "best.h5", {"kernel": np.ones(3, np.float32)})
+    (first / "figures").mkdir()
+    (first / "figures" / "worst.png").write_bytes(b"a gallery")
+    (first / "worst.csv").write_text("participant,row\np07,3\n")
+    (first / "notes.txt").write_text("p070 went well")
+    second = claim_run("vanilla", tmp_path / "runs" / "second")
+    write_plan(second, TrainSettings(), Split(("anna",), ("zoe",), ("p070",)), tmp_path / "set", "abc", {})
+    (second / "gallery.png").write_bytes(b"others")
+    return tmp_path / "runs"
+
+
+def content_of(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"}
+
+
+def run(capfd, *arguments):
+    with pytest.raises(SystemExit) as left:
+        run_program([str(argument) for argument in arguments])
+    out, err = capfd.readouterr()
+    return left.value.code, out, err
+
+
+def test_without_yes_all_is_listed_and_nothing_is_changed(capfd, folder, runs):
+    before = content_of(folder.parent)
+    code, out, err = run(capfd, "withdraw", folder, "p07", "--runs", runs)
+    assert (code, err) == (0, "")
+    first = runs / "deep" / "first"
+    size = (folder / "shards" / "p07-0000.h5").stat().st_size
+    assert out.splitlines() == [
+        f"{folder} holds 3 rows of 'p07', 2 samples in 1 shard ({size:,} bytes)",
+        "  shards/p07-0000.h5",
+        f"{first} holds 'p07' in test, 2 predictions; its weights stay: train again, or delete it",
+        "  figures/worst.png",
+        "  worst.csv",
+        "nothing was changed; --yes removes it",
+    ]
+    assert content_of(folder.parent) == before
+
+
+def test_with_yes_the_participant_is_gone_and_the_others_are_not(capfd, folder, runs):
+    untouched = content_of(runs / "second")
+    code, out, _ = run(capfd, "withdraw", folder, "p07", "--runs", runs, "--yes")
+    assert code == 0
+    assert "held 3 rows of 'p07'" in out
+    assert labelkit.verify(folder).ok
+    assert set(labelkit.open_dataset(folder).participants) == {"anna", "p070", "zoe"}
+    first = runs / "deep" / "first"
+    with (first / "predictions.csv").open() as file:
+        assert [row["participant"] for row in csv.DictReader(file)] == ["zoe", "p070"]
+    assert json.loads((first / "report.json").read_text()) == {
+        "test": {"cmae_deg": 4.0, "participants": {"zoe": {"mae": 3.0}}}
+    }
+    assert read_split(first) == Split(("anna", "p070"), ("zoe",), ("withdrawn-1",))
+    assert read_state(first)["error"] == "participant 'withdrawn-1' is on two sides"
+    assert not (first / "figures" / "worst.png").exists()
+    assert not (first / "worst.csv").exists()
+    assert (first / "notes.txt").exists()
+    assert h5py.File(first / "best.h5")["kernel"].shape == (3,)
+    assert content_of(runs / "second") == untouched
+    for path, content in content_of(first).items():
+        assert b"'p07'" not in content, path
+        assert b'"p07"' not in content, path
+
+
+def test_a_second_withdrawal_takes_the_next_stand_in_and_runs_can_come_later(capfd, folder, runs):
+    assert run(capfd, "withdraw", folder, "p07", "--yes")[0] == 0
+    code, out, _ = run(capfd, "withdraw", folder, "p07", "--runs", runs, "--yes")
+    assert code == 0
+    assert out.splitlines()[0] == f"{folder}: 'p07' was withdrawn before"
+    run(capfd, "withdraw", folder, "zoe", "--runs", runs / "deep" / "first", "--yes")
+    split = read_split(runs / "deep" / "first")
+    assert split == Split(("anna", "p070"), ("withdrawn-2",), ("withdrawn-1",))
+
+
+def test_a_run_that_was_left_half_done_is_found_again(folder, runs, monkeypatch):
+    first = runs / "deep" / "first"
+    monkeypatch.setattr(labelkit.runs, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        labelkit.withdraw(folder, "p07", runs=[runs], yes=True)
+    monkeypatch.undo()
+    assert "p07" in read_split(first).test
+    labelkit.withdraw(folder, "p07", runs=[runs], yes=True)
+    assert "p07" not in read_split(first).test
+
+
+@pytest.mark.parametrize("answer", ["y\n", "n\n"])
+def test_at_a_terminal_it_asks(capfd, folder, monkeypatch, answer):
+    typed = io.StringIO(answer)
+    typed.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdin", typed)
+    run(capfd, "withdraw", folder, "p07")
+    assert ("p07" in labelkit.open_dataset(folder).manifest.participants) == (answer == "n\n")
+
+
+def test_json_says_whether_it_was_removed_and_never_asks(capfd, folder, monkeypatch):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    code, out, _ = run(capfd, "withdraw", folder, "p07", "--json")
+    told = json.loads(out)
+    assert (code, told["removed"], told["holds"]["frames"]) == (0, False, 3)
+    assert json.loads(run(capfd, "withdraw", folder, "p07", "--json", "--yes")[1])["removed"] is True
+    assert run(capfd, "withdraw", folder, "zoe", "--quiet", "--yes") == (0, "", "")
+
+
+def test_somebody_who_is_nowhere_is_an_error_with_the_nearest_name(capfd, folder, runs):
+    code, out, err = run(capfd, "withdraw", folder, "p7", "--runs", runs, "--yes")
+    assert (code, out) == (2, "")
+    assert "holds no participant 'p7'; did you mean 'p07'?" in err
+
+
+def test_a_folder_without_runs_is_an_error_before_anything_is_changed(capfd, folder, tmp_path):
+    before = content_of(folder)
+    (tmp_path / "no-runs").mkdir()
+    code, _, err = run(capfd, "withdraw", folder, "p07", "--runs", tmp_path / "no-runs", "--yes")
+    assert code == 2
+    assert "neither a run nor a folder of runs" in err
+    assert content_of(folder) == before
+
+
+def test_while_a_build_is_at_work_nothing_is_withdrawn(capfd, folder):
+    with only_one_at(folder):
+        code, _, err = run(capfd, "withdraw", folder, "p07", "--yes")
+    assert code == 2
+    assert "another build is at work" in err
