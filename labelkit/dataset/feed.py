@@ -56,9 +56,7 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, number: int) -> tuple[Batch, NDArray[Any]]:
         """Gather one batch: the inputs by name, and the targets."""
         here = self._order[number * self._batch_size : (number + 1) * self._batch_size]
-        return {field: self._dataset.gather(field, here) for field in self._inputs}, self._dataset.gather(
-            self._target, here
-        )
+        return self._dataset.gather_fields(self._inputs, here), self._dataset.gather(self._target, here)
 
     def on_epoch_end(self) -> None:
         """Shuffle for the next epoch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Literal
 
 import keras
@@ -31,7 +32,8 @@ def answered(
     """
     x = features
     for number, neurons in enumerate((dense, max(1, dense // 2)), start=1):
-        x = keras.layers.Dropout(dropout, name=f"dropout{number}")(x)
+        # A seed that is stated: without one Keras on torch draws from torch's own state, which no checkpoint holds.
+        x = keras.layers.Dropout(dropout, seed=random.randint(1, 10**9), name=f"dropout{number}")(x)
         x = style.dense(x, neurons, f"dense{number}")
     answer = _normal(x) if loss == "angular" else _linear(x, 2, "angles_rad")
     if uncertainty == "none":

@@ -28,6 +28,7 @@ class Source(Protocol):
     """What pictures are gathered from, such as a Dataset."""
 
     def gather(self, field: str, indices: Indices) -> NDArray[Any]: ...
+    def gather_fields(self, fields: Sequence[str], indices: Indices) -> Pictures: ...
 
 
 class Items(Protocol[ItemOut]):
@@ -90,7 +91,7 @@ class Batches:
         here = slice(number * self._batch_size, (number + 1) * self._batch_size)
         indices, centred_rad = self._indices[here], self._centred_rad[here]
         if not self._augment:
-            return gather_pictures(self._source, self._fields, indices), centred_rad.astype(np.float32)
+            return self._source.gather_fields(self._fields, indices), centred_rad.astype(np.float32)
         rng = np.random.default_rng([*self._key, number])
         kinds = {kind: max(sizes) for kind, sizes in _sizes_by_kind(self._fields).items()}
         largest = {kind: self._source.gather(f"{kind}{size}", indices) for kind, size in kinds.items()}
@@ -148,11 +149,6 @@ def balanced_order(cells: Indices, seed: int, epoch: int) -> NDArray[np.int64]:
     shares[rng.permutation(len(names))[: n % len(names)]] += 1
     drawn = [np.resize(rng.permutation(np.flatnonzero(cell_of == cell)), share) for cell, share in enumerate(shares)]
     return rng.permutation(np.concatenate(drawn))
-
-
-def gather_pictures(source: Source, fields: Sequence[str], indices: Indices) -> Pictures:
-    """Copy the pictures of some samples into memory."""
-    return {field: source.gather(field, indices) for field in fields}
 
 
 def prefetched(items: Items[Item], start: int = 0, ahead: int = 2) -> Generator[Item, None, None]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from labelkit.errors import RunError
 from labelkit.runs import DIAGNOSTICS, DIAGNOSTICS_SCHEMA, write_json
 from labelkit.settings import TrainSettings
-from labelkit.training.batches import gather_pictures
 from labelkit.training.load import weights_of
 from labelkit.training.samples import Samples
 
@@ -29,7 +28,7 @@ class Diagnostics:
         """Go on after the first `epochs` of those that are kept in the run folder."""
         self._path = run / DIAGNOSTICS
         self._model = model
-        self._pictures = gather_pictures(samples.source, settings.fields, samples.indices[:_SAMPLES])
+        self._pictures = samples.source.gather_fields(settings.fields, samples.indices[:_SAMPLES])
         outputs = {layer.name: layer.output for layer in model.layers if is_activation(layer)}
         self._activations = keras.Model(model.inputs, outputs)
         self._epochs = read_diagnostics(run)[:epochs]

@@ -12,7 +12,7 @@ from labelkit.geometry.orientation import angles_deg_from_normal, centred_deg
 from labelkit.records import FloatArray
 from labelkit.settings import TrainSettings
 from labelkit.training.backend import is_out_of_memory
-from labelkit.training.batches import Pictures, gather_pictures
+from labelkit.training.batches import Pictures
 from labelkit.training.samples import Samples
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def predict(model: keras.Model, settings: TrainSettings, samples: Samples) -> Pr
     """
     batches = (samples.indices[k : k + _PREDICT_BATCH] for k in range(0, len(samples), _PREDICT_BATCH))
     said = [
-        part
-        for indices in batches
-        for part in answers(model, gather_pictures(samples.source, settings.fields, indices))
+        part for indices in batches for part in answers(model, samples.source.gather_fields(settings.fields, indices))
     ]
     return understood(np.concatenate(said).astype(np.float64), settings)
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from labelkit.models.inputs import STATISTICS, channels_of
 from labelkit.settings import TrainSettings
-from labelkit.training.batches import gather_pictures
 from labelkit.training.samples import Samples
 
 _BATCH = 64
@@ -21,7 +20,7 @@ def learn_statistics(model: keras.Model, train: Samples, settings: TrainSettings
     channels = channels_of(model)
     sums, squares, count = 0.0, 0.0, 0
     for k in range(0, len(train), _BATCH):
-        pictures = gather_pictures(train.source, settings.fields, train.indices[k : k + _BATCH])
+        pictures = train.source.gather_fields(settings.fields, train.indices[k : k + _BATCH])
         seen = np.asarray(channels.predict_on_batch(pictures), dtype=np.float64)
         sums = sums + seen.sum(axis=(0, 1, 2))
         squares = squares + (seen**2).sum(axis=(0, 1, 2))

@@ -255,8 +255,8 @@ class Training:
             self.best_weights = weights
             write_weights(self.run / BEST, weights)
         write_weights(self.run / LAST, weights)
-        write_history(self.run, self.history)
         write_state(self.run, RUNNING, epochs=epoch.epoch, best_epoch=best.epoch)
+        write_history(self.run, self.history)
         self.progress = Progress(epoch=epoch.epoch + 1, parts=now.parts, learning_rate=now.learning_rate)
         return epoch, best
 

@@ -19,6 +19,9 @@ class Numbered:
         size = int(field.removeprefix("rgb"))
         return np.broadcast_to(np.asarray(indices, np.uint8)[:, None, None, None], (len(indices), size, size, 3))
 
+    def gather_fields(self, fields, indices):
+        return {field: self.gather(field, indices) for field in fields}
+
 
 def batches_of(n=23, *, batch_size=5, seed=0, epoch=1, augment=False, first=0):
     angles = np.deg2rad(np.stack([np.arange(n), -np.arange(n)], axis=-1))
