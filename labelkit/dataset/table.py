@@ -154,13 +154,12 @@ def read_open_table(file: BufferedReader, path: Path) -> pa.Table:
 def _checked(file: BufferedReader, path: Path) -> pq.ParquetFile:
     size = os.fstat(file.fileno()).st_size
     try:
-        columns = pq.read_schema(file)
+        if not pq.read_schema(file).equals(COLUMNS):
+            raise DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
         parquet = pq.ParquetFile(file, read_dictionary=_TEXTS)
         too_much = _claims_too_much(parquet.metadata, size)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from None
-    if not columns.equals(COLUMNS):
-        raise DatasetError(f"{path}: its columns are not those of this version; build the dataset again")
     if too_much:
         raise _too_much(path)
     return parquet

@@ -384,7 +384,7 @@ def test_a_full_disk_is_one_line_that_says_how_to_go_on(dataset, tmp_path, monke
 
     from labelkit import files
 
-    real = files.flush_to_disk
+    real = files._flush
 
     def full(path):
         if path.name.startswith(".best.h5"):
@@ -392,7 +392,7 @@ def test_a_full_disk_is_one_line_that_says_how_to_go_on(dataset, tmp_path, monke
         real(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(files, "flush_to_disk", full)
+        patched.setattr(files, "_flush", full)
         code, _out, err = called(capsys, "train", dataset, *SMALL, "--quiet", "--out", tmp_path / "run")
     assert code == 5
     assert "No space left on device" in err
