@@ -162,7 +162,7 @@ def test_ctrl_c_leaves_one_line_no_half_written_file_and_a_build_that_goes_on(ra
     arguments = [sys.executable, "-m", "labelkit", "build-dataset", raw, "--out", out, "--workers", workers]
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 60
-    while not list(out.glob("shards/*.h5")) and time.monotonic() < deadline:
+    while not list(out.glob(".build/*.h5")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the parent and its workers
     _, err = process.communicate(timeout=60)

@@ -73,7 +73,7 @@ def test_the_page_shows_the_crops_of_the_worst(run, dataset):
     found = evaluate(run, settings=UNTIMED)
     page = Path(found.page).read_text(encoding="utf-8")
     data = open_dataset(dataset)
-    worst = int(np.flatnonzero(data.column("row") == found.runs[0]["test"]["worst_rows"][0])[0])
+    worst = int(np.flatnonzero(data.rows == found.runs[0]["test"]["worst_rows"][0])[0])
     first = page[page.index('id="worst"') :]
     assert data_url(jpeg_of(data[worst]["rgb128"]), "jpeg") == first[first.index("data:") : first.index('" width')]
 
@@ -175,7 +175,7 @@ def hostile_histograms(run, dataset):
     ("damage", "kind", "words"),
     [
         (another_dataset, RunError, r"was trained on the dataset with manifest .*; name the dataset"),
-        (changed_shard, DatasetError, "changed since the dataset was built; build the dataset again"),
+        (changed_shard, DatasetError, r"changed since the dataset was built \(.*\); build the dataset again"),
         (nan_label, DatasetError, "row 3 of labels.parquet has view_azimuth nan .* no orientation"),
         (
             lambda run, _: (run / "run.json").write_text('{"schema": "labelkit-run/9"}'),
