@@ -9,11 +9,15 @@ import threading
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Protocol, TypeVar
+
+from threadpoolctl import ThreadpoolController
 
 from labelkit.errors import LabelkitError
 
@@ -139,7 +143,7 @@ class _Crew:
         here, there = self._context.Pipe()
         counts = self._context.RawArray("q", [0, 0, _IDLE, 0])
         process = self._context.Process(target=_serve, args=(self._work, there, counts, self._stop), daemon=True)
-        with _interrupts_held_back(), _one_thread_each():
+        with _interrupts_held_back():
             process.start()
         there.close()
         self._workers.append(_Worker(process, here, counts))
@@ -209,33 +213,29 @@ KILLED = (
 )
 
 
+def one_thread() -> AbstractContextManager[object]:
+    """Let linear algebra use one thread: with more it adds in another order, which gives other bytes."""
+    limited: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
+    return limited
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
     """Keep Ctrl-C waiting; processes started meanwhile never see it, not even while they import."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # it comes with the first process, and lets interrupts through as it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let the libraries of processes started meanwhile use one thread: the workers share the cores.
-
-    More would wait for one another, busily; and sums in another order would be other bytes.
-    """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _serve(work: Work[Any], pipe: Connection, counts: Any, stop: Any) -> None:

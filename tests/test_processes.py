@@ -4,8 +4,9 @@ import os
 import time
 
 import pytest
+from threadpoolctl import ThreadpoolController
 
-from labelkit.processes import WorkerDiedError, run_jobs, worker_count
+from labelkit.processes import WorkerDiedError, one_thread, run_jobs, worker_count
 
 
 def square(job, progress):
@@ -20,10 +21,6 @@ def fail_at_three(job, progress):
     for _ in range(400):  # far longer than a failure may take to be noticed
         time.sleep(0.05)
         progress(True)
-
-
-def threads(job, progress):
-    return os.environ["OMP_NUM_THREADS"], os.environ["OPENBLAS_NUM_THREADS"]
 
 
 def die(job, progress):
@@ -60,12 +57,14 @@ def test_a_killed_worker_is_said_in_one_line():
         run_jobs(die, [1, 2], 2, lambda done, kept: None)
 
 
-def test_the_libraries_of_a_worker_use_one_thread_and_ours_stay_as_they_were(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    assert run_jobs(threads, [1, 2], 2, lambda done, kept: None) == [("1", "1")] * 2
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert "OPENBLAS_NUM_THREADS" not in os.environ
+def test_linear_algebra_uses_one_thread_while_asked_to_and_then_as_many_as_before():
+    def threads():
+        return {library["num_threads"] for library in ThreadpoolController().info() if library["user_api"] == "blas"}
+
+    before = threads()
+    with one_thread():
+        assert threads() == {1}
+    assert threads() == before
 
 
 def test_there_are_never_more_workers_than_jobs_and_never_none():

@@ -29,7 +29,7 @@ _REFITS = 10
 _ENOUGH = 2048
 _LAST_REFITS = 2
 # A normal that moves less than this, 0.003 degrees, is at rest: far less than noise moves it.
-_AT_REST_RAD = 5e-5
+_AT_REST_COS = 1 - 5e-5**2 / 2
 # The rays of points on one line make the normal matrix singular; rays that stray by 1e-5 from it are on it.
 _LEAST_INDEPENDENCE = 1e-10
 
@@ -74,7 +74,7 @@ def fit_plane(points: FloatArray, sigma_m: FloatArray | float = 1.0) -> Plane:
         DegeneratePointsError: fewer than three points, points on one line, a point that is not finite
             or not in front of the camera, or a plane through the camera.
     """
-    return _solve(_equations(_checked(points), sigma_m).sum(axis=0).tolist())
+    return _solve(_equations(_checked(points), sigma_m).sum(axis=1).tolist())
 
 
 def fit_plane_robustly(
@@ -134,13 +134,21 @@ def _found(
     plane = start
     if plane is None:
         drawn = rng.integers(len(points), size=_SAMPLE) if len(points) > _SAMPLE else np.arange(len(points))
-        plane = _refitted(_consensus(points[drawn], equations[drawn], inlier_m, rng), points, equations, 2 * inlier_m)
+        plane = _consensus(points[drawn], equations[:, drawn], inlier_m, rng)
     step = -(-len(points) // _ENOUGH)
-    for stride, refits in ((step, _REFITS), (1, _LAST_REFITS if step > 1 else 0)):
-        for _ in range(refits):
-            before, plane = plane, _refitted(plane, points[::stride], equations[::stride], 2 * refit_m)
-            if np.abs(plane.normal - before.normal).max() < _AT_REST_RAD:
-                break
+    some, some_equations = np.ascontiguousarray(points[::step]), np.ascontiguousarray(equations[:, ::step])
+    if start is None:
+        plane = _refitted(plane, some, some_equations, 2 * inlier_m)
+    plane = _rested(plane, some, some_equations, refit_m, _REFITS)
+    return plane if step == 1 else _rested(plane, points, equations, refit_m, _LAST_REFITS)
+
+
+def _rested(plane: Plane, points: FloatArray, equations: FloatArray, refit_m: float, most: int) -> Plane:
+    """Fit again and again, until the normal rests."""
+    for _ in range(most):
+        before, plane = plane, _refitted(plane, points, equations, 2 * refit_m)
+        if abs(before.normal @ plane.normal) > _AT_REST_COS:
+            break
     return plane
 
 
@@ -171,18 +179,21 @@ def _checked(points: FloatArray) -> FloatArray:
 
 
 def _equations(points: FloatArray, sigma_m: FloatArray | float) -> FloatArray:
-    """Write what each point adds to the normal equations of m in 1/Z = m . ray: (n, 10).
+    """Write what each point adds to the normal equations of m in 1/Z = m . ray: (10, n).
 
     Of the matrix xx, xy, x, yy, y, 1, of the moment x/Z, y/Z, 1/Z, and 1/Z^2, all weighted by 1 / variance of the
-    inverse depth (d(1/Z) = dZ / Z^2). A fit with weights w is then solved from w @ equations.
+    inverse depth (d(1/Z) = dZ / Z^2). A fit with weights w is then solved from equations @ w.
     """
     inverse_z = 1.0 / points[:, 2]
     x, y = points[:, 0] * inverse_z, points[:, 1] * inverse_z
     information = 1.0 / (np.asarray(sigma_m, dtype=np.float64) * inverse_z**2) ** 2
-    equations = np.empty((len(points), 10))
-    wx, wy, wz = information * x, information * y, information * inverse_z
-    for column, term in enumerate((wx * x, wx * y, wx, wy * y, wy, information, wz * x, wz * y, wz, wz * inverse_z)):
-        equations[:, column] = term
+    equations = np.empty((10, len(points)))
+    xx, xy, wx, yy, wy, w, zx, zy, wz, zz = equations
+    w[:] = information
+    for weighted, by in ((wx, x), (wy, y), (wz, inverse_z)):
+        np.multiply(information, by, out=weighted)
+    for product, weighted, by in ((xx, wx, x), (xy, wx, y), (yy, wy, y), (zx, wz, x), (zy, wz, y), (zz, wz, inverse_z)):
+        np.multiply(weighted, by, out=product)
     return equations
 
 
@@ -211,7 +222,7 @@ def _refitted(plane: Plane, points: FloatArray, equations: FloatArray, fade_m: f
     """Fit again, with a biweight of the distance from a plane that fades to nothing at `fade_m`."""
     squared = (plane.distances_m(points) / fade_m) ** 2
     weight = np.maximum(1.0 - squared, 0.0) ** 2
-    return _solve((weight @ equations).tolist())
+    return _solve((equations @ weight).tolist())
 
 
 def _consensus(points: FloatArray, equations: FloatArray, inlier_m: float, rng: np.random.Generator) -> Plane:
@@ -222,7 +233,7 @@ def _consensus(points: FloatArray, equations: FloatArray, inlier_m: float, rng: 
         raise DegeneratePointsError("the points do not span a plane: no three of them do")
     for _ in range(_OPTIMISATIONS):
         supports = np.stack([np.abs(plane.distances_m(points)) < inlier_m for plane in planes])
-        planes = [_solve_if(equation, plane) for equation, plane in zip(supports @ equations, planes, strict=True)]
+        planes = [_solve_if(equation, plane) for equation, plane in zip(supports @ equations.T, planes, strict=True)]
     normals, offsets = np.stack([plane.normal for plane in planes]), np.array([plane.offset_m for plane in planes])
     return planes[int(np.argmin(_squared(points, normals, offsets, inlier_m).sum(axis=0)))]
 
@@ -257,7 +268,7 @@ def _judged(plane: Plane, points: FloatArray, equations: FloatArray, inlier_m: f
     n = int(np.count_nonzero(inlier_mask))
     if n < 3:
         raise DegeneratePointsError("fewer than 3 points lie on the best plane")
-    a, b, c, d, e, f, u, v, w, square = (inlier_mask @ equations).tolist()
+    a, b, c, d, e, f, u, v, w, square = (equations @ inlier_mask).tolist()
     matrix = np.array([[a, b, c], [b, d, e], [c, e, f]])
     slopes = -plane.normal / plane.offset_m
     # Residuals in units of the stated noise: over 1 where the surface is rougher than the sensor.

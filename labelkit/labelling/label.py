@@ -23,6 +23,7 @@ from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand
 from labelkit.labelling.checks import check_color_size, check_planar, check_size, check_tilt
 from labelkit.labelling.palm import Palm, PlaneOptions, locate_palm, points_of
+from labelkit.processes import one_thread
 from labelkit.records import (
     PYRAMID_SIZES,
     BoolArray,
@@ -138,7 +139,8 @@ def explain_frame(
     if isinstance(hand, Rejection):
         return Explanation(hand)
     options = PlaneOptions(plane_engine, region, inlier_mm / 1000, refit_mm / 1000, sensor, min_points)
-    palm = locate_palm(frame.depth_m, hand, calibration.depth, options, rng)
+    with one_thread():
+        palm = locate_palm(frame.depth_m, hand, calibration.depth, options, rng)
     if isinstance(palm, Rejection):
         return Explanation(palm, hand)
     hand = replace(hand, mask=_without_forearm(hand, palm, calibration.depth))

@@ -44,7 +44,7 @@ def test_recordings_are_not_touched(tmp_path):
 def test_a_hand_without_a_pixel_is_no_hand_to_draw(tmp_path, monkeypatch):
     def empty(depth_m, **_):
         nothing = np.zeros((4, 4), bool)
-        return Hand((0, 0), nothing, nothing, np.zeros(2), 0.04, np.array([0.0, 1.0]))
+        return Hand((0, 0), nothing, nothing, np.zeros(2), 0.04, 0.7, np.array([0.0, 1.0]))
 
     monkeypatch.setattr(label, "find_hand", empty)
     shown = show(RAW, "p01:1", tmp_path / "x.svg")
