@@ -17,14 +17,16 @@ def rays_through(pixels: FloatArray, intrinsics: Intrinsics) -> FloatArray:
         (..., 3), camera frame, scaled to z = 1; lens distortion is taken out.
     """
     pixels = np.asarray(pixels, dtype=np.float64)
+    rays = np.ones((*pixels.shape[:-1], 3))
     if intrinsics.distortion:
         flat = cv2.undistortPoints(
             pixels.reshape(-1, 1, 2), intrinsics.matrix, np.asarray(intrinsics.distortion, dtype=np.float64)
         )
-        plane = flat.reshape(pixels.shape)
+        rays[..., :2] = flat.reshape(pixels.shape)
     else:
-        plane = (pixels - (intrinsics.cx, intrinsics.cy)) / (intrinsics.fx, intrinsics.fy)
-    return np.concatenate([plane, np.ones_like(plane[..., :1])], axis=-1)
+        np.subtract(pixels, (intrinsics.cx, intrinsics.cy), out=rays[..., :2])
+        rays[..., :2] /= (intrinsics.fx, intrinsics.fy)
+    return rays
 
 
 def project(points: FloatArray, intrinsics: Intrinsics) -> FloatArray:

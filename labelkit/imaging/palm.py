@@ -100,7 +100,7 @@ class _Network:
     """Two convolutions, a dense layer, and two heads: the cells' logits and the pose."""
 
     def __init__(self, weights: list[FloatArray]) -> None:
-        self._weights = [weight.astype(np.float32) for weight in weights]
+        self._weights = [np.asarray(weight, dtype=np.float32) for weight in weights]
 
     def __call__(self, views: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Answer for views (n, ROWS, COLUMNS, 2): logits (n, LOOKED, LOOKED) and poses (n, 5)."""
@@ -125,8 +125,10 @@ def _convolved(pictures: FloatArray, kernel: FloatArray, bias: FloatArray) -> Fl
         (n, height // 2, width // 2, side, side * channels),
         (steps[0], 2 * steps[1], 2 * steps[2], steps[1], steps[3]),
     )
-    found = stretches.reshape(-1, side * side * channels) @ kernel.reshape(side * side * channels, -1) + bias
-    return np.asarray(np.maximum(found, 0).reshape(n, height // 2, width // 2, -1))
+    found = stretches.reshape(-1, side * side * channels) @ kernel.reshape(side * side * channels, -1)
+    found += bias
+    np.maximum(found, 0, out=found)
+    return np.asarray(found.reshape(n, height // 2, width // 2, -1))
 
 
 @cache

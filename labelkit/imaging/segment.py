@@ -254,11 +254,16 @@ def _search(depth_m: FloatArray, focal_px: float, range_m: tuple[float, float]) 
 
 def _shrunk(depth_m: FloatArray, stride: int, nearest_m: float) -> FloatArray:
     """Take the nearest of four readings of each block of `stride` pixels; infinite where there is none."""
-    fine = np.asarray(depth_m[:: stride // 2, :: stride // 2], dtype=np.float32)
-    fine = fine[: fine.shape[0] // 2 * 2, : fine.shape[1] // 2 * 2]
-    fine = np.where(fine >= nearest_m, fine, np.float32(np.inf))
+    fine = np.array(depth_m[:: stride // 2, :: stride // 2], dtype=np.float32, order="C")
+    fine = fine[: fine.shape[0] // 2 * 2]
+    if not fine.size:
+        return fine
+    cv2.patchNaNs(fine, np.inf)
+    if cv2.minMaxLoc(fine)[0] < nearest_m:
+        fine[fine < nearest_m] = np.inf
     lines = np.minimum(fine[::2], fine[1::2])
-    return np.asarray(np.minimum(lines[:, ::2], lines[:, 1::2]))
+    even = lines.shape[1] // 2 * 2
+    return np.asarray(np.minimum(lines[:, :even:2], lines[:, 1:even:2]))
 
 
 def _radius_px(mask: BoolArray) -> FloatArray:

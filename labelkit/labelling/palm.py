@@ -198,9 +198,14 @@ def _looked(depth_m: FloatArray, straight: Straight) -> tuple[Straight, Straight
 def points_of(depth_m: FloatArray, hand: Hand, mask: BoolArray, intrinsics: Intrinsics) -> FloatArray:
     """Turn marked (h, w) pixels of the hand's window into points (n, 3), in row-major order."""
     v, u = np.nonzero(mask)
-    u, v = u + hand.corner[0], v + hand.corner[1]
-    z = depth_m[v, u].astype(np.float64)
-    return np.asarray(rays_through(np.stack([u, v], axis=-1).astype(np.float64), intrinsics) * z[:, None])
+    pixels = np.empty((len(v), 2))
+    np.add(u, hand.corner[0], out=pixels[:, 0])
+    np.add(v, hand.corner[1], out=pixels[:, 1])
+    x, y = hand.corner
+    height, width = mask.shape
+    points = rays_through(pixels, intrinsics)
+    points *= depth_m[y : y + height, x : x + width][mask][:, None]
+    return points
 
 
 def _only(mask: BoolArray, kept: BoolArray) -> BoolArray:
