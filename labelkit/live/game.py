@@ -37,6 +37,7 @@ _SETTLE_S = 1.0
 _TRAIL = 24  # samples: about two seconds
 _HAND_S = 1.5  # for so long the hand is where it was last seen
 _RECOUNT_S = 1.0  # between countings of a recording whose frames were labelled out of turn
+_REJECTED_S = 0.3  # a single rejected frame is no reason to say something else
 _TROUBLE_S = 2.0  # a recorder that has only begun is no trouble yet
 
 _EARLIER = 0  # the arrival of frames that were there before the game began
@@ -120,7 +121,7 @@ class _Waiting(NamedTuple):
 class _Shown:
     """What is shown of the newest frame that was labelled."""
 
-    arrival: int = -1
+    arrival: int = _EARLIER
     recording: str | None = None
     file: str | None = None
     rejected: Label | None = None
@@ -150,6 +151,7 @@ class Game:
         self._by_folder: dict[Path, str] = {}
         self._arrivals = count(1)
         self._todo: list[_Waiting] = []  # the newest last
+        self._queued: set[tuple[str, str]] = set()  # the recordings and files of those
         self._unsettled: dict[_Waiting, tuple[Signature, float]] = {}  # how its files were, and since when
         self._shown = _Shown()
         self._chosen: Gap | None = None
@@ -169,11 +171,9 @@ class Game:
                 recorded.labels = old.labels
             self._recorded[name] = recorded
             self._by_folder |= dict.fromkeys(listed.folders, name)
-            self._todo += [
-                _Waiting(arrival, name, file.key) for place, file in enumerate(listed.names)
-                if not self._is_known(recorded, place)
-            ]
-        self._todo.sort(key=lambda waiting: waiting.arrival)
+            for place, file in enumerate(listed.names):
+                if _named(file) not in recorded.labels and not self._is_known(recorded, place):
+                    self._queue(_Waiting(arrival, name, file.key))
         if not self._looked:
             self._journal.keep_only(self._entries())
             self._shown.recording = self._newest_recording()
@@ -210,7 +210,12 @@ class Game:
     def _wait_for(self, name: str, place: int) -> None:
         recorded = self._recorded[name]
         if not self._is_known(recorded, place):
-            self._todo.append(_Waiting(next(self._arrivals), name, recorded.listed.names[place].key))
+            self._queue(_Waiting(next(self._arrivals), name, recorded.listed.names[place].key))
+
+    def _queue(self, waiting: _Waiting) -> None:
+        if waiting[1:] not in self._queued:
+            self._queued.add(waiting[1:])
+            self._todo.append(waiting)
 
     def _is_known(self, recorded: _Recorded, place: int) -> bool:
         """Whether a frame has its label, from now or an earlier sitting, and its files are as they were then."""
@@ -253,9 +258,11 @@ class Game:
         self._wake()
         while self._todo:
             waiting = self._todo.pop()
+            self._queued.discard(waiting[1:])
             recorded = self._recorded.get(waiting.recording)
             place = recorded.listed.place_of.get(waiting.file) if recorded else None
             if recorded is None or place is None or self._is_known(recorded, place):
+                self._unsettled.pop(waiting, None)
                 continue
             self._label(waiting, recorded, place)
             return True
@@ -286,8 +293,9 @@ class Game:
 
     def _wake(self) -> None:
         now = self._clock()
-        due = [waiting for waiting, (_, since) in self._unsettled.items() if now - since >= _SETTLE_S]
-        self._todo += [waiting for waiting in due if waiting not in self._todo]
+        for waiting, (_, since) in self._unsettled.items():
+            if now - since >= _SETTLE_S:
+                self._queue(waiting)
 
     def _show(self, waiting: _Waiting, recorded: _Recorded, label: Label) -> None:
         shown = self._shown
@@ -307,6 +315,11 @@ class Game:
         return recorded and recorded.listed.recording.participant
 
     # What is said of it
+
+    @property
+    def waits(self) -> bool:
+        """Whether frames wait to be labelled."""
+        return bool(self._todo)
 
     @property
     def newest(self) -> int:
@@ -333,14 +346,14 @@ class Game:
         is_seen = shown.hand_deg is not None and self._clock() - shown.seen_at <= _HAND_S
         hand = shown.hand_deg if is_seen else None
         gap = self._chosen = next_gap(own.counts, self.cells, own.target, shown.hand_deg, self._chosen)
-        waiting = {(one.recording, one.file): one.arrival for one in self._todo}
+        earlier = sum(one.arrival == _EARLIER for one in self._todo)
         return {
             "schema": SCHEMA,
             "participant": person,
             "frames": sum(len(one.listed.names) for one in self._recorded.values()),
             "samples": sum(one.samples for one in people.values()),
-            "skipped": sum(arrival > _EARLIER for arrival in waiting.values()),
-            "earlier": sum(arrival == _EARLIER for arrival in waiting.values()),
+            "skipped": len(self._todo) - earlier,
+            "earlier": earlier,
             "hand": _angles(hand),
             "trail": [[round(angle, 2) for angle in place] for place in shown.trail_deg],
             "goal": gap and {"cell": int(gap.cell), **_plain(gap.centre_deg), "needed": int(gap.needed)},
@@ -367,8 +380,9 @@ class Game:
     def _words(self, person: str | None, hand: Angles | None, gap: Gap | None, mirrored: bool) -> str:
         if person is None:
             return "Waiting for the first picture."
-        if self._shown.rejected and self._shown.rejected.reason:
-            return ADVICE[self._shown.rejected.reason]
+        rejected = self._shown.rejected
+        if rejected and rejected.reason and self._clock() - self._shown.seen_at > _REJECTED_S:
+            return ADVICE[rejected.reason]
         if gap is None:
             return "Every cell is full. Well done!"
         if hand is None:

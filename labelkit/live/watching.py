@@ -1,0 +1,159 @@
+"""Follow a folder while it is written to, and keep a game up with it.
+
+Three threads: one hears from the system what changed, one looks at the whole folder when that is the only way to
+know what it means, and one owns the game.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import cv2
+from watchfiles import Change, watch
+
+from labelkit.errors import RecordingError
+from labelkit.live.game import Game, Listed
+from labelkit.recordings.discover import complaint, survey
+from labelkit.recordings.listing import PICTURE_SUFFIXES
+from labelkit.recordings.sidecar import FILE_NAME
+from labelkit.settings import BuildSettings
+
+_GATHER_MS = 20  # events that come together are taken together; a picture makes three or four
+_PAUSE_MS = 5
+_TICK_S = 0.25  # what changes with time alone is seen so often
+_QUIET_S = 1.0  # after changes and this long without, the whole folder is looked at: the system may drop events
+
+_LISTS = frozenset({FILE_NAME, "rgb.txt", "depth.txt"})
+
+
+def look_at(raw: Path, build: BuildSettings) -> tuple[list[Listed], list[str]]:
+    """Find all recordings below a folder, and what keeps others from being read."""
+    try:
+        findings = survey(raw, max_gap_s=build.max_gap_s)
+    except RecordingError as error:
+        return [], [str(error)]
+    found = [Listed(finding.recording) for finding in findings if finding.recording]
+    return found, [complaint(finding, raw) for finding in findings if finding.problems]
+
+
+@dataclass
+class _Looks:
+    """When the whole folder is looked at."""
+
+    wanted: bool = True
+    running: Future[tuple[list[Listed], list[str]]] | None = None
+    not_before: float = 0.0
+    began: float = 0.0
+    since: list[Path] = field(default_factory=list)  # what changed since the look that is running began
+
+
+class Play(threading.Thread):
+    """A game that goes on until it is stopped."""
+
+    def __init__(self, game: Game, build: BuildSettings, publish: Callable[[Game], None]) -> None:
+        """Begin nothing yet.
+
+        Args:
+            publish: called in the game's thread whenever its state may have changed.
+        """
+        super().__init__(name="labelkit-game", daemon=True)
+        self.failure: BaseException | None = None
+        self._game = game
+        self._build = build
+        self._publish = publish
+        self._events: SimpleQueue[set[Path] | BaseException] = SimpleQueue()
+        self._stop_event = threading.Event()
+        self._looks = _Looks()
+        self._changed_at: float | None = None  # None once it was looked at since
+
+    def stop(self) -> None:
+        """End within a frame."""
+        self._stop_event.set()
+
+    def run(self) -> None:
+        cv2.setNumThreads(1)
+        threading.Thread(target=self._listen, name="labelkit-events", daemon=True).start()
+        try:
+            with ThreadPoolExecutor(1, "labelkit-look") as looker:
+                while not self._stop_event.is_set():
+                    self._turn(looker)
+        except BaseException as error:
+            self.failure = error
+            self._stop_event.set()
+
+    def _listen(self) -> None:
+        try:
+            for changes in watch(
+                self._game.raw,
+                watch_filter=_matters,
+                debounce=_GATHER_MS,
+                step=_PAUSE_MS,
+                stop_event=self._stop_event,
+                rust_timeout=500,
+                ignore_permission_denied=True,
+                raise_interrupt=False,
+            ):
+                self._events.put({Path(path) for _, path in changes})
+        except Exception as error:
+            self._events.put(error)
+
+    def _turn(self, looker: ThreadPoolExecutor) -> None:
+        """Take what happened, label one frame, say the state."""
+        heard = self._hear(wait=not self._game.waits)
+        looked = self._look(looker)
+        labelled = self._game.step()
+        if heard or looked or labelled or not self._game.waits:
+            self._publish(self._game)
+
+    def _hear(self, *, wait: bool) -> bool:
+        paths: set[Path] = set()
+        try:
+            paths |= self._heard(self._events.get(timeout=_TICK_S) if wait else self._events.get_nowait())
+            while True:
+                paths |= self._heard(self._events.get_nowait())
+        except Empty:
+            pass
+        if paths:
+            self._changed_at = time.monotonic()
+            self._looks.wanted |= self._game.changed(paths)
+            if self._looks.running:
+                self._looks.since += paths
+        return bool(paths)
+
+    def _heard(self, item: set[Path] | BaseException) -> set[Path]:
+        if isinstance(item, BaseException):
+            raise RecordingError(
+                f"{self._game.raw}: the system does not say what changes there ({item}); raise "
+                "fs.inotify.max_user_watches, or set WATCHFILES_FORCE_POLLING=1"
+            ) from item
+        return item
+
+    def _look(self, looker: ThreadPoolExecutor) -> bool:
+        looks, now = self._looks, time.monotonic()
+        if looks.running and looks.running.done():
+            self._game.look(*looks.running.result())
+            looks.running = None
+            looks.wanted |= self._game.changed(looks.since)
+            looks.since = []
+            looks.not_before = now + 2 * (now - looks.began)  # a third of a core, however large the folder
+            return True
+        if self._changed_at and now - self._changed_at > _QUIET_S:
+            looks.wanted, self._changed_at = True, None
+        if looks.wanted and not looks.running and now >= looks.not_before:
+            looks.wanted, looks.began = False, now
+            looks.running = looker.submit(look_at, self._game.raw, self._build)
+        return False
+
+
+def _matters(change: Change, path: str) -> bool:
+    """Whether a change can concern a recording: its pictures and lists, and whatever vanishes."""
+    name = path.rpartition("/")[2]
+    if name.startswith("."):
+        return False
+    return change is Change.deleted or name in _LISTS or Path(name).suffix.lower() in PICTURE_SUFFIXES
