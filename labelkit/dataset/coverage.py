@@ -53,9 +53,9 @@ class SampleCells:
 
 
 class Placed(NamedTuple):
-    """Where labels lie: (n,) cells, as `Cells.index_of` gives them, and (n, 3) unit normals."""
+    """Where labels lie: (n,) their cells, as `Cells.index_of` gives them, and (n, 3) unit normals."""
 
-    index: IntArray
+    cells: IntArray
     normals: FloatArray
 
 

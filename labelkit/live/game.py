@@ -10,15 +10,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from labelkit.building.plan import is_excluded
 from labelkit.building.shard import outcome_of
 from labelkit.cells import Cells
+from labelkit.errors import RawFrameError
 from labelkit.labelling.coverage import Coverage, summed
 from labelkit.labelling.guidance import Gap, next_gap, turn_words
 from labelkit.live.advice import ADVICE
@@ -26,7 +29,7 @@ from labelkit.live.journal import Entry, Journal, Signature, entry_of, facts_dig
 from labelkit.live.tally import Angles, Label, Tally, label_of
 from labelkit.recordings.growth import grown, picture_folders_of
 from labelkit.recordings.listing import portable, source_path
-from labelkit.records import ColorImage, Frame, FrameName, Reason, Recording, Rejection
+from labelkit.records import FrameName, Reason, Recording, Unreadable
 from labelkit.settings import BuildSettings, CoverageSettings
 
 SCHEMA = "labelkit-live/1"
@@ -39,6 +42,8 @@ _HAND_S = 1.5  # for so long the hand is where it was last seen
 _RECOUNT_S = 1.0  # between countings of a recording whose frames were labelled out of turn
 _REJECTED_S = 0.3  # a single rejected frame is no reason to say something else
 _TROUBLE_S = 2.0  # a recorder that has only begun is no trouble yet
+
+_PICTURE_WIDTH = 480
 
 _EARLIER = 0  # the arrival of frames that were there before the game began
 
@@ -143,6 +148,7 @@ class Game:
     ) -> None:
         self.raw = raw.resolve()
         self.cells = Cells(settings.cell_deg, settings.reach_deg, settings.cells)
+        self.target = settings.target
         self._settings = settings
         self._build = build
         self._journal = journal or Journal()
@@ -247,7 +253,8 @@ class Game:
     def _newest_recording(self) -> str | None:
         times = {
             name: max(self._signature(recorded.listed.names[-1])[1::2])
-            for name, recorded in self._recorded.items() if recorded.listed.names
+            for name, recorded in self._recorded.items()
+            if recorded.listed.names
         }
         return max(times, key=lambda name: times[name], default=None)
 
@@ -312,7 +319,7 @@ class Game:
 
     def _person(self, recording: str) -> str | None:
         recorded = self._recorded.get(recording)
-        return recorded and recorded.listed.recording.participant
+        return recorded.listed.recording.participant if recorded else None
 
     # What is said of it
 
@@ -333,7 +340,7 @@ class Game:
         for recorded in self._recorded.values():
             recorded.recount(now)
             people.setdefault(recorded.listed.recording.participant, []).append(recorded.tally.coverage)
-        return {name: summed(parts, self.cells, self._settings.target) for name, parts in sorted(people.items())}
+        return {name: summed(parts, self.cells, self.target) for name, parts in sorted(people.items())}
 
     def state(self) -> dict[str, Any]:
         """Say all of it in plain values, as JSON holds them."""
@@ -342,7 +349,7 @@ class Game:
         recorded = self._recorded.get(shown.recording) if shown.recording else None
         person = recorded.listed.recording.participant if recorded else None
         mirrored = recorded is not None and recorded.listed.recording.handedness == "left"
-        own = people[person] if person else summed([], self.cells, self._settings.target)
+        own = people[person] if person else summed([], self.cells, self.target)
         is_seen = shown.hand_deg is not None and self._clock() - shown.seen_at <= _HAND_S
         hand = shown.hand_deg if is_seen else None
         gap = self._chosen = next_gap(own.counts, self.cells, own.target, shown.hand_deg, self._chosen)
@@ -358,7 +365,9 @@ class Game:
             "trail": [[round(angle, 2) for angle in place] for place in shown.trail_deg],
             "goal": gap and {"cell": int(gap.cell), **_plain(gap.centre_deg), "needed": int(gap.needed)},
             "words": self._words(person, hand, gap, mirrored),
-            "rejected": shown.rejected and shown.rejected.reason and {
+            "rejected": shown.rejected
+            and shown.rejected.reason
+            and {
                 "code": shown.rejected.reason.value,
                 "detail": shown.rejected.detail,
                 "advice": ADVICE[shown.rejected.reason],
@@ -387,8 +396,7 @@ class Game:
             return "Every cell is full. Well done!"
         if hand is None:
             return "Hold your open palm toward the camera."
-        side = -1.0 if mirrored else 1.0  # a left hand is counted as its mirror image
-        return turn_words((side * hand[0], hand[1]), (side * gap.centre_deg[0], gap.centre_deg[1]))
+        return turn_words(hand, gap.centre_deg, mirrored=mirrored)
 
     def _seconds(self, person: str | None) -> float:
         """How long a participant has been recorded."""
@@ -403,15 +411,27 @@ class Game:
         now = self._clock()
         return [says for says, since in self._troubles.items() if now - since >= _TROUBLE_S]
 
-    def picture(self) -> ColorImage | None:
-        """Read the colour picture of the newest frame; None where there is none to show."""
+    def picture(self) -> Callable[[], bytes | None]:
+        """Give a function that reads the colour picture of the newest frame, in any thread, as a JPEG."""
         shown = self._shown
         recorded = self._recorded.get(shown.recording) if shown.recording else None
         place = recorded.listed.place_of.get(shown.file) if recorded and shown.file else None
         if recorded is None or place is None:
-            return None
-        frame = recorded.listed.recording[place]
-        return frame.read_color() if isinstance(frame, Frame) else None
+            return lambda: None
+        return partial(_jpeg, recorded.listed.recording, place)
+
+
+def _jpeg(recording: Recording, place: int) -> bytes | None:
+    frame = recording[place]
+    if isinstance(frame, Unreadable):
+        return None
+    try:
+        color = frame.read_color()
+    except (RawFrameError, OSError):
+        return None
+    height = round(color.shape[0] * _PICTURE_WIDTH / color.shape[1])
+    small = cv2.resize(color[..., ::-1], (_PICTURE_WIDTH, height), interpolation=cv2.INTER_AREA)
+    return bytes(cv2.imencode(".jpg", small)[1])
 
 
 def _plain(place_deg: Angles) -> dict[str, float]:

@@ -61,6 +61,12 @@ class Journal:
         self._file: IO[bytes] | None = None
         self._known: dict[Entry, Label] = dict(_read(path)) if path else {}
 
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def get(self, entry: Entry) -> Label | None:
         """Find a label that was made before."""
         return self._known.get(entry)

@@ -12,7 +12,7 @@ from labelkit.cells import Cells
 from labelkit.dataset.coverage import Placed, placed
 from labelkit.labelling.coverage import Coverage, measure_coverage
 from labelkit.labelling.distinct import DistinctSamples, filled_stamps
-from labelkit.records import FrameName, Reason, Recording, Rejection, Sample
+from labelkit.records import FloatArray, FrameName, Reason, Recording, Rejection, Sample
 from labelkit.settings import CoverageSettings
 
 Angles = tuple[float, float]
@@ -81,7 +81,7 @@ class Tally:
     def _count(self, angles_deg: Sequence[Angles], stamps_s: Sequence[float]) -> None:
         samples = self._placed(angles_deg)
         distinct = [self._rule.add(n, stamp) for n, stamp in zip(samples.normals.tolist(), stamps_s, strict=True)]
-        more = measure_coverage(samples.index, self.cells, self._settings.target, np.array(distinct))
+        more = measure_coverage(samples.cells, self.cells, self._settings.target, np.array(distinct))
         so_far = self.coverage
         self.coverage = Coverage(
             self.cells,
@@ -95,5 +95,5 @@ class Tally:
         return placed(np.array(angles_deg, np.float32), self.cells)  # in the table's own precision
 
 
-def _filled(stamps_s: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _filled(stamps_s: Sequence[float]) -> FloatArray:
     return filled_stamps(np.array(stamps_s, np.float64), np.zeros(len(stamps_s), np.int64))

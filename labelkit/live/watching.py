@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import cv2
 from watchfiles import Change, watch
@@ -54,27 +55,33 @@ class _Looks:
 
 
 class Play(threading.Thread):
-    """A game that goes on until it is stopped."""
+    """A game that goes on until it is stopped.
 
-    def __init__(self, game: Game, build: BuildSettings, publish: Callable[[Game], None]) -> None:
-        """Begin nothing yet.
+    Attributes:
+        publish: is given each new state, in the game's thread.
+        ended: is called when the game ends, of itself or by `stop`.
+        failure: what ended it.
+    """
 
-        Args:
-            publish: called in the game's thread whenever its state may have changed.
-        """
+    def __init__(self, game: Game, build: BuildSettings) -> None:
         super().__init__(name="labelkit-game", daemon=True)
+        self.publish: Callable[[dict[str, Any]], None] = lambda _: None
+        self.ended: Callable[[], None] = lambda: None
         self.failure: BaseException | None = None
         self._game = game
         self._build = build
-        self._publish = publish
+        self._published: dict[str, Any] = {}
+        self._published_at = 0.0
         self._events: SimpleQueue[set[Path] | BaseException] = SimpleQueue()
         self._stop_event = threading.Event()
         self._looks = _Looks()
         self._changed_at: float | None = None  # None once it was looked at since
 
     def stop(self) -> None:
-        """End within a frame."""
+        """End, within a frame."""
         self._stop_event.set()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         cv2.setNumThreads(1)
@@ -85,7 +92,9 @@ class Play(threading.Thread):
                     self._turn(looker)
         except BaseException as error:
             self.failure = error
+        finally:
             self._stop_event.set()
+            self.ended()
 
     def _listen(self) -> None:
         try:
@@ -105,13 +114,19 @@ class Play(threading.Thread):
 
     def _turn(self, looker: ThreadPoolExecutor) -> None:
         """Take what happened, label one frame, say the state."""
-        heard = self._hear(wait=not self._game.waits)
-        looked = self._look(looker)
-        labelled = self._game.step()
-        if heard or looked or labelled or not self._game.waits:
-            self._publish(self._game)
+        newest = self._game.newest
+        self._hear(wait=not self._game.waits)
+        self._look(looker)
+        self._game.step()
+        now = time.monotonic()
+        if self._game.newest != newest or now - self._published_at >= _TICK_S:
+            self._published_at = now
+            state = self._game.state()
+            if state != self._published:
+                self._published = state
+                self.publish(state)
 
-    def _hear(self, *, wait: bool) -> bool:
+    def _hear(self, *, wait: bool) -> None:
         paths: set[Path] = set()
         try:
             paths |= self._heard(self._events.get(timeout=_TICK_S) if wait else self._events.get_nowait())
@@ -124,7 +139,6 @@ class Play(threading.Thread):
             self._looks.wanted |= self._game.changed(paths)
             if self._looks.running:
                 self._looks.since += paths
-        return bool(paths)
 
     def _heard(self, item: set[Path] | BaseException) -> set[Path]:
         if isinstance(item, BaseException):
@@ -134,7 +148,7 @@ class Play(threading.Thread):
             ) from item
         return item
 
-    def _look(self, looker: ThreadPoolExecutor) -> bool:
+    def _look(self, looker: ThreadPoolExecutor) -> None:
         looks, now = self._looks, time.monotonic()
         if looks.running and looks.running.done():
             self._game.look(*looks.running.result())
@@ -142,13 +156,11 @@ class Play(threading.Thread):
             looks.wanted |= self._game.changed(looks.since)
             looks.since = []
             looks.not_before = now + 2 * (now - looks.began)  # a third of a core, however large the folder
-            return True
         if self._changed_at and now - self._changed_at > _QUIET_S:
             looks.wanted, self._changed_at = True, None
         if looks.wanted and not looks.running and now >= looks.not_before:
             looks.wanted, looks.began = False, now
             looks.running = looker.submit(look_at, self._game.raw, self._build)
-        return False
 
 
 def _matters(change: Change, path: str) -> bool:

@@ -39,7 +39,9 @@ def grown(recording: Recording, files: Sequence[Path]) -> tuple[Recording, list[
         return None
     pairs = list(source.pairs)
     halves = {
-        file: place for place, pair in enumerate(pairs) if pair.depth is None or pair.color is None
+        file: place
+        for place, pair in enumerate(pairs)
+        if pair.depth is None or pair.color is None
         for file in _files(pair)
     }
     late = [file.relative_to(source.folder).as_posix() for file in files]

@@ -31,7 +31,7 @@ def open_pairs(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[
 
 def _source(folder: Path, depth: Path, color: Path, clip: str) -> PictureSource:
     places = [f"{kind.name}/{clip}" if clip else kind.name for kind in (depth, color)]
-    pair = partial(_paired, *places)
+    pair = partial(_paired, places[0], places[1])
     beside = depth / clip if is_own_folder(depth / clip) else depth
     files = [file for place in places for file in _listed(folder, place)]
     return PictureSource(folder, pair(files), beside=beside, clip=clip, pair=pair)

@@ -107,7 +107,9 @@ def _in_time(pair: PicturePair) -> tuple[bool, float, str]:
 
 def _named(folder: Path) -> _Side:
     """Take the pictures of a folder with the stamps that are their names."""
-    return _Side({file: _stamp_in(file) for name in pictures_in(folder) if (file := f"{folder.name}/{name}")}, folder.name)
+    return _Side(
+        {file: _stamp_in(file) for name in pictures_in(folder) if (file := f"{folder.name}/{name}")}, folder.name
+    )
 
 
 def _named_pairs(depth: str, color: str, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:
