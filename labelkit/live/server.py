@@ -243,6 +243,7 @@ class LiveServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
         self._ended = False
+        self._newest: tuple[str, Picture] | None = None  # also of the time before there is a loop
 
     @property
     def url(self) -> str:
@@ -251,8 +252,8 @@ class LiveServer:
 
     def put(self, state: State, picture: Picture) -> None:
         """Show a state; from any thread."""
-        text = json.dumps(state, ensure_ascii=False, allow_nan=False)
-        self._call(lambda: self._board.put(text, picture))
+        self._newest = newest = json.dumps(state, ensure_ascii=False, allow_nan=False), picture
+        self._call(lambda: self._board.put(*newest))
 
     def stop(self) -> None:
         """End `serve`, also one that has yet to begin; from any thread."""
@@ -265,6 +266,8 @@ class LiveServer:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self._newest:
+            self._board.put(*self._newest)
         app = make_app(
             self._board, self._token, f"labelkit-{self.port}", self._cells, show_pictures=self._show_pictures
         )
@@ -301,6 +304,7 @@ def _bound(port: int) -> socket.socket:
     here.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         here.bind((HOST, port))
+        here.listen()  # who opens the address at once waits, and is not refused
     except OSError as error:
         here.close()
         raise SettingsError(

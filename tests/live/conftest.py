@@ -75,8 +75,6 @@ def begin(folder: Path, like: Path = RAW / "p01") -> Path:
     return folder
 
 
-
-
 def put(folder: Path, number: int, what: str = "h") -> tuple[Path, Path]:
     """Write a small real frame: "h" shows a hand, "e" nobody."""
     depth, color = folder / "depth" / f"d_{number:03d}.png", folder / "color" / f"c_{number:03d}.jpg"

@@ -29,7 +29,9 @@ def test_a_label_comes_back_to_the_bit_for_the_same_files_and_for_no_others(tmp_
         assert journal.get(ONE._replace(**change)) is None
 
 
-@pytest.mark.parametrize("torn", [b'["facts", "p01/de', b'{"x": 1}\n', b"\xff\xfe\n", b'["a",1,2,[1],[1],[2],"no",""]\n'])
+@pytest.mark.parametrize(
+    "torn", [b'["facts", "p01/de', b'{"x": 1}\n', b"\xff\xfe\n", b'["a",1,2,[1],[1],[2],"no",""]\n']
+)
 def test_a_line_that_was_cut_or_is_none_is_passed_over(tmp_path, torn):
     path = written(tmp_path / "journal.jsonl", (ONE, SAMPLE))
     path.write_bytes(path.read_bytes() + torn)
