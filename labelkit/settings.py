@@ -75,6 +75,20 @@ class SimulateSettings(Settings):
     workers: int = Field(0, ge=0, description="processes; 0 takes one per core", json_schema_extra=HOW)
 
 
+class RecordSettings(Settings):
+    """What `labelkit record` records."""
+
+    command: ClassVar[str] = "record"
+
+    source: str = Field("", description="what to record from: simulated, realsense, or another package's")
+    participant: str = Field("", description="who is recorded: the folder below RAW")
+    session: str = Field("", description="a folder below the participant's, for more than one recording")
+    handedness: Literal["right", "left"] = Field("right", description="the side of the hand")
+    # 15: neighbours at 30 are near-copies that rarely count as distinct, and fill disks twice as fast.
+    fps: float = Field(15.0, gt=0, le=120, description="frames a second")
+    seconds: float = Field(0.0, ge=0, description="how long, s; 0: until Ctrl-C")
+
+
 class InspectSettings(Settings):
     """How `labelkit inspect` reads recordings."""
 
