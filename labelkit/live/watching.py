@@ -28,7 +28,10 @@ from labelkit.settings import BuildSettings
 _GATHER_MS = 20  # events that come together are taken together; a picture makes three or four
 _PAUSE_MS = 5
 _TICK_S = 0.25  # what changes with time alone is seen so often
-_QUIET_S = 1.0  # after changes and this long without, the whole folder is looked at: the system may drop events
+# The system drops events: of files in a folder that it does not know yet, and of other machines' changes. So the
+# whole folder is looked at once it was quiet for so long after a change, and so often while nothing is heard.
+_QUIET_S = 1.0
+_IDLE_S = 10.0
 
 _LISTS = frozenset({FILE_NAME, "rgb.txt", "depth.txt"})
 
@@ -75,7 +78,7 @@ class Play(threading.Thread):
         self._events: SimpleQueue[set[Path] | BaseException] = SimpleQueue()
         self._stop_event = threading.Event()
         self._looks = _Looks()
-        self._changed_at: float | None = None  # None once it was looked at since
+        self._changed_at = 0.0
 
     def stop(self) -> None:
         """End, within a frame."""
@@ -156,16 +159,21 @@ class Play(threading.Thread):
             looks.wanted |= self._game.changed(looks.since)
             looks.since = []
             looks.not_before = now + 2 * (now - looks.began)  # a third of a core, however large the folder
-        if self._changed_at and now - self._changed_at > _QUIET_S:
-            looks.wanted, self._changed_at = True, None
+        if now - self._changed_at > _QUIET_S and (self._changed_at > looks.began or now - looks.began > _IDLE_S):
+            looks.wanted = True
         if looks.wanted and not looks.running and now >= looks.not_before:
             looks.wanted, looks.began = False, now
             looks.running = looker.submit(look_at, self._game.raw, self._build)
 
 
 def _matters(change: Change, path: str) -> bool:
-    """Whether a change can concern a recording: its pictures and lists, and whatever vanishes."""
-    name = path.rpartition("/")[2]
-    if name.startswith("."):
+    """Whether a change can concern a recording: its pictures, lists and folders, and whatever vanishes."""
+    file = Path(path)
+    if file.name.startswith("."):
         return False
-    return change is Change.deleted or name in _LISTS or Path(name).suffix.lower() in PICTURE_SUFFIXES
+    return (
+        change is Change.deleted
+        or file.name in _LISTS
+        or file.suffix.lower() in PICTURE_SUFFIXES
+        or (change is Change.added and file.is_dir())
+    )

@@ -77,6 +77,24 @@ def test_what_the_system_did_not_report_is_found_when_it_is_quiet(raw, monkeypat
         until(lambda state: state["samples"] == 3)
 
 
+def test_files_of_which_nothing_was_reported_but_their_new_folder_are_found(raw, monkeypatch):
+    matters = module._matters
+    monkeypatch.setattr(module, "_matters", lambda change, path: "." not in path and matters(change, path))
+    with playing(raw) as until:
+        until(lambda state: state["participant"] is None)
+        put(begin(raw / "p01"), 0)
+        until(lambda state: state["samples"] == 1)
+
+
+def test_a_folder_of_which_nothing_at_all_is_reported_is_looked_at_now_and_then(raw, monkeypatch):
+    monkeypatch.setattr(module, "_matters", lambda change, path: False)
+    monkeypatch.setattr(module, "_IDLE_S", 0.5)
+    with playing(raw) as until:
+        until(lambda state: state["participant"] is None)
+        put(begin(raw / "p01"), 0)
+        until(lambda state: state["samples"] == 1)
+
+
 def test_files_that_are_no_pictures_make_no_work(raw):
     assert not module._matters(module.Change.added, "/raw/p01/notes.txt")
     assert not module._matters(module.Change.modified, "/raw/p01/.d_001.png.part")
