@@ -27,7 +27,7 @@ from labelkit.labelling.guidance import Gap, next_gap, turn_words
 from labelkit.live.advice import ADVICE
 from labelkit.live.journal import Entry, Journal, Signature, entry_of, facts_digest
 from labelkit.live.tally import Angles, Label, Tally, label_of
-from labelkit.recordings.growth import grown, picture_folders_of
+from labelkit.recordings.growth import grown, lists_of, picture_folders_of
 from labelkit.recordings.listing import portable, source_path
 from labelkit.records import FrameName, Reason, Recording, Unreadable
 from labelkit.settings import BuildSettings, CoverageSettings
@@ -57,6 +57,7 @@ class Listed:
     stamps_s: list[float] = field(init=False)
     place_of: dict[str, int] = field(init=False)  # file -> number of its frame
     folders: set[Path] = field(init=False)
+    late: set[Path] = field(init=False, default_factory=set)  # pictures that could not be placed yet
     facts: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -155,6 +156,7 @@ class Game:
         self._clock = clock
         self._recorded: dict[str, _Recorded] = {}
         self._by_folder: dict[Path, str] = {}
+        self._by_list: dict[Path, str] = {}
         self._arrivals = count(1)
         self._todo: list[_Waiting] = []  # the newest last
         self._queued: set[tuple[str, str]] = set()  # the recordings and files of those
@@ -169,7 +171,7 @@ class Game:
     def look(self, found: Sequence[Listed], troubles: Sequence[str]) -> None:
         """Take what a look at the whole folder found; frames that are labelled already keep their labels."""
         arrival = next(self._arrivals) if self._looked else _EARLIER
-        before, self._recorded, self._by_folder = self._recorded, {}, {}
+        before, self._recorded, self._by_folder, self._by_list = self._recorded, {}, {}, {}
         for listed in found:
             name = listed.recording.name
             recorded = _Recorded(listed, self._settings)
@@ -177,6 +179,7 @@ class Game:
                 recorded.labels = old.labels
             self._recorded[name] = recorded
             self._by_folder |= dict.fromkeys(listed.folders, name)
+            self._by_list |= dict.fromkeys(lists_of(listed.recording), name)
             for place, file in enumerate(listed.names):
                 if _named(file) not in recorded.labels and not self._is_known(recorded, place):
                     self._queue(_Waiting(arrival, name, file.key))
@@ -189,29 +192,39 @@ class Game:
 
     def changed(self, paths: Iterable[Path]) -> bool:
         """Take what was written: whether only a look at the whole folder can tell what it means."""
-        late: dict[str, list[Path]] = {}
+        grew: set[str] = set()
         puzzled = False
         for path in paths:
-            name = self._by_folder.get(path.parent)
+            name = self._by_list.get(path) or self._by_folder.get(path.parent)
             if name is None or not path.exists():
                 puzzled = True
                 continue
             listed = self._recorded[name].listed
-            file = portable(path.relative_to(self.raw).as_posix())
+            file = self._file(path)
             if file in listed.place_of:
                 self._wait_for(name, listed.place_of[file])
-            else:
-                late.setdefault(name, []).append(path)
-        for name, files in late.items():
-            listed = self._recorded[name].listed
-            more = grown(listed.recording, files)
-            if more is None:
-                puzzled = True
                 continue
-            listed.follow(*more)
-            for place in more[1]:
-                self._wait_for(name, place)
+            grew.add(name)
+            if path not in self._by_list:
+                listed.late.add(path)
+        for name in sorted(grew):
+            puzzled |= not self._grow(name)
         return puzzled
+
+    def _grow(self, name: str) -> bool:
+        """Take the pictures that came to a recording since it was opened; whether that could be done."""
+        listed = self._recorded[name].listed
+        more = grown(listed.recording, sorted(listed.late))
+        if more is None:
+            return False
+        listed.follow(*more)
+        listed.late = {path for path in listed.late if self._file(path) not in listed.place_of}
+        for place in more[1]:
+            self._wait_for(name, place)
+        return True
+
+    def _file(self, path: Path) -> str:
+        return portable(path.relative_to(self.raw).as_posix())
 
     def _wait_for(self, name: str, place: int) -> None:
         recorded = self._recorded[name]
@@ -383,6 +396,7 @@ class Game:
                 for name, one in people.items()
             ],
             "troubles": self._lasting_troubles(),
+            "frame": shown.file,
             "picture": shown.arrival if shown.file else None,
         }
 

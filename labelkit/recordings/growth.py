@@ -22,6 +22,12 @@ def picture_folders_of(recording: Recording) -> set[Path]:
     return {source.folder / folder for folder in inside}
 
 
+def lists_of(recording: Recording) -> set[Path]:
+    """Say which files tell `grown` more of pictures that it could not place."""
+    source = recording.source if isinstance(recording, StoredRecording) else None
+    return {source.folder / name for name in source.lists} if isinstance(source, PictureSource) else set()
+
+
 def grown(recording: Recording, files: Sequence[Path]) -> tuple[Recording, list[int]] | None:
     """Add pictures that were written since a recording was opened.
 
@@ -31,8 +37,8 @@ def grown(recording: Recording, files: Sequence[Path]) -> tuple[Recording, list[
     Args:
         files: pictures in its folders, none of which it holds yet.
     Returns:
-        The recording that holds them too, and which of its frames are new or other than before; None where only
-        opening it anew can tell.
+        The recording that holds them too, but for those that cannot be placed yet, and which of its frames are new
+        or other than before; None where only opening it anew can tell.
     """
     source = recording.source if isinstance(recording, StoredRecording) else None
     if not isinstance(source, PictureSource) or source.pair is None or any(file.is_symlink() for file in files):
@@ -47,7 +53,7 @@ def grown(recording: Recording, files: Sequence[Path]) -> tuple[Recording, list[
     late = [file.relative_to(source.folder).as_posix() for file in files]
     try:
         paired = source.pair([*halves, *late])
-    except RecordingError:
+    except (RecordingError, OSError):
         return None
     changed = []
     for pair in paired:

@@ -107,7 +107,8 @@ class PictureSource:
 
     Attributes:
         pair: says of files alone, by their names relative to `folder`, which belong together, so that a recording
-            can be followed as it grows; None where only its reader can say it.
+            can be followed as it grows; None where only its reader can say it. What it cannot place yet it leaves out.
+        lists: files in `folder` by which `pair` goes, too.
     """
 
     folder: Path
@@ -117,6 +118,7 @@ class PictureSource:
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     pair: Callable[[Sequence[str]], Sequence[PicturePair]] | None = None
+    lists: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -35,6 +35,8 @@ _SEPARATORS = re.compile(r"[\s,]+")  # as the benchmark's own tools split lines
 
 _MOST_LIST_BYTES = 100_000_000  # 10 hours at 30 frames/s are a million lines of 50 bytes
 
+_END_BYTES = 65_536  # of a list, in which late pictures are looked for: a thousand lines
+
 _NO_STAMP = math.nan
 
 
@@ -44,7 +46,7 @@ class _Side(NamedTuple):
     stamps: dict[str, float]
     folder: str
     notes: tuple[str, ...] = ()
-    listed: bool = False  # in rgb.txt or depth.txt, not by their names alone
+    listed: bool = False  # in rgb.txt and depth.txt, not by their names alone
 
 
 def open_tum(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[PictureSource]:
@@ -61,7 +63,10 @@ def open_tum(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[Pi
             beside=folder / depth.folder,
             states={"recording": {"registered": True}},
             notes=(*color.notes, *depth.notes),
-            pair=None if color.listed or depth.listed else partial(_named_pairs, depth.folder, color.folder, max_gap_s),
+            pair=partial(_listed_pairs, folder, max_gap_s)
+            if color.listed
+            else partial(_named_pairs, depth.folder, color.folder, max_gap_s),
+            lists=(DEPTH_LIST, COLOR_LIST) if color.listed else (),
         )
     ]
 
@@ -110,6 +115,25 @@ def _named(folder: Path) -> _Side:
     return _Side(
         {file: _stamp_in(file) for name in pictures_in(folder) if (file := f"{folder.name}/{name}")}, folder.name
     )
+
+
+def _listed_pairs(folder: Path, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:
+    """Pair those of the files that the two lists have at their ends."""
+    wanted = set(files)
+    depth, color = (
+        {file: stamp for stamp, file in _last_lines(folder / name) if file in wanted}
+        for name in (DEPTH_LIST, COLOR_LIST)
+    )
+    return _paired(depth, color, max_gap_s)
+
+
+def _last_lines(path: Path) -> list[tuple[float, str]]:
+    """Read the end of a list that is being written, as far as its lines are whole."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _END_BYTES))
+        lines = file.read().decode("utf-8", "surrogateescape").split("\n")[:-1]
+    parts = (_SEPARATORS.split(line.strip(), maxsplit=1) for line in lines)
+    return [(_stamp(both[0]), posixpath.normpath(both[1])) for both in parts if len(both) == 2]
 
 
 def _named_pairs(depth: str, color: str, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:

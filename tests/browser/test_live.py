@@ -221,9 +221,10 @@ def test_two_browsers_see_the_same_game(sitting, visited):
 
 def test_a_reload_in_mid_game_shows_all_of_it_again_and_celebrates_nothing(sitting, visited):
     one = sitting()
+    put(begin(one.raw / "p01"), 0, "e")
     tab = visited(one.server.url)
-    put(begin(one.raw / "p01"), 0)
-    wait_for(tab, "document.querySelectorAll('#cells .l4').length === 1")
+    wait_for(tab, "document.getElementById('person').textContent === 'p01'")
+    put(one.raw / "p01", 1)
     wait_for(tab, "document.getElementById('cheer').textContent === 'A cell is full!'")
     tab.reload()
     wait_for(tab, "document.querySelectorAll('#cells .l4').length === 1")
@@ -277,8 +278,9 @@ def test_a_cell_that_is_full_is_celebrated_and_calmly_where_that_is_asked_for(si
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_the_page_never_scrolls_sideways_and_words_and_map_are_seen_at_once(sitting, visited, width):
     one = sitting()
-    put(begin(one.raw / ("a very long name of a participant " * 5)), 0, "e")
     tab = visited(one.server.url, viewport={"width": width, "height": 800})
+    wait_for(tab, "document.getElementById('words').textContent === 'Waiting for the first picture.'")
+    put(begin(one.raw / ("a very long name of a participant " * 5)), 0, "e")
     wait_for(tab, f"document.getElementById('words').textContent === {ADVICE[Reason.NO_HAND]!r}")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     for selector in ("#words", "#map"):
