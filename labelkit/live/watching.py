@@ -122,7 +122,7 @@ class Play(threading.Thread):
         self._look(looker)
         self._game.step()
         now = time.monotonic()
-        if self._game.newest != newest or now - self._published_at >= _TICK_S:
+        if self._game.looked and (self._game.newest != newest or now - self._published_at >= _TICK_S):
             self._published_at = now
             state = self._game.state()
             if state != self._published:
