@@ -231,6 +231,9 @@ class TrainSettings(Settings):
     patience: int = Field(25, ge=1, description="epochs without a better validation CMAE before stopping")
     batch_size: int = Field(16, ge=1, le=65_536, description="samples a step")
     learning_rate: float = Field(8e-4, gt=0, le=1, description="Adam's step size at the start")
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="the learning rate falls along half a cosine, or stays"
+    )
     sampling: Literal["shuffle", "balanced"] = Field(
         "shuffle", description="each sample once an epoch, or each cell of orientations as often"
     )

@@ -7,7 +7,7 @@ what its layers, gradients and loss did then says why.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,10 +17,13 @@ Did = Literal["went-back", "began-anew", "nothing"]
 COLLAPSED = 0.95  # of the constant predictor's CMAE: above it a network has learned next to nothing
 _LEARNED = 0.85  # under it a network has learned something that can be lost
 _LOST_EPOCHS = 3  # in a row: validation on few people jumps from one epoch to the next
-_DEAD_SPREAD, _DEAD_EPOCHS = 0.01, 2  # of the labels' spread: such an answer hears nothing of the pictures
-# A network that is slow is not stuck while its loss falls. Batches of few samples make an epoch's loss uncertain to a
-# percent or two, so two halves of four epochs and more are compared.
+# Of the labels' spread: such an answer hears nothing of the pictures, or nearly nothing.
+_DEAD_SPREAD, _SAME_SPREAD = 0.01, 0.1
+_DEAD_EPOCHS = 2
+# A network that is slow is not stuck while its loss falls, unless it is far off. Few samples make an epoch's loss
+# uncertain to a percent or two, so two halves of four epochs and more are compared.
 _FALLING, _CHANCE_EPOCHS, _CHANCE = 0.02, 4, 1 / 8
+_WILD = 2.0  # of the constant predictor's CMAE
 SLOWER = 0.5  # times the learning rate, whenever something was done
 
 # Of activations before the first step, measured on the families: the networks that learn have spreads of 0.03 to 2,
@@ -144,19 +147,21 @@ def _found(attempt: Sequence[Signs], best: float, chance: int) -> Found | None:
         best: the lowest ratio of all epochs.
         chance: epochs that an attempt has to learn something.
     """
-    if best < _LEARNED:
-        latest = attempt[-_LOST_EPOCHS:]
-        return "lost" if len(latest) == _LOST_EPOCHS and _all_collapsed(latest) else None
     latest = attempt[-_DEAD_EPOCHS:]
     if len(latest) == _DEAD_EPOCHS and all(signs.spread < _DEAD_SPREAD for signs in latest):
         return "dead"
-    if len(attempt) < chance or not _all_collapsed(attempt):
+    if best < _LEARNED:
+        latest = attempt[-_LOST_EPOCHS:]
+        return "lost" if len(latest) == _LOST_EPOCHS and all(map(_collapsed, latest)) else None
+    if len(attempt) < chance or not all(map(_collapsed, attempt)):
         return None
-    return None if _falling([signs.loss for signs in attempt]) else "stuck"
+    slow = attempt[-1].cmae_ratio < _WILD and _falling([signs.loss for signs in attempt])
+    return None if slow else "stuck"
 
 
-def _all_collapsed(signs: Iterable[Signs]) -> bool:
-    return all(each.cmae_ratio > COLLAPSED for each in signs)
+def _collapsed(signs: Signs) -> bool:
+    # The training's median is not the best constant for other people: one that says the same to all may err less.
+    return signs.cmae_ratio > COLLAPSED or signs.spread < _SAME_SPREAD
 
 
 def _falling(losses: Sequence[float]) -> bool:
@@ -179,7 +184,7 @@ def _answered(
     if len(events) >= tries:
         return Event(epoch, found, why, "nothing", 0, rate, draw)
     best = min(history, key=lambda signs: signs.cmae_ratio, default=None)
-    if best is not None and best.cmae_ratio <= COLLAPSED:
+    if best is not None and best.cmae_ratio < _LEARNED and not _collapsed(best):
         return Event(epoch, found, why, "went-back", best.epoch, SLOWER * rate, draw)
     return Event(epoch, found, why, "began-anew", 0, SLOWER * rate, draw + 1)
 
@@ -191,7 +196,9 @@ def reasons(history: Sequence[Signs]) -> tuple[str, ...]:
     now, before = history[-1], history[:-1]
     usual = sorted(signs.gradient_norm for signs in before)[len(before) // 2] if before else math.inf
     said = []
-    if now.spread < 0.1:
+    if now.cmae_ratio > _WILD:
+        said.append(f"it errs {now.cmae_ratio:.3g} times as much as the constant predictor")
+    if now.spread < _SAME_SPREAD:
         said.append(f"it answers nearly the same to all: predictions spread over {now.spread:.1%} of what labels do")
     if now.silent > _SILENT:
         said.append(f"{now.silent:.0%} of the units of {now.silent_layer} are silent")
@@ -206,17 +213,19 @@ def reasons(history: Sequence[Signs]) -> tuple[str, ...]:
     return tuple(said) or ("no layer, gradient or loss stands out",)
 
 
+FOUND: Mapping[Found, str] = {
+    "no-number": "no number any more",
+    "dead": "the answer hears nothing of the pictures",
+    "stuck": "nothing is learned",
+    "lost": "what was learned is lost",
+}
+DID: Mapping[Did, str] = {
+    "went-back": "went back to the weights of epoch {0.to_epoch}, at {0.rate:g} of the learning rate",
+    "began-anew": "began anew with other weights (draw {0.draw}), at {0.rate:g} of the learning rate",
+    "nothing": "nothing more is done, as --tries are used up",
+}
+
+
 def in_words(event: Event) -> str:
     """Say an event in one line."""
-    found = {
-        "no-number": "no number any more",
-        "dead": "the answer hears nothing of the pictures",
-        "stuck": "nothing is learned",
-        "lost": "what was learned is lost",
-    }[event.found]
-    did = {
-        "went-back": f"went back to the weights of epoch {event.to_epoch}, at {event.rate:g} of the learning rate",
-        "began-anew": f"began anew with other weights (draw {event.draw}), at {event.rate:g} of the learning rate",
-        "nothing": "nothing more is done, as --tries are used up",
-    }[event.did]
-    return f"epoch {event.epoch}: {found} ({'; '.join(event.why)}): {did}"
+    return f"epoch {event.epoch}: {FOUND[event.found]} ({'; '.join(event.why)}): {DID[event.did].format(event)}"

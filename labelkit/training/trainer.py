@@ -228,7 +228,7 @@ class Training:
 
     def _finish_steps(self, train: Samples, on_step: Callable[[], None]) -> None:
         now, settings = self.progress, self.settings
-        rate = self.guard.journal.rate if self.guard else 1.0
+        rate = settings.learning_rate * (self.guard.journal.rate if self.guard else 1.0)
         batches = Batches(
             train.source,
             settings.fields,
@@ -247,7 +247,7 @@ class Training:
             for pictures, angles_rad in coming:
                 here = time.perf_counter()
                 done = (now.epoch - 1 + now.step / len(batches)) / settings.epochs
-                now.learning_rate = settings.learning_rate * falling(done) * rate
+                now.learning_rate = rate * (falling(done) if settings.schedule == "cosine" else 1.0)
                 try:
                     loss = self.stepper.step(pictures, angles_rad, now.learning_rate)
                 except Exception as error:

@@ -75,6 +75,19 @@ def test_a_slow_network_whose_loss_falls_is_not_stuck():
     assert judged(slow, (), epochs=30, patience=25, tries=3) is None
 
 
+def test_a_network_that_is_far_off_is_stuck_though_its_loss_falls():
+    far = [signs(epoch, 9.0, loss=30.0 - 4 * epoch) for epoch in range(1, 5)]
+    event = judged(far, (), epochs=30, patience=25, tries=3)
+    assert did(event) == ("stuck", "began-anew", 0, 0.5, 1)
+    assert event.why == ("it errs 9 times as much as the constant predictor",)
+
+
+def test_one_that_says_the_same_to_all_has_collapsed_though_another_constant_errs_less():
+    assert after(0.9, 0.9, 0.9, 0.9) is None
+    assert did(after(0.9, 0.9, 0.9, 0.9, spread=0.05)) == ("stuck", "began-anew", 0, 0.5, 1)
+    assert did(after(0.8, 0.8, spread=0.001)) == ("dead", "began-anew", 0, 0.5, 1)  # there is nothing to go back to
+
+
 def test_a_dead_answer_is_not_waited_for():
     assert did(after(1.0, 1.0, spread=0.001)) == ("dead", "began-anew", 0, 0.5, 1)
     assert after(1.0, spread=0.001) is None
@@ -108,6 +121,7 @@ def test_a_number_that_is_none_goes_back_where_something_was_learned_and_begins_
 @pytest.mark.parametrize(
     ("shown", "words"),
     [
+        ({"ratio": 30.0}, "errs 30 times as much"),
         ({"spread": 0.02}, "predictions spread over 2.0% of what labels do"),
         ({"silent": 0.8}, "80% of the units of dense1_leaky are silent"),
         ({"bias": -0.9}, "biases of dense1 have drifted to -0.90"),
@@ -118,7 +132,7 @@ def test_a_number_that_is_none_goes_back_where_something_was_learned_and_begins_
     ],
 )
 def test_each_sign_is_a_reason_by_itself(shown, words):
-    said = reasons([*history(1.0, 1.0), signs(3, 1.0, **shown)])
+    said = reasons([*history(1.0, 1.0), signs(3, **{"ratio": 1.0} | shown)])
     assert len(said) == 1
     assert words in said[0]
 
@@ -200,14 +214,14 @@ def test_a_start_that_is_fit_is_left_as_it_was_drawn(tmp_path, sides):
 WILD = {"learning_rate": 1.0, "epochs": 12, "normalisation": "none", "start": "plain"}
 
 
-def test_a_network_that_collapses_for_its_rate_begins_anew_until_it_learns(tmp_path, sides, caplog):
+def test_a_network_that_collapses_for_its_rate_begins_anew_at_half_of_it(tmp_path, sides, caplog):
     run = claim_run("vanilla", tmp_path / "run")
     _, epochs = trained(run, sides, **WILD)
     journal = read_journal(run)
-    assert [event.did for event in journal.events][:1] == ["began-anew"]
-    assert [event.draw for event in journal.events if event.did == "began-anew"] == list(
-        range(1, 1 + sum(event.did == "began-anew" for event in journal.events))
-    )
+    assert [did(event) for event in journal.events] == [
+        ("stuck", "began-anew", 0, 0.5, 1),
+        ("stuck", "began-anew", 0, 0.25, 2),
+    ]
     assert len(epochs) == len(journal.signs) == 12
     assert "began anew with other weights (draw 1), at 0.5 of the learning rate" in caplog.text
     rates = {epoch.epoch: epoch.learning_rate for epoch in epochs}
@@ -243,7 +257,7 @@ def test_an_answer_that_is_no_number_goes_back_to_the_best_weights(tmp_path, sid
     assert [epoch.epoch for epoch in epochs] == list(range(1, 9))
     # half the rate, from weights that know something
     assert epochs[5].learning_rate < 0.5 * epochs[4].learning_rate
-    assert epochs[5].cmae_deg < 0.5 * epochs[0].cmae_deg
+    assert epochs[5].cmae_deg < 1.3 * best_before.cmae_deg
 
 
 def test_a_network_that_loses_what_it_learned_goes_back(tmp_path, sides, monkeypatch):
@@ -263,11 +277,11 @@ class KilledError(Exception):
     """Stands for a death without a word."""
 
 
-@pytest.mark.parametrize("step", [14, 18, 30])
+@pytest.mark.parametrize("step", [15, 16, 17, 30])
 def test_a_run_that_died_before_or_behind_an_event_goes_on_to_the_same_bytes(tmp_path, sides, step):
     whole, broken = (claim_run("vanilla", tmp_path / name) for name in ("whole", "broken"))
     trained(whole, sides, **WILD)
-    assert read_journal(whole).events[0].epoch * 4 in range(4, 30)  # 32 samples are 4 steps of 8
+    assert [event.epoch for event in read_journal(whole).events] == [4, 8]  # 32 samples are 4 steps of 8
     steps = iter(range(1, 1000))
 
     def dying():
@@ -336,13 +350,11 @@ def test_the_norm_of_gradients_is_read_off_adam(sides):
     stepper = Stepper(model, settings)
     assert stepper.gradient_norm() == 0
     batch = few(sides.train, settings), np.deg2rad(sides.train.centred_deg[:32]).astype(np.float32)
-    before = weights_of(model)["angles_rad.bias"]
     stepper.step(*batch, 1e-30)  # so small that every step has the same gradients, but for dropout
     first = stepper.gradient_norm()
     assert first > 0
     for _ in range(5):
         stepper.step(*batch, 1e-30)
     assert stepper.gradient_norm() == pytest.approx(first, rel=0.3)
-    assert np.array_equal(before, weights_of(model)["angles_rad.bias"])
     stepper.forget()
     assert stepper.gradient_norm() == 0
