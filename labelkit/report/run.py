@@ -420,7 +420,12 @@ def _start(name: str, journal: Journal) -> Markup:
     then = "so weights were levelled on a batch" if start.levelled else "and was left so, as start is plain"
     columns = [Column("activation"), *(Column(title, numeric=True) for title in ("spread", "off centre", "silent"))]
     rows: list[list[Cell]] = [
-        [layer.name, layer.spread, layer.off_centre, Shown(_share(layer.silent), layer.silent)]
+        [
+            layer.name,
+            Shown(f"{layer.spread:.2g}", layer.spread),
+            layer.off_centre,
+            Shown(_share(layer.silent), layer.silent),
+        ]
         for layer in start.layers
     ]
     caption = f"{name} before the first step, as it was drawn"
