@@ -158,6 +158,23 @@ def test_a_full_disk_ends_the_recording_and_says_what_is_there(tmp_path, monkeyp
     ]
 
 
+@pytest.mark.parametrize("name", ["recording.toml", "depth.txt", "100.000000.png"])
+def test_a_disk_that_was_full_from_the_start_leaves_no_folder_in_the_way(tmp_path, monkeypatch, name):
+    write = files._write
+
+    def full(path, content):
+        if name in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_write", full)
+        with pytest.raises(OutputError, match="No space left"):
+            recorded(tmp_path, map(shot, range(3)))
+    assert not (tmp_path / "p01").exists()
+    assert recorded(tmp_path, map(shot, range(3))).frames == 3
+
+
 @pytest.mark.parametrize(
     "name", ["..", ".hidden", "a/b", "a\\b", "", " a", "a\nb", "rgb", "Depth", "x" * 101, "a%2fb", "a:b", "a\u202eb"]
 )
