@@ -158,7 +158,8 @@ def guidance(seeds: int) -> Figures:
 
 def show_guidance(result: Figures) -> None:
     """Print the frames needed and the follower's share of them."""
-    print(f"{'until 95 % of the cells are full':<36}{'frames, median':>16}{'follower needs':>18}{'at worst':>10}")
+    title = f"until {result['filled']:.0%} of the cells are full"
+    print(f"{title:<36}{'frames, median':>16}{'follower needs':>18}{'at worst':>10}")
     for way in WAYS:
         frames, ratios = result["frames"][way], result["ratios"].get(way)
         shares = f"{statistics.median(ratios):>17.0%} {max(ratios):>9.0%}" if ratios else ""

@@ -6,6 +6,7 @@ import http.client
 import json
 import math
 import threading
+import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +14,8 @@ from labelkit.errors import SensorError, SettingsError
 from labelkit.simulator.player import Angles
 
 _POLL_S = 0.05  # a frame's time at 20 frames/s: the arrow is never seen later than that
-_ANSWER_S = 5.0  # how long the game may be silent
+_ANSWER_S = 2.0  # how long an answer may take
+_SILENT_S = 5.0  # how long a game may be away before it is given up
 _MOST_BYTES = 1_000_000
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
@@ -65,12 +67,15 @@ class Arrow:
         return self._goal
 
     def _follow(self) -> None:
+        answered_s = time.monotonic()
         while not self._closed.wait(_POLL_S):
             try:
                 self._read()
+                answered_s = time.monotonic()
             except (SensorError, SettingsError) as error:
-                self._trouble = error
-                return
+                if time.monotonic() - answered_s > _SILENT_S:
+                    self._trouble = error
+                    return
 
     def _read(self) -> None:
         state = self._state()

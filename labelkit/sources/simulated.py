@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 
 from labelkit.recordings.tum_writer import DEPTH_UNIT_M
-from labelkit.simulator.people import Manner
+from labelkit.simulator.people import Manner, Moment
 from labelkit.simulator.player import Angles, Player, Whim
 from labelkit.simulator.recorder import INTRINSICS, FilmSet, frame_rng
+from labelkit.simulator.render import Rendered
 from labelkit.sources.camera import Camera, Shot, Wanted
 
 # What the hand does besides turning is drawn for so many frames and then goes back the way it came.
@@ -49,16 +52,24 @@ def _shots(film_set: FilmSet, fps: float, lead: Lead, seed: int, index: int, cor
     player = Player(np.random.default_rng([seed, index, _PLAYER]))
     left = film_set.participant.handedness == "left"
     began_s, clock_s = time.monotonic(), time.time()
-    frame = 0
-    while True:
+
+    def drawn(frame: int) -> tuple[int, float, Moment, Rendered]:
+        """Wait until it is time for a frame, this one or a later one, and draw it."""
+        frame = max(frame, math.ceil((time.monotonic() - began_s) * fps))
         time.sleep(max(0.0, began_s + frame / fps - time.monotonic()))
         now_s = time.monotonic() - began_s
         stored = player.turn(now_s, lead(player.here_deg))
         moment = manner.moment(to_and_fro(frame, _MANNER_FRAMES), stored * (-1.0, 1.0) if left else stored)
-        rendered = film_set.shoot(moment)[1]
-        depth_m, color = film_set.develop(moment, rendered, frame_rng(seed, index, frame), correlated=correlated)
-        yield Shot(clock_s + now_s, color, depth_m)
-        frame = max(frame + 1, int(np.ceil((time.monotonic() - began_s) * fps)))
+        return frame, clock_s + now_s, moment, film_set.shoot(moment)[1]
+
+    with ThreadPoolExecutor(1) as beside:  # a frame is drawn while the one before it is developed and written
+        ahead = beside.submit(drawn, 0)
+        while True:
+            frame, stamp_s, moment, rendered = ahead.result()
+            ahead = beside.submit(drawn, frame + 1)
+            rng = frame_rng(seed, index, frame)
+            depth_m, color = film_set.develop(moment, rendered, rng, correlated=correlated)
+            yield Shot(stamp_s, color, depth_m)
 
 
 def to_and_fro(k: int, n: int) -> int:

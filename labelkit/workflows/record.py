@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelkit.errors import OutputError, OutputExistsError, SettingsError
-from labelkit.files import THEN_AGAIN, make_folder, mendable
+from labelkit.files import THEN_AGAIN, make_folder, mendable, remove
 from labelkit.settings import RecordSettings
 
 if TYPE_CHECKING:
@@ -154,6 +154,8 @@ def _film(
     finally:
         if writer:
             writer.close()
+            if not frames:
+                remove(folder)
     seconds = last_s - first_s
     fps = (frames - 1) / seconds if frames > 1 and seconds > 0 else None
     return Recorded(raw, folder if frames else None, camera.name, frames, seconds, fps)
@@ -169,12 +171,16 @@ def _begin(folder: Path, camera: Camera, settings: RecordSettings) -> TumWriter:
             folder.mkdir()
         except FileExistsError:
             raise _exists(folder) from None
-    return TumWriter(
-        folder,
-        participant=settings.participant,
-        handedness=settings.handedness,
-        sensor=camera.sensor,
-        intrinsics=camera.intrinsics,
-        title=f"labelkit record, {' '.join(camera.name.split())}",
-        depth_unit_m=camera.depth_unit_m,
-    )
+    try:
+        return TumWriter(
+            folder,
+            participant=settings.participant,
+            handedness=settings.handedness,
+            sensor=camera.sensor,
+            intrinsics=camera.intrinsics,
+            title=f"labelkit record, {' '.join(camera.name.split())}",
+            depth_unit_m=camera.depth_unit_m,
+        )
+    except BaseException:
+        remove(folder)
+        raise
