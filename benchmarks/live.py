@@ -350,7 +350,8 @@ def the_page(seconds: float, kills: int) -> Figures:
 def show_page(result: Figures) -> None:
     """Print how soon the page follows, and what a kill costs."""
     print(
-        f"\n{'frames/s':<10}{'median, ms':>12}{'p95, ms':>10}{'worst, ms':>11}{'passed over':>13}{'caught up, s':>14}{'CPU, ms':>9}"
+        f"\n{'frames/s':<10}{'median, ms':>12}{'p95, ms':>10}{'worst, ms':>11}{'passed over':>13}"
+        f"{'caught up, s':>14}{'CPU, ms':>9}"
     )
     for row in result["following"]:
         print(
