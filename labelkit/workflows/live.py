@@ -60,6 +60,7 @@ def coverage_live(
         RecordingError: `raw` is no folder, or cannot be watched.
         SettingsError: the cells do not fit the reach, or the port is taken.
     """
+    _check(Path(raw))
     from labelkit.live.server import LiveServer, map_of
 
     with _game(Path(raw), settings, build, cache=cache) as (game, play):
@@ -89,6 +90,7 @@ def coverage_live_in_terminal(
         RecordingError: `raw` is no folder, or cannot be watched.
         SettingsError: the cells do not fit the reach.
     """
+    _check(Path(raw))
     over, states = threading.Event(), [dict[str, Any]()]
     with _game(Path(raw), settings, build, cache=cache) as (game, play), _until_interrupted(over):
         play.publish = lambda state: states.__setitem__(0, state)
@@ -102,6 +104,12 @@ def coverage_live_in_terminal(
     return _result(raw, game)
 
 
+def _check(raw: Path) -> None:
+    if not raw.is_dir():
+        what = "is a file" if raw.exists() else "there is no such folder"
+        raise RecordingError(f"--live {raw}: {what}; give the folder into which recordings are written")
+
+
 @contextmanager
 def _game(
     raw: Path, settings: CoverageSettings | None, build: BuildSettings | None, *, cache: bool
@@ -111,9 +119,6 @@ def _game(
     from labelkit.live.journal import Journal, journal_path
     from labelkit.live.watching import Play
 
-    if not raw.is_dir():
-        what = "is a file" if raw.exists() else "there is no such folder"
-        raise RecordingError(f"--live {raw}: {what}; give the folder into which recordings are written")
     build = build or BuildSettings()
     with Journal(journal_path(raw, build) if cache else None) as journal:
         game = Game(raw, settings or CoverageSettings(), build, journal)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from labelkit.cli.program import run
 from labelkit.live.journal import Journal
 from tests.live.conftest import begin, put
 
@@ -30,11 +31,16 @@ def labelkit(*arguments, **environment):
     )
 
 
-def ended(*arguments):
-    """Run a command that ends by itself: its exit code and what it complains of."""
-    process = labelkit(*arguments)
-    _, complaint = process.communicate(timeout=PATIENCE_S)
-    return process.returncode, complaint
+@pytest.fixture
+def ended(capfd):
+    """Run a command that ends by itself, in this process: its exit code and what it complains of."""
+
+    def run_it(*arguments):
+        with pytest.raises(SystemExit) as left:
+            run(["coverage-map", *map(str, arguments)])
+        return left.value.code, capfd.readouterr().err
+
+    return run_it
 
 
 @contextmanager
@@ -79,7 +85,7 @@ def served(raw, *flags, **environment):
         (("--live", "{raw}", "--cell-deg", "45", "--reach-deg", "30"), "cell-deg"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(raw, arguments, says):
+def test_what_makes_no_sense_is_refused_in_one_line(raw, ended, arguments, says):
     (raw / "file").write_text("= =")
     code, complaint = ended(*(argument.format(raw=raw) for argument in arguments))
     assert code == 2
@@ -87,7 +93,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(raw, arguments, says):
     assert says in complaint
 
 
-def test_a_port_that_is_taken_is_refused_in_one_line(raw):
+def test_a_port_that_is_taken_is_refused_in_one_line(raw, ended):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -97,8 +103,7 @@ def test_a_port_that_is_taken_is_refused_in_one_line(raw):
     assert f"--port {port}: cannot be used" in complaint
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("flags", [(), ("--terminal",)])
+@pytest.mark.parametrize(("number", "flags"), [(signal.SIGINT, ()), (signal.SIGTERM, ("--terminal",))])
 def test_ended_by_a_signal_it_is_done_and_says_what_comes_next(raw, number, flags):
     put(begin(raw / "p01"), 0)
     process = labelkit("--live", raw, "--no-cache", "--target", 1, *flags)
@@ -107,7 +112,7 @@ def test_ended_by_a_signal_it_is_done_and_says_what_comes_next(raw, number, flag
             pass
     else:
         assert process.stdout.readline().startswith("http://127.0.0.1:")
-    time.sleep(1.0)
+    time.sleep(0.5)  # so that it serves, and its handlers are in place
     process.send_signal(number)
     _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0

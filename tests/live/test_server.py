@@ -83,16 +83,15 @@ def test_it_listens_on_this_machine_alone(server):
             other.connect(("127.0.0.2", server.port))
 
 
-@pytest.mark.parametrize("path", ["/", "/map", "/state", "/events", "/live.js", "/live.css", "/picture", "/nothing"])
-@pytest.mark.parametrize("token", ["", "Bearer", "Bearer wrong", "Basic {}", "Bearer {} ", "Bearer x{}", "Bearer é"])
-def test_without_the_token_nothing_is_seen(server, path, token):
-    given = token.format(token_of(server)).encode("latin-1").decode("latin-1")
-    if token == "Bearer {} ":
-        given = f"Bearer {token_of(server)[:-1]}"
-    answer = ask(server, path, authorization=given)
-    assert answer.status == 403
-    assert b"token" in answer.body
-    assert b"script" not in answer.body
+def test_without_the_token_nothing_is_seen(server):
+    token = token_of(server)
+    near = ("", "Bearer", "Bearer wrong", f"Basic {token}", f"Bearer {token[:-1]}", f"Bearer x{token}", "Bearer é")
+    for path in ("/", "/map", "/state", "/events", "/live.js", "/live.css", "/picture", "/nothing"):
+        for given in near:
+            answer = ask(server, path, authorization=given)
+            assert answer.status == 403, (path, given)
+            assert b"token" in answer.body
+            assert b"script" not in answer.body
 
 
 def test_a_token_in_an_address_opens_the_page_and_no_other_and_comes_back_as_a_cookie(server):
