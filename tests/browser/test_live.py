@@ -33,10 +33,15 @@ class Sitting:
         self.game = Game(raw, SETTINGS, build)
         self.play = Play(self.game, build)
         self.server = LiveServer(port, map_of(self.game.cells, 1, pictures=pictures), show_pictures=pictures)
-        self.play.publish = lambda state: self.server.put(state, self.game.picture())
+        self.play.publish = self.publish
+        self.state = {}
         self.thread = threading.Thread(target=self.server.serve, daemon=True)
         self.play.start()
         self.thread.start()
+
+    def publish(self, state):
+        self.state = state
+        self.server.put(state, self.game.picture())
 
     def hang_up(self):
         """Cut all lines, as a laptop's are when it wakes."""
@@ -129,7 +134,7 @@ def test_the_map_fills_the_dot_moves_and_the_arrow_points_at_the_gap_that_the_wo
     tab.wait_for_timeout(300)
     # A mirror shows the same pictures of either hand at the same side.
     assert place_of(tab, "#hand") == pytest.approx(first, abs=2)
-    state = one.game.state()
+    state = one.state
     (hand_x, hand_y), (goal_x, goal_y) = place_of(tab, "#hand"), place_of(tab, "#goal .dot")
     words = tab.locator("#words").inner_text()
     assert words.lower().rstrip(".") == state["words"]
@@ -145,7 +150,7 @@ def test_the_screens_right_is_the_participants_right(sitting, visited):
     tab = visited(one.server.url)
     put(begin(one.raw / "p01"), 0)
     wait_for(tab, "document.querySelectorAll('#cells .l4').length === 1")
-    azimuth = one.game.state()["trail"][-1][0]
+    azimuth = one.state["trail"][-1][0]
     middle = place_of(tab, "#rim")[0]
     assert abs(azimuth) > 2
     assert (place_of(tab, "#hand")[0] < middle) == (azimuth > 0)
@@ -239,7 +244,7 @@ def test_a_laptop_that_slept_sees_the_whole_state_when_it_wakes(sitting, visited
     wait_for(tab, "document.getElementById('person').textContent === 'p01'")
     with frozen(tab):
         put(begin(one.raw / "p02", like=RAW / "p02"), 0, "e")
-        while one.game.state()["participant"] != "p02":
+        while one.state["participant"] != "p02":
             tab.wait_for_timeout(100)
     wait_for(tab, "document.getElementById('person').textContent === 'p02'")
 
