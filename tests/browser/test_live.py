@@ -249,7 +249,7 @@ def test_a_laptop_that_slept_sees_the_whole_state_when_it_wakes(sitting, visited
     wait_for(tab, "document.getElementById('person').textContent === 'p02'")
 
 
-def test_after_a_minute_without_a_word_the_page_says_so_and_finds_back_by_itself(sitting, visited):
+def test_a_page_whose_line_was_cut_says_so_and_finds_back_by_itself(sitting, visited):
     one = sitting()
     put(begin(one.raw / "p01"), 0)
     tab = visited(one.server.url, expect=["ERR_INTERNET_DISCONNECTED", "ERR_"])
