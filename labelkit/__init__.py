@@ -31,6 +31,7 @@ _PUBLIC = {
     "show": "labelkit.workflows.show",
     "simulate": "labelkit.workflows.simulate",
     "train": "labelkit.workflows.train",
+    "tune": "labelkit.workflows.tune",
     "verify": "labelkit.workflows.verify",
     "withdraw": "labelkit.workflows.withdraw",
     "open_dataset": "labelkit.dataset.dataset",

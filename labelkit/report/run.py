@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from labelkit.cells import Cells
 from labelkit.evaluation.comparison import Comparison, compare
 from labelkit.evaluation.judged import Judged
-from labelkit.evaluation.measures import Measures, nearest_normals
+from labelkit.evaluation.measures import NOTHING_LEARNED, Measures, nearest_normals
 from labelkit.figures.errors import (
     Answers,
     calibration_figure,
@@ -30,7 +30,6 @@ from labelkit.report.pictures import Arrow, tile, tiles
 from labelkit.runs import EVENTS, Histogram, Histograms
 
 _STYLE = TEMPLATES / "run.css"
-NOTHING_LEARNED = 0.95  # of the constant predictor's CMAE
 
 
 @dataclass(frozen=True)
