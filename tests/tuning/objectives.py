@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from labelkit.errors import StudyError
 from labelkit.tuning.trial import Drawn, Measured
 
 
@@ -22,3 +25,26 @@ class Bowl:
             time.sleep(self.epoch_s)
             on_epoch(epoch, error)
         return Measured("learned", error, self.epochs, self.epochs, 1.0, 1000 * drawn.values["filters"], 10**6, 0.5)
+
+
+@dataclass(frozen=True)
+class Failing:
+    """Raises what a user can mend."""
+
+    message: str
+
+    def __call__(self, drawn: Drawn, on_epoch: Callable[[int, float], None], /) -> Measured:
+        raise StudyError(self.message)
+
+
+@dataclass(frozen=True)
+class Fatal:
+    """One trial has its process killed, as if for memory; the others are a Bowl."""
+
+    structure: str
+    number: int
+
+    def __call__(self, drawn: Drawn, on_epoch: Callable[[int, float], None], /) -> Measured:
+        if (drawn.structure, drawn.number) == (self.structure, self.number):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Bowl()(drawn, on_epoch)
