@@ -38,7 +38,7 @@ def command(
 
 def _lines(result: TuneResult | TunePlan) -> Iterator[str]:
     if isinstance(result, TunePlan):
-        yield f"{result.study}: {result.trials} trials to run, {result.jobs} at a time, of {len(result.structures)} "
+        yield f"{result.study}: {result.trials} trials to run, {result.jobs} at a time"
         yield f"structures: {', '.join(result.structures)}"
         if result.networks:
             yield f"all {result.networks} networks at the corners of their ranges can be built"

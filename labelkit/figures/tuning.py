@@ -23,7 +23,9 @@ _ACROSS, _WIDE, _TALL, _LEFT, _TOP, _FOOT = 3, 2.6, 1.7, 0.6, 0.45, 0.5
 _BAR, _NAME = 0.24, 1.5
 
 _COLORS = colormaps["viridis_r"]
-_MARKS = "osD^vP*X<>"  # a structure each, so that they are told apart in grey
+# A structure each: the marks tell them apart in grey.
+_MARKS = "osD^vP*X<>"
+_MARK_COLORS = ("#2f4a86", "#2a8f6d", "#8a4fa3", "#c2911a", "#5b6472", "#3f8fc4")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Tried:
     """A finished trial.
 
     Attributes:
-        number: in its structure, counted from 1.
+        number: in its structure, counted from 0.
         error_deg: validation CMAE; None where it did not learn.
         latency_ms: for one picture; None where it did not learn or was not timed.
         values: of the settings that were searched.
@@ -129,8 +131,8 @@ def parallel_figure(trials: Sequence[Tried], log_settings: frozenset[str]) -> Fi
         del columns["structure"]
     with house_style():
         wide = max(5.0, 1.35 * (len(columns) - 1))
-        figure = Figure(figsize=(wide + 1.9, 3.9), facecolor="white")
-        axes = panel(figure, 0.7, 0.75, wide, 2.9)
+        figure = Figure(figsize=(wide + 3.2, 3.9), facecolor="white")
+        axes = panel(figure, 1.4, 0.75, wide, 2.9)
         axes.set_axis_off()
         axes.set(xlim=(0, max(1, len(columns) - 1)), ylim=(0, 1))
         heights = []
@@ -142,7 +144,7 @@ def parallel_figure(trials: Sequence[Tried], log_settings: frozenset[str]) -> Fi
                 range(len(columns)), line, color=_COLORS(scale(errors[k])), linewidth=1.1, alpha=0.85, clip_on=False
             )
         bar = figure.colorbar(
-            ScalarMappable(scale, _COLORS), cax=panel(figure, wide + 1.05, 0.75, 0.13, 2.9), extend="max"
+            ScalarMappable(scale, _COLORS), cax=panel(figure, wide + 2.5, 0.75, 0.13, 2.9), extend="max"
         )
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=8, colors=INK, length=3)
@@ -159,7 +161,9 @@ def _axis(axes: Axes, x: int, name: str, values: Sequence[Any], is_log: bool) ->
         order = sorted(set(known), key=str)
         place = {value: (k + 0.5) / len(order) for k, value in enumerate(order)}
         for value, y in place.items():
-            axes.text(x + 0.03, y, str(value), fontsize=7.5, color=INK, va="center")
+            side, away = ("right", -0.05) if x == 0 else ("left", 0.05)
+            text = axes.text(x + away, y, str(value), fontsize=7.5, color=INK, va="center", ha=side)
+            text.set_bbox({"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0})
         return [place[value] if value is not None else np.nan for value in values]
     numbers = np.array([np.nan if value is None else float(value) for value in values])
     low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
@@ -186,7 +190,7 @@ def pareto_figure(trials: Sequence[Tried], front: Sequence[Tried]) -> Figure:
             own = [trial for trial in timed if trial.structure == name]
             axes.plot(
                 *_places(own), _MARKS[k % len(_MARKS)],
-                markersize=5, color=_COLORS((k % 10 + 1) / 11), alpha=0.75, markeredgewidth=0, label=name,
+                markersize=5, color=_MARK_COLORS[k % len(_MARK_COLORS)], alpha=0.75, markeredgewidth=0, label=name,
             )  # fmt: skip
         axes.step(
             *_places(front), where="post", color=RUN_COLORS[1], linewidth=1.4, zorder=1, label="unbeaten",

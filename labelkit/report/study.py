@@ -128,7 +128,7 @@ def _pictures(
 
 def _tried(trial: Trial) -> Tried:
     error = error_of(trial) if trial.learned else None
-    return Tried(trial.structure, trial.number + 1, error, trial.measured.latency_ms, trial.values)
+    return Tried(trial.structure, trial.number, error, trial.measured.latency_ms, trial.values)
 
 
 def _on_log_axes(study: Study) -> frozenset[str]:
@@ -147,7 +147,7 @@ def _latency(tried: Sequence[Tried], unbeaten: Sequence[Trial]) -> Section:
     ]
     rows: list[list[Cell]] = [
         [
-            *(trial.structure, trial.number + 1, error_of(trial), trial.measured.latency_ms),
+            *(trial.structure, trial.number, error_of(trial), trial.measured.latency_ms),
             *(trial.measured.parameters, trial.measured.multiply_adds),
         ]
         for trial in unbeaten
@@ -177,7 +177,7 @@ def _trials(study: Study, trials: Sequence[Trial]) -> Section:
 def _trial_row(trial: Trial, names: Sequence[str]) -> list[Cell]:
     measured = trial.measured
     return [
-        *(trial.structure, trial.number + 1, measured.outcome, measured.cmae_deg),
+        *(trial.structure, trial.number, measured.outcome, measured.cmae_deg),
         *(_value(trial.values.get(name)) for name in names),
         *(measured.epochs, measured.best_epoch or None, measured.parameters, measured.latency_ms),
         measured.why,

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from labelkit.processes import KILLED, Apart, WorkerDiedError
+from labelkit.processes import Apart, WorkerDiedError
 from labelkit.settings import TuneSettings
 from labelkit.tuning.study import Study
 from labelkit.tuning.trial import Objective
 
 _POLL_S = 0.5  # how often the work of others is looked at
-_MOST_STARTS = 5  # processes killed one after the other before they even took a trial
+_MOST_STARTS = 20  # processes killed one after the other before they even took a trial
 
 
 def search(study: Study, objective: Objective, jobs: int, on_change: Callable[[Study], None]) -> None:
@@ -36,7 +36,10 @@ def search(study: Study, objective: Objective, jobs: int, on_change: Callable[[S
                 workers.remove(worker)
                 stillborn = stillborn + 1 if _is_stillborn(study, worker) else 0
                 if stillborn >= _MOST_STARTS:
-                    raise WorkerDiedError(KILLED)
+                    raise WorkerDiedError(
+                        f"{study.folder}: {stillborn} processes one after the other were killed before they took a "
+                        "trial (out of memory?); run the same command again, with fewer --jobs if memory is short"
+                    )
             if not workers and study.is_finished():
                 return
             starting = sum(not worker.heard for worker in workers)
