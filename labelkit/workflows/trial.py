@@ -152,9 +152,10 @@ class TrainTrial:
 
 
 def one_thread_each() -> None:
-    """Tell the libraries below Keras, before they start, to leave the other cores to other trials."""
+    """Tell the libraries below Keras, before they start, to leave other cores to other trials, and to be quiet."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # from where Keras had started before: it would pass for a user's wish
 
 
 def _reached(drawn: Drawn) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -52,6 +53,13 @@ def test_of_a_trial_its_history_stays_and_its_weights_go(unbroken):
     assert read_state(folder) == {"schema": "labelkit-run/2", "status": "trial", "epochs": 3}
     assert {"history.csv", "settings.toml", "split.json"} <= {path.name for path in folder.iterdir()}
     assert not any((folder / name).exists() for name in (BEST, LAST, CHECKPOINT))
+
+
+def test_the_network_of_a_trial_is_timed_whether_it_learned_or_not(objective, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer.Stepper, "step", lambda *_: math.nan)
+    measured = run(replace(objective, latency=True), tmp_path / "0000")
+    assert measured.outcome == "diverged"
+    assert measured.latency_ms > 0
 
 
 def test_no_picture_of_the_test_is_ever_read(objective, tmp_path, monkeypatch):
