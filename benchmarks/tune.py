@@ -8,7 +8,8 @@ forest fitted to recorded trainings, with noise of the size that it leaves unexp
 real: random draws from the study's ranges of the vanilla network and of the learning rate, each trained on
 simulated people and validated on others (benchmarks/tune-runs.csv; `--record` makes it anew, in about 25 minutes on
 one quiet core, and goes on where it was stopped). For each repetition both samplers have the same seeds, so that
-their first ten trials are the same. It is scored as the study scores a structure, by the mean of the best 16.
+their first ten trials are the same. It is scored by the mean of the best 16, as the study scores a structure; a
+trial that learned nothing counts as the constant predictor's error, so that a mean is always of 16.
 
 The second part runs real trainings, with one process and then with two.
 
@@ -176,12 +177,11 @@ class StandIn:
 def proposals(repetitions: int, trials: int) -> dict[str, Any]:
     """Search the stand-in with TPE and at random, from the same seeds."""
     from labelkit.settings import TuneSettings
-    from labelkit.tuning.ranking import ranked
     from labelkit.tuning.study import Terms, begin_study
 
     stand_in = StandIn()
     print(f"stand-in from {stand_in.runs} runs; it explains {stand_in.explained:.0%} of their variance, unseen")
-    found: dict[str, list[Any]] = {"tpe": [], "random": []}
+    found: dict[str, list[list[float]]] = {"tpe": [], "random": []}
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
         for seed in range(repetitions):
             for sampler, results in found.items():
@@ -192,18 +192,15 @@ def proposals(repetitions: int, trials: int) -> dict[str, Any]:
                 study = begin_study(Path(scratch) / f"{sampler}-{seed}", settings, terms)
                 while claim := study.take():
                     claim.run(stand_in)
-                (score,) = ranked(study.trials(), ["all"], BEST_OF)
-                results.append(score)
-            a, b = found["tpe"][-1], found["random"][-1]
+                results.append(sorted(_counted_deg(trial, stand_in.constant_deg) for trial in study.trials()))
+            tpe, chance = found["tpe"][-1], found["random"][-1]
             print(
-                f"seed {seed:>2}, TPE and random: mean of best {BEST_OF} {a.score_deg:6.2f} {b.score_deg:6.2f} "
-                f"(of {a.scored}, {b.scored})  best {a.best_deg:6.2f} {b.best_deg:6.2f}  "
-                f"collapsed {a.collapsed_share:.0%} {b.collapsed_share:.0%}",
+                f"seed {seed:>2}, TPE and random: mean of best {BEST_OF} {_score(tpe):6.2f} {_score(chance):6.2f}, "
+                f"best {tpe[0]:6.2f} {chance[0]:6.2f}, learned nothing "
+                f"{tpe.count(stand_in.constant_deg):>2} {chance.count(stand_in.constant_deg):>2}",
                 flush=True,
             )
-    # Fewer than 16 that learned is worse than any mean of 16.
-    scores = {name: [(-each.scored, each.score_deg) for each in results] for name, results in found.items()}
-    better = sum(a < b for a, b in zip(scores["tpe"], scores["random"], strict=True))
+    better = sum(_score(tpe) < _score(chance) for tpe, chance in zip(found["tpe"], found["random"], strict=True))
     print(f"TPE is better in {better} of {repetitions} repetitions")
     return {
         "repetitions": repetitions,
@@ -211,12 +208,17 @@ def proposals(repetitions: int, trials: int) -> dict[str, Any]:
         "tpe_better": better,
         "recorded_runs": stand_in.runs,
         "explained": stand_in.explained,
-        **{
-            f"{name}_{what}_deg": [getattr(each, f"{what}_deg") for each in results]
-            for name, results in found.items()
-            for what in ("score", "best")
-        },
+        **{f"{sampler}_score_deg": [_score(each) for each in results] for sampler, results in found.items()},
+        **{f"{sampler}_best_deg": [each[0] for each in results] for sampler, results in found.items()},
     }
+
+
+def _counted_deg(trial: Any, constant_deg: float) -> float:
+    return float(trial.measured.cmae_deg) if trial.learned else constant_deg
+
+
+def _score(errors_deg: list[float]) -> float:
+    return float(np.mean(errors_deg[:BEST_OF]))
 
 
 def workers(trials: int, dataset: Path | None) -> dict[str, Any]:
@@ -252,7 +254,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path)
     parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--trials", type=int, default=32)
-    parser.add_argument("--worker-trials", type=int, default=12)
+    parser.add_argument("--worker-trials", type=int, default=8)
     parser.add_argument("--only", choices=("proposals", "workers"))
     options = parser.parse_args()
     if options.record:
