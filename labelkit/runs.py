@@ -10,6 +10,7 @@ runs/vanilla/
   best.h5             the network's weights after the best epoch on validation
   last.h5             the same after the last epoch
   diagnostics.json    statistics of weights and activations after each epoch
+  guard.json          the network before its first step, signs of collapse, and what was done about it
   checkpoint.h5       all that an interrupted training needs to go on; removed when it is finished
   predictions.csv     truth and prediction for each sample of validation and test
   report.json         what came out
@@ -45,16 +46,16 @@ from labelkit.labelling.splits import FrameSplit, Split
 from labelkit.settings import TrainSettings, as_toml, load_settings
 from labelkit.traces import traces
 
-SCHEMA, DIAGNOSTICS_SCHEMA = "labelkit-run/2", "labelkit-diagnostics/1"
+SCHEMA, DIAGNOSTICS_SCHEMA, GUARD_SCHEMA = "labelkit-run/2", "labelkit-diagnostics/1", "labelkit-guard/1"
 
 STATE, SETTINGS, DATASET, SPLIT = "run.json", "settings.toml", "dataset.json", "split.json"
 HISTORY, PREDICTIONS = "history.csv", "predictions.csv"
 REPORT, PAGE, EVENTS = "report.json", "report.html", "events.out.tfevents.labelkit"
 BEST, LAST, CHECKPOINT, DIAGNOSTICS = "best.h5", "last.h5", "checkpoint.h5", "diagnostics.json"
-MADE_WITH, FOLDS = "made-with.json", "folds.json"
+GUARD, MADE_WITH, FOLDS = "guard.json", "made-with.json", "folds.json"
 FILES = (
     *(STATE, SETTINGS, DATASET, SPLIT, MADE_WITH, HISTORY, PREDICTIONS, REPORT, PAGE, EVENTS),
-    *(BEST, LAST, CHECKPOINT, DIAGNOSTICS, FOLDS),
+    *(BEST, LAST, CHECKPOINT, DIAGNOSTICS, GUARD, FOLDS),
 )
 LOCK_NAME = "run.lock"
 

@@ -201,6 +201,10 @@ class TrainSettings(Settings):
     stages: int = Field(4, ge=1, le=4, description="stages in each branch")
     activation: Literal["leaky-relu", "rrelu", "relu"] = Field("leaky-relu", description="activation")
     initializer: Literal["xavier", "he"] = Field("xavier", description="initial weights")
+    # auto: levelling costs seconds and changes nothing that learns by itself; of the families, mobilenet needs it.
+    start: Literal["auto", "plain", "lsuv"] = Field(
+        "auto", description="weights as drawn, levelled on a batch (LSUV), or levelled where layers are unfit"
+    )
     norm: Literal["none", "batch", "group"] = Field("none", description="norm in each stage")
     shrink: Literal["pool", "stride", "none"] = Field("pool", description="how a stage halves its picture")
     padding: Literal["same", "valid"] = Field("same", description="of the convolutions: keep the size, or not")
@@ -227,6 +231,9 @@ class TrainSettings(Settings):
     patience: int = Field(25, ge=1, description="epochs without a better validation CMAE before stopping")
     batch_size: int = Field(16, ge=1, le=65_536, description="samples a step")
     learning_rate: float = Field(8e-4, gt=0, le=1, description="Adam's step size at the start")
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="the learning rate falls along half a cosine, or stays"
+    )
     sampling: Literal["shuffle", "balanced"] = Field(
         "shuffle", description="each sample once an epoch, or each cell of orientations as often"
     )
@@ -234,6 +241,9 @@ class TrainSettings(Settings):
     # Off: the default recipe was measured without them (docs/decisions/network.md).
     noise: float = Field(0.0, ge=0, le=50, description="most noise that augmentation adds, grey levels")
     blur: float = Field(0.0, ge=0, le=5, description="most blur that augmentation adds, pixels of 128")
+    guard: bool = Field(True, description="where a network collapses, say why, and go back or begin anew")
+    # Each starts at half the rate, so the last goes at an eighth: slower than that, the rate was not the cause.
+    tries: int = Field(3, ge=0, le=20, description="times the guard may go back or begin anew")
     seed: int = Field(0, ge=0, description="seed of weights, order and split")
     # A search compares many seeds of the weights on the same people.
     split_seed: int = Field(-1, ge=-1, description="seed of the split alone; -1 takes `seed`")
@@ -329,8 +339,8 @@ class TuneSettings(Settings):
     seed: int = Field(
         0, ge=0, description="seed of proposals, weights and order; and of the split, unless it has its own"
     )
-    # A tenth of the default 80 epochs: by then a network that learns at all is clear of the constant predictor.
-    grace: int = Field(8, ge=1, description="epochs after which a run that has learned next to nothing is stopped")
+    # By then a network that learns at all is clear of the constant predictor, and the guard has had a second go.
+    grace: int = Field(12, ge=1, description="epochs after which a run that has learned next to nothing is stopped")
     latency: bool = Field(True, description="time every trial's network for one picture (seconds each)")
     jobs: int = Field(0, ge=0, description="trials at a time; 0 takes one per core", json_schema_extra=HOW)
     train: dict[str, Any] = Field({}, description="settings of `labelkit train` that all trials share")

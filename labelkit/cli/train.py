@@ -62,11 +62,19 @@ def _text_of_run(result: TrainResult) -> str:
         (
             f"{result.model}: {result.parameters:,} parameters, {result.epochs} epochs in {result.seconds:.0f} s "
             f"({result.samples_per_s:.0f} samples/s)",
+            *_recoveries(result),
             f"test of epoch {result.best_epoch} on {result.test_samples} samples of {whom}:",
             *_errors(result),
             f"run: {result.run} (report.html, report.json, predictions.csv, weights, ...)",
             f"again, changed: labelkit train --config {result.run}/settings.toml --epochs 60",
         )
+    )
+
+
+def _recoveries(result: TrainResult) -> tuple[str, ...]:
+    times = f"{result.recoveries} time{'s' if result.recoveries > 1 else ''}"
+    return (
+        (f"it collapsed {times} and was brought back; {result.run}/guard.json says why",) if result.recoveries else ()
     )
 
 

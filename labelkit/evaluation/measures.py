@@ -15,7 +15,6 @@ from labelkit.geometry.orientation import angle_between
 from labelkit.records import BoolArray, FloatArray
 
 SUCCESS_DEG, FAILURE_DEG = 5.0, 15.0  # what the study calls so [seed]
-NOTHING_LEARNED = 0.95  # of the constant predictor's CMAE
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from labelkit.figures.saving import house_style
 from labelkit.labelling.wording import printable
 from labelkit.records import FloatArray
 from labelkit.runs import Histogram, Histograms
+from labelkit.training.guard import Signs
+from labelkit.training.journal import Journal
 
 # Of the histograms, a strip for each tensor: values told apart, epochs shown, and inches.
 _BINS, _LONGEST = 48, 200
@@ -68,6 +70,40 @@ def curves_figure(runs: Sequence[Curves]) -> Figure:
             axes.tick_params(labelsize=8, colors=INK, length=3)
             axes.spines[["top", "right"]].set_visible(False)
             axes.spines[["left", "bottom"]].set(color=FAINT)
+    return figure
+
+
+def signs_figure(journals: Mapping[str, Journal]) -> Figure:
+    """Draw what the guards of one or two runs watched: spread of the predictions, silent units, gradients.
+
+    Args:
+        journals: name of the run -> its journal, at least one epoch. Upright lines stand where something was done.
+    """
+    with house_style():
+        figure = Figure(figsize=(9.4, 2.7), facecolor="white")
+        shown: Mapping[str, Callable[[Signs], float]] = {
+            "Spread of predictions over that of labels": lambda signs: signs.spread,
+            "Silent units of the worst layer, share": lambda signs: signs.silent,
+            "Norm of the gradients": lambda signs: signs.gradient_norm,
+        }
+        for number, (title, read) in enumerate(shown.items()):
+            axes = panel(figure, 0.5 + 3.05 * number, 0.35, 2.5, 1.8)
+            axes.set_title(title, fontsize=9, color=INK, pad=8)
+            for (name, journal), color in zip(journals.items(), RUN_COLORS, strict=False):
+                epochs = [signs.epoch for signs in journal.signs]
+                alone = "o" if len(epochs) == 1 else ""
+                axes.plot(
+                    epochs, [read(signs) for signs in journal.signs], color=color, lw=1.4, marker=alone, label=name
+                )
+                for event in journal.events:
+                    axes.axvline(event.epoch + 0.5, color=color, linewidth=1.0, linestyle=(0, (1, 1.5)), zorder=1)
+            axes.set_ylim(bottom=0)
+            axes.set_xlabel("epoch", fontsize=9, color=INK)
+            axes.tick_params(labelsize=8, colors=INK, length=3)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.spines[["left", "bottom"]].set(color=FAINT)
+        if len(journals) == 2:
+            figure.axes[0].legend(fontsize=8.5, frameon=False, labelcolor=INK)
     return figure
 
 

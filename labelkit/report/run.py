@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from labelkit.cells import Cells
 from labelkit.evaluation.comparison import Comparison, compare
 from labelkit.evaluation.judged import Judged
-from labelkit.evaluation.measures import NOTHING_LEARNED, Measures, nearest_normals
+from labelkit.evaluation.measures import Measures, nearest_normals
 from labelkit.figures.errors import (
     Answers,
     calibration_figure,
@@ -23,13 +23,16 @@ from labelkit.figures.errors import (
     scatter_figure,
 )
 from labelkit.figures.saving import figure_bytes
-from labelkit.figures.training import Curves, curves_figure, histograms_figure
+from labelkit.figures.training import Curves, curves_figure, histograms_figure, signs_figure
 from labelkit.records import ColorImage, FloatArray
 from labelkit.report.page import TEMPLATES, Cell, Column, Section, Shown, facts, note, page, plate, render, table
 from labelkit.report.pictures import Arrow, tile, tiles
 from labelkit.runs import EVENTS, Histogram, Histograms
+from labelkit.training.guard import COLLAPSED, DID, FOUND
+from labelkit.training.journal import Journal
 
 _STYLE = TEMPLATES / "run.css"
+NOTHING_LEARNED = 0.95  # of the constant predictor's CMAE
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class RunResult:
         seconds, samples_per_s: of the training steps.
         constant_deg: (2,) what the constant predictor says, centred, degrees.
         histograms: "weights" and "activations" -> theirs, an entry an epoch; empty where none were kept.
+        guard: what its guard saw and did; None where it had none.
         crops: row in labels.parquet -> (S, S, 3) picture, for the test's galleries.
     """
 
@@ -76,6 +80,7 @@ class RunResult:
     test: Judged
     cells: Cells
     histograms: Mapping[str, Histograms]
+    guard: Journal | None
     crops: Mapping[int, ColorImage]
 
     @cached_property
@@ -123,6 +128,7 @@ def _sections(runs: Sequence[RunResult]) -> Iterator[Section | None]:
     yield _gallery(runs, "Worst", "The largest angles between normals, no two of one moment.", Judged.worst)
     yield _gallery(runs, "Best", "The smallest angles between normals, no two of one moment.", Judged.best)
     yield _training(runs)
+    yield _guard(runs)
     yield _inside(runs)
     yield _settings(runs)
 
@@ -144,7 +150,7 @@ def _warnings(runs: Sequence[RunResult]) -> Iterator[Markup]:
                 "very pictures, were trained on. Its figures measure memory too.",
                 warning=True,
             )
-        if run.cmae_ratio is not None and run.cmae_ratio > NOTHING_LEARNED:
+        if run.cmae_ratio is not None and run.cmae_ratio > COLLAPSED:
             yield note(
                 f"{run.name} has learned next to nothing: its error is {100 * run.cmae_ratio:.0f} % of that of "
                 "always saying the same.",
@@ -393,6 +399,52 @@ def _training(runs: Sequence[RunResult]) -> Section:
         caption="The loss is in its own unit, with dropout and augmentation on.",
     )
     return Section("Training", body)
+
+
+def _guard(runs: Sequence[RunResult]) -> Section | None:
+    journals = {run.name: run.guard for run in runs if run.guard and run.guard.signs}
+    if not journals:
+        return None
+    body = Markup("").join(_start(name, journal) for name, journal in journals.items())
+    body += _events(journals) + _plate(
+        signs_figure(journals),
+        alt="Spread of the predictions, silent units and gradients over the epochs.",
+        caption="Dotted: something was done. A spread near 0 is a network that says the same of everything.",
+    )
+    return Section("Guard", body, lead="Whether the network collapsed, why, and what was done about it.")
+
+
+def _start(name: str, journal: Journal) -> Markup:
+    start = journal.start
+    if not start.unfit:
+        return note(f"{name}: all activations were alive and centred before the first step.")
+    then = "so weights were levelled on a batch" if start.levelled else "and was left so, as start is plain"
+    columns = [Column("activation"), *(Column(title, numeric=True) for title in ("spread", "off centre", "silent"))]
+    rows: list[list[Cell]] = [
+        [
+            layer.name,
+            Shown(f"{layer.spread:.2g}", layer.spread),
+            layer.off_centre,
+            Shown(_share(layer.silent), layer.silent),
+        ]
+        for layer in start.layers
+    ]
+    caption = f"{name} before the first step, as it was drawn"
+    return note(f"{name} was not fit to train, {then}: {'; '.join(start.unfit)}.") + table(
+        columns, rows, caption=caption
+    )
+
+
+def _events(journals: Mapping[str, Journal]) -> Markup:
+    rows: list[list[Cell]] = [
+        [name, event.epoch, FOUND[event.found], "; ".join(event.why), DID[event.did].format(event)]
+        for name, journal in journals.items()
+        for event in journal.events
+    ]
+    if not rows:
+        return note("No collapse was found while it trained." if len(journals) == 1 else "No collapse was found.")
+    columns = [Column("run"), Column("epoch", numeric=True), Column("found"), Column("why"), Column("done")]
+    return table(columns, rows, caption="What was found")
 
 
 def _inside(runs: Sequence[RunResult]) -> Section | None:

@@ -43,12 +43,17 @@ def start_keras(seed: int, precision: Precision = "float32") -> str:
         if keras.config.backend() == "tensorflow":
             tf = _imported("tensorflow")
             tf.config.list_physical_devices()  # its complaints about absent drivers come here
-    keras.utils.set_random_seed(seed % 2**32)
+    seed_keras(seed)
     if keras.config.backend() == "tensorflow":
         tf.config.experimental.enable_op_determinism()
     mixed = precision == "mixed" or (precision == "auto" and _has_bfloat16_gpu(keras.config.backend()))
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
     return "mixed" if mixed else "float32"
+
+
+def seed_keras(seed: int) -> None:
+    """Seed all that draws initial weights and dropout from here on."""
+    _imported("keras").utils.set_random_seed(seed % 2**32)
 
 
 def _has_bfloat16_gpu(backend: str) -> bool:

@@ -84,7 +84,11 @@ def load_weights(model: keras.Model, path: Path) -> None:
     Raises:
         RunError: the file is missing, damaged, or of another network.
     """
-    weights = read_weights(path, {name_of(variable): tuple(variable.shape) for variable in model.weights})
+    put_weights(model, read_weights(path, {name_of(variable): tuple(variable.shape) for variable in model.weights}))
+
+
+def put_weights(model: keras.Model, weights: Weights) -> None:
+    """Give a network weights that `weights_of` copied out."""
     for variable in model.weights:
         variable.assign(weights[name_of(variable)])
 

@@ -14,7 +14,8 @@ from labelkit.training.batches import Pictures
 from labelkit.training.load import copied, name_of
 from labelkit.training.losses import loss_of
 
-_ITERATION, _ACCUMULATOR = "iteration", "gradient_accumulator"  # as Keras names them
+# As Keras names them.
+_ITERATION, _ACCUMULATOR, _SQUARES = "iteration", "gradient_accumulator", "_velocity"
 _WEIGHT, _SEED, _OPTIMIZER = "weight.", "seed.", "optimizer."
 
 
@@ -46,6 +47,17 @@ class Stepper:
             for (*fields, angles), weight in zip(parts, weights, strict=True)
         ]
         return sum(losses) / self.parts
+
+    def gradient_norm(self) -> float:
+        """Give the root mean square norm of the gradients of about the last thousand steps, as Adam remembers them."""
+        squares = [copied(each).sum() for each in self._optimizer.variables if each.path.endswith(_SQUARES)]
+        remembered = 1.0 - self._optimizer.beta_2 ** (int(copied(self._optimizer.iterations)) // self.parts)
+        return float(np.sqrt(np.sum(squares) / remembered)) if remembered else 0.0
+
+    def forget(self) -> None:
+        """Let the optimizer remember no step."""
+        for variable in self._optimizer.variables:
+            variable.assign(np.zeros(variable.shape))
 
     def state(self) -> Arrays:
         """Copy out weights, seeds and what the optimizer remembers. It does not depend on the number of parts."""

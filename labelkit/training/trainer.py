@@ -33,11 +33,13 @@ from labelkit.training.backend import is_out_of_memory
 from labelkit.training.batches import Batches, prefetched
 from labelkit.training.diagnostics import Diagnostics
 from labelkit.training.epochs import Epoch, best_of, read_history, write_history
-from labelkit.training.load import weights_of
+from labelkit.training.guard import Event, in_words
+from labelkit.training.journal import Journal, write_journal
+from labelkit.training.load import put_weights, weights_of
 from labelkit.training.predict import predict
 from labelkit.training.samples import Samples, Sides
-from labelkit.training.statistics import learn_statistics
 from labelkit.training.step import Stepper
+from labelkit.training.watch import Guard, begin, begin_anew, guard_of
 
 log = logging.getLogger(__name__)
 
@@ -57,22 +59,25 @@ def fit_run(
 
     Stops after `settings.epochs`, or when the validation CMAE has not fallen for `settings.patience`. When
     a step does not fit into memory, training goes on from the last checkpoint with each batch in twice
-    as many parts.
+    as many parts. Where the network collapses, the guard goes back to the best weights or begins with others.
 
     Args:
-        run: weights after the best epoch and the last, history, diagnostics and checkpoints are kept here.
+        run: weights after the best epoch and the last, history, diagnostics, checkpoints and what the guard saw
+            are kept here.
         on_step: called after each step.
         on_epoch: called with each epoch, and the best so far, once its weights are on the disk.
     Returns:
         All epochs; the best is the first of those with the smallest cmae_deg.
     Raises:
-        TrainingError: the loss is no number any more; TooLargeError: not even one sample fits into memory.
+        TrainingError: the loss is no number any more and the guard may do no more; TooLargeError: not even one sample
+            fits into memory.
         RunError: the checkpoint is damaged or of another network.
         OutputError: a checkpoint cannot be written; the one before stays.
     """
     if not (run / CHECKPOINT).is_file():
-        if settings.normalisation == "dataset":
-            learn_statistics(model, sides.train, settings)
+        start = begin(model, sides.train, settings)
+        if start:
+            write_journal(run, Journal(start))
         Training(run, Stepper(model, settings), Progress(), settings, []).save()
     parts = 1
     while True:
@@ -101,18 +106,21 @@ class Progress:
         epoch: the one under way, counted from 1.
         step: steps of it that are done.
         parts: in how many each batch is taken.
-        loss: sum over the samples of those steps.
+        loss, largest_loss: of those steps: the sum over their samples, and the largest of a step.
         learning_rate: of the last step.
         seconds, waited_s: as an Epoch has them, so far.
+        events: of the guard, so far.
     """
 
     epoch: int = 1
     step: int = 0
     parts: int = 1
     loss: float = 0.0
+    largest_loss: float = -math.inf
     learning_rate: float = 0.0
     seconds: float = 0.0
     waited_s: float = 0.0
+    events: int = 0
 
     def arrays(self) -> dict[str, Any]:
         """Write it as arrays without dimensions, int64 or float64."""
@@ -159,6 +167,7 @@ class Training:
         self.settings = settings
         self.history = history
         self.best_weights: Weights = weights_of(stepper.model)
+        self.guard: Guard | None = None
         self._saved_at = time.monotonic()
 
     def save(self) -> None:
@@ -169,26 +178,57 @@ class Training:
 
     def fit(self, sides: Sides, on_step: Callable[[], None], on_epoch: Callable[[Epoch, Epoch], None]) -> list[Epoch]:
         """Train to the end. As `fit_run`."""
-        diagnostics = None
-        if self.settings.diagnostics:
-            diagnostics = Diagnostics(self.run, self.stepper.model, sides.validation, self.settings, len(self.history))
+        model, settings, done = self.stepper.model, self.settings, len(self.history)
+        if settings.diagnostics:
+            diagnostics = Diagnostics(self.run, model, sides.validation, settings, done)
+        if settings.guard:
+            self.guard = guard_of(self.run, model, sides, settings, done, self.progress.events)
         for _ in range(self.progress.step):
             on_step()  # those of the epoch that were done before
         while not self._ended():
-            self._finish_steps(sides.train, on_step)
-            epoch, best = self._close_epoch(sides)
-            if diagnostics:
+            try:
+                self._finish_steps(sides.train, on_step)
+                epoch, best = self._close_epoch(sides)
+            except _NoNumberError as error:
+                self._recover(str(error), sides)
+                continue
+            if settings.diagnostics:
                 diagnostics.take(epoch.epoch)
             on_epoch(epoch, best)
+            if self.guard and (event := self.guard.judge()):
+                self._act(event, sides)
         self.save()  # so that whoever is killed from here on trains no more
         return self.history
 
+    def _recover(self, what: str, sides: Sides) -> None:
+        """Do what is to be done about a number that is none: the epoch is done again."""
+        event = self.guard.no_number(self.progress.epoch, what) if self.guard else None
+        if event is None or event.did == "nothing":
+            raise TrainingError(
+                f"{what}; train again with a smaller --learning-rate (it was {self.settings.learning_rate:g})"
+            )
+        self._act(event, sides)
+
+    def _act(self, event: Event, sides: Sides) -> None:
+        """Do what the guard decided, and keep it at once: the next steps depend on it."""
+        log.warning("%s", in_words(event))
+        if event.did == "went-back":
+            put_weights(self.stepper.model, self.best_weights)
+        if event.did == "began-anew":
+            begin_anew(self.stepper.model, sides.train, self.settings, event.draw)
+        if event.did != "nothing":
+            self.stepper.forget()
+        now = self.progress
+        self.progress = Progress(epoch=now.epoch, parts=now.parts, events=now.events + 1)
+        self.save()
+
     def _ended(self) -> bool:
-        stale = bool(self.history) and self.history[-1].epoch - best_of(self.history).epoch >= self.settings.patience
-        return stale or len(self.history) >= self.settings.epochs
+        since = max((best_of(self.history).epoch if self.history else 0), self.guard.journal.since if self.guard else 0)
+        return len(self.history) - since >= self.settings.patience or len(self.history) >= self.settings.epochs
 
     def _finish_steps(self, train: Samples, on_step: Callable[[], None]) -> None:
         now, settings = self.progress, self.settings
+        rate = settings.learning_rate * (self.guard.journal.rate if self.guard else 1.0)
         batches = Batches(
             train.source,
             settings.fields,
@@ -207,17 +247,19 @@ class Training:
             for pictures, angles_rad in coming:
                 here = time.perf_counter()
                 done = (now.epoch - 1 + now.step / len(batches)) / settings.epochs
-                now.learning_rate = settings.learning_rate * falling(done)
+                now.learning_rate = rate * (falling(done) if settings.schedule == "cosine" else 1.0)
                 try:
                     loss = self.stepper.step(pictures, angles_rad, now.learning_rate)
                 except Exception as error:
                     if is_out_of_memory(error):
                         raise _MemoryFullError from None
                     raise
-                self._check(
-                    loss, f"the loss became {loss:g} in epoch {now.epoch}, step {now.step + 1} of {len(batches)}"
-                )
+                if not math.isfinite(loss):
+                    raise _NoNumberError(
+                        f"the loss became {loss:g} in epoch {now.epoch}, step {now.step + 1} of {len(batches)}"
+                    )
                 now.loss += loss * len(angles_rad)
+                now.largest_loss = max(now.largest_loss, loss)
                 now.step += 1
                 now.waited_s += here - began
                 now.seconds += time.perf_counter() - began
@@ -226,18 +268,13 @@ class Training:
                     self.save()
                 began = time.perf_counter()
 
-    def _check(self, value: float, what: str) -> None:
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"{what}; train again with a smaller --learning-rate (it was {self.settings.learning_rate:g})"
-            )
-
     def _close_epoch(self, sides: Sides) -> tuple[Epoch, Epoch]:
         """Validate, and put the epoch and its weights on the disk; return it and the best so far."""
         now, model, n = self.progress, self.stepper.model, len(sides.train)
         predicted_deg = predict(model, self.settings, sides.validation).centred_deg
         errors = measure(sides.validation.centred_deg, predicted_deg)
-        self._check(errors.cmae_deg, f"the network answers {errors.cmae_deg:g} after epoch {now.epoch}")
+        if not math.isfinite(errors.cmae_deg):
+            raise _NoNumberError(f"the network answers {errors.cmae_deg:g} after epoch {now.epoch}")
         epoch = Epoch(
             epoch=now.epoch,
             loss=now.loss / n,
@@ -257,8 +294,14 @@ class Training:
         write_weights(self.run / LAST, weights)
         write_state(self.run, RUNNING, epochs=epoch.epoch, best_epoch=best.epoch)
         write_history(self.run, self.history)
-        self.progress = Progress(epoch=epoch.epoch + 1, parts=now.parts, learning_rate=now.learning_rate)
+        if self.guard:
+            self.guard.look(epoch, predicted_deg, now.largest_loss, self.stepper.gradient_norm())
+        self.progress = Progress(epoch=epoch.epoch + 1, parts=now.parts, events=now.events)
         return epoch, best
+
+
+class _NoNumberError(Exception):
+    """A loss or an answer is no number; the text says which and where."""
 
 
 class _MemoryFullError(Exception):

@@ -153,6 +153,7 @@ def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings
     from labelkit.report.run import Cost, RunResult
     from labelkit.runs import BEST, read_histograms
     from labelkit.training.epochs import best_of
+    from labelkit.training.journal import read_journal
 
     name, constant = trained.path.resolve().name, constant_deg(sides.train.centred_deg)
     validation, test = judge(trained, sides.validation), judge(trained, sides.test)
@@ -177,6 +178,7 @@ def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings
         test=test,
         cells=Cells(settings.cell_deg, settings.reach_deg),
         histograms=read_histograms(trained.path),
+        guard=read_journal(trained.path),
         crops=_crops(sides.test, test),
     )
 
@@ -230,6 +232,7 @@ def report_of(result: RunResult, run: Path) -> dict[str, Any]:
         "seconds": result.seconds,
         "samples_per_s": result.samples_per_s,
         "constant_deg": dict(zip(("azimuth", "elevation"), result.constant_deg.tolist(), strict=True)),
+        "guard": [asdict(event) for event in result.guard.events] if result.guard else [],
         "train": {"samples": result.train_samples},
         "validation": side_report(result.validation, result.constant_deg, result.cells),
         "test": side_report(result.test, result.constant_deg, result.cells),

@@ -36,6 +36,7 @@ class TrainResult:
         constant_cmae_deg: the CMAE of always saying the median of the training angles.
         cmae_ratio: cmae_deg / constant_cmae_deg; 1 has learned nothing. None where the constant is never wrong.
         samples_per_s: of the training steps.
+        recoveries: how often the guard went back to earlier weights or began with others.
         leaks: whether single frames were split, so that the errors measure memory too.
     """
 
@@ -55,6 +56,7 @@ class TrainResult:
     normal_median_deg: float
     seconds: float
     samples_per_s: float
+    recoveries: int
     leaks: bool
 
 
@@ -226,6 +228,7 @@ def result_of(run: Path) -> TrainResult:
         train_samples=report["train"]["samples"],
         test_samples=test["samples"],
         test_participants=tuple(test["participants"]),
+        recoveries=sum(event["did"] != "nothing" for event in report["guard"]),
         **{
             key: report[key]
             for key in ("model", "parameters", "epochs", "best_epoch", "seconds", "samples_per_s", "leaks")

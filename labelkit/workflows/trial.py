@@ -118,13 +118,13 @@ class TrainTrial:
         on_epoch: Callable[[int, float], None],
     ) -> tuple[Outcome, str]:
         """Train, and say what came of it and why."""
-        from labelkit.evaluation.measures import NOTHING_LEARNED
         from labelkit.files import make_folder
         from labelkit.runs import CHECKPOINT, write_plan
+        from labelkit.training.guard import COLLAPSED
         from labelkit.training.trainer import fit_run
         from labelkit.workflows.train import made_with
 
-        floor = NOTHING_LEARNED * self.terms.constant_cmae_deg
+        floor = COLLAPSED * self.terms.constant_cmae_deg
 
         def watch(epoch: Epoch, best: Epoch) -> None:
             on_epoch(epoch.epoch, epoch.cmae_deg)

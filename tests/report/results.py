@@ -9,6 +9,8 @@ from labelkit.evaluation.judged import Judged
 from labelkit.figures.training import Curves
 from labelkit.report.run import Cost, RunResult, rows_shown
 from labelkit.runs import Histogram
+from labelkit.training.guard import Event, Layer, Signs, unfit
+from labelkit.training.journal import Journal, Start
 
 
 def judged(n=60, *, noise=5.0, shrunk=0.9, seed=0, people=("p01", "p02", "p03"), sd=False, step=40):
@@ -34,7 +36,16 @@ def histograms(epochs=3):
     return {"weights": weights, "activations": {"branch128_leaky": [drawn(epoch) for epoch in range(epochs)]}}
 
 
-def result(name="vanilla", *, leaks=False, latency_ms=2.0, epochs=3, test=None, kept=True, **how):
+def journal(epochs=3, *, collapsed=False):
+    """What a guard saw of a run that went well, or of one that began badly and collapsed after its second epoch."""
+    signs = [Signs(n, 0.3, 0.5, 0.9, 0.5 - 0.1 * n, 1.0 / n, 0.1, "dense1_leaky", -0.1, "dense1") for n in (1, 2, 3)]
+    layer = Layer("dense1_leaky", 0.001, 3.0, 0.5)
+    start = Start((layer,), unfit([layer]) if collapsed else (), levelled=collapsed)
+    event = Event(2, "lost", ("gradients have vanished (0)",), "went-back", 1, 0.5, 0)
+    return Journal(start, tuple(signs[:epochs]), (event,) if collapsed else ())
+
+
+def result(name="vanilla", *, leaks=False, latency_ms=2.0, epochs=3, test=None, kept=True, collapsed=False, **how):
     test = judged(**how) if test is None else test
     rng = np.random.default_rng(0)
     shown = test.rows[list(rows_shown(test))].tolist()
@@ -52,5 +63,6 @@ def result(name="vanilla", *, leaks=False, latency_ms=2.0, epochs=3, test=None, 
         test=test,
         cells=Cells(10.0, 45.0),
         histograms=histograms(epochs) if kept else {},
+        guard=journal(epochs, collapsed=collapsed) if kept else None,
         crops={row: rng.integers(0, 256, (128, 128, 3), dtype=np.uint8) for row in shown},
     )

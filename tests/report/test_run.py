@@ -11,7 +11,7 @@ from tests.report.results import histograms, judged, result
 
 SECTIONS = [
     "Result", "By participant", "Errors", "Over orientation space", "Successes and failures", "Worst", "Best",
-    "Training", "Inside the network", "Settings",
+    "Training", "Guard", "Inside the network", "Settings",
 ]  # fmt: skip
 
 
@@ -134,7 +134,18 @@ def test_one_sample_and_one_epoch_make_a_page():
 
 
 def test_a_run_without_histograms_has_no_section_of_them():
-    assert "Inside the network" not in headings(run_page([result(kept=False)]))
+    assert {"Guard", "Inside the network"}.isdisjoint(headings(run_page([result(kept=False)])))
+
+
+def test_what_the_guard_found_and_did_stands_on_the_page(page):
+    quiet, loud = text_of(page), text_of(run_page([result(collapsed=True)]))
+    assert "alive and centred before the first step" in quiet
+    assert "No collapse was found while it trained" in quiet
+    assert "was not fit to train, so weights were levelled on a batch: dense1_leaky spreads over 0.001" in loud
+    assert "gradients have vanished (0) went back to the weights of epoch 1, at 0.5 of the learning rate" in loud
+    both = text_of(run_page([result(), result("other", collapsed=True)]))
+    assert "vanilla: all activations were alive" in both
+    assert "other was not fit" in both
 
 
 def test_tensors_are_told_apart_by_the_end_of_their_names():

@@ -1,0 +1,212 @@
+"""Looks into a network while it trains, and puts its weights right before it does."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.errors import RunError
+from labelkit.evaluation.measures import constant_deg, measure
+from labelkit.records import FloatArray
+from labelkit.runs import GUARD
+from labelkit.settings import TrainSettings
+from labelkit.training.backend import seed_keras
+from labelkit.training.batches import Pictures, epoch_order
+from labelkit.training.diagnostics import is_activation
+from labelkit.training.epochs import Epoch
+from labelkit.training.guard import Event, Layer, Signs, judged, not_a_number, unfit
+from labelkit.training.journal import Journal, Start, read_journal, write_journal
+from labelkit.training.load import copied, name_of
+from labelkit.training.samples import Samples, Sides
+from labelkit.training.statistics import learn_statistics
+
+log = logging.getLogger(__name__)
+
+_SAMPLES = 32  # as few as tell a silent unit of a dense layer from one that answers now and then
+_LEAST = 1e-12  # keeps a division by a spread finite
+_ANSWERS = ("angles_rad", "direction", "log_scale")  # as models.head names them
+_ANSWER_SPREAD = 0.1  # rad, a quarter of what labels spread over: no answer begins far from the middle of the disc
+
+
+class Watch:
+    """Looks at the activations of a network, always on the same few training samples."""
+
+    def __init__(self, model: keras.Model, train: Samples, settings: TrainSettings) -> None:
+        self._model = model
+        self._pictures = few(train, settings)
+        shown = {layer.name: layer.output for layer in model.layers if is_activation(layer)}
+        self._activations = keras.Model(model.inputs, shown)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Look at every activation."""
+        # Called as it is: to compile it would take longer than all that it is asked in a run.
+        seen = self._activations(self._pictures, training=False)
+        return tuple(activation(name, _in_rows(values)) for name, values in seen.items())
+
+    def lowest_bias(self) -> tuple[float, str]:
+        """Find the layer whose biases are lowest on average: their mean, and its name."""
+        means = [
+            (float(copied(weight).mean()), name_of(weight).removesuffix(".bias"))
+            for weight in self._model.trainable_variables
+            if name_of(weight).endswith(".bias") and name_of(weight).removesuffix(".bias") not in _ANSWERS
+        ]
+        return min(means, default=(0.0, ""))
+
+
+class Guard:
+    """Watches over a training: looks after each epoch, judges, and keeps what it saw in the run folder."""
+
+    def __init__(self, run: Path, watch: Watch, sides: Sides, settings: TrainSettings, journal: Journal) -> None:
+        """Go on after what is in the journal."""
+        self.journal = journal
+        self._run = run
+        self._watch = watch
+        self._settings = settings
+        self._true_deg = sides.validation.centred_deg
+        constant = np.broadcast_to(constant_deg(sides.train.centred_deg), self._true_deg.shape)
+        self._constant_deg = measure(self._true_deg, constant).cmae_deg
+
+    def look(self, epoch: Epoch, predicted_deg: FloatArray, largest_loss: float, gradient_norm: float) -> None:
+        """Take down the signs of an epoch.
+
+        Args:
+            predicted_deg: (n, 2) centred angles of the validation samples.
+        """
+        most = max(self._watch.layers(), key=lambda layer: layer.silent)
+        bias, bias_layer = self._watch.lowest_bias()
+        signs = Signs(
+            epoch=epoch.epoch,
+            loss=epoch.loss,
+            largest_loss=largest_loss,
+            cmae_ratio=epoch.cmae_deg / self._constant_deg if self._constant_deg else 0.0,
+            spread=spread_of(predicted_deg, self._true_deg),
+            gradient_norm=gradient_norm,
+            silent=most.silent,
+            silent_layer=most.name,
+            bias=bias,
+            bias_layer=bias_layer,
+        )
+        self._keep(replace(self.journal, signs=(*self.journal.signs, signs)))
+
+    def judge(self) -> Event | None:
+        """Judge the training after the epoch that was looked at last."""
+        journal, settings = self.journal, self._settings
+        event = judged(
+            journal.signs,
+            journal.events,
+            epochs=settings.epochs,
+            patience=settings.patience,
+            tries=settings.tries,
+        )
+        if event:
+            self._keep(replace(journal, events=(*journal.events, event)))
+        return event
+
+    def no_number(self, epoch: int, what: str) -> Event:
+        """Judge a loss or an answer that is no number."""
+        journal = self.journal
+        event = not_a_number(epoch, what, journal.signs, journal.events, self._settings.tries)
+        self._keep(replace(journal, events=(*journal.events, event)))
+        return event
+
+    def _keep(self, journal: Journal) -> None:
+        self.journal = journal
+        write_journal(self._run, journal)
+
+
+def guard_of(run: Path, model: keras.Model, sides: Sides, settings: TrainSettings, epochs: int, events: int) -> Guard:
+    """Go on guarding a run of which so many epochs are done and so many events were.
+
+    Raises:
+        RunError: the journal is damaged or does not reach that far.
+    """
+    journal = read_journal(run)
+    if journal is None or len(journal.signs) < epochs or len(journal.events) < events:
+        raise RunError(f"{run / GUARD}: lacks some of what the checkpoint has seen; train again")
+    return Guard(run, Watch(model, sides.train, settings), sides, settings, journal.of(epochs, events))
+
+
+def spread_of(predicted_deg: FloatArray, true_deg: FloatArray) -> float:
+    """Set the deviation of predictions (n, 2) beside that of the truth; 1 where that has none."""
+    deviation = true_deg.std(axis=0)
+    return float(np.mean(predicted_deg.std(axis=0) / deviation)) if deviation.all() else 1.0
+
+
+def few(train: Samples, settings: TrainSettings) -> Pictures:
+    """Gather a few training samples, the same for a seed."""
+    chosen = epoch_order(len(train), settings.seed, 0)[:_SAMPLES]
+    return train.source.gather_fields(settings.fields, train.indices[chosen])
+
+
+def activation(name: str, values: FloatArray) -> Layer:
+    """Describe what an activation gives.
+
+    Args:
+        values: (n, units) for each sample and place.
+    """
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    return Layer(
+        name=name,
+        spread=float(np.sqrt(np.mean(deviation**2))),
+        off_centre=float(np.median(np.abs(mean) / np.maximum(deviation, _LEAST))),
+        silent=float(np.mean(values.max(axis=0) <= 0)),
+    )
+
+
+def begin(model: keras.Model, train: Samples, settings: TrainSettings) -> Start | None:
+    """Make a network ready for its first step: statistics of the dataset, and weights that are fit.
+
+    Returns:
+        What the guard found; None where there is no guard.
+    """
+    if settings.normalisation == "dataset":
+        learn_statistics(model, train, settings)
+    layers = Watch(model, train, settings).layers() if settings.guard else ()
+    wrong = unfit(layers)
+    levelled = settings.start == "lsuv" or (settings.start == "auto" and bool(wrong))
+    if levelled:
+        level(model, few(train, settings))
+        log.info("the weights were levelled on a batch%s", f", as {'; '.join(wrong)}" if wrong else "")
+    return Start(layers, wrong, levelled) if settings.guard else None
+
+
+def begin_anew(model: keras.Model, train: Samples, settings: TrainSettings, draw: int) -> None:
+    """Give a network other fresh weights: those of draw `draw`, levelled unless the settings start plain."""
+    from labelkit.models import build_model
+
+    seed_keras(settings.seed + draw * 1_000_003)  # far from the seeds that people choose side by side
+    for variable, fresh in zip(model.weights, build_model(settings).weights, strict=True):
+        variable.assign(copied(fresh))
+    if settings.normalisation == "dataset":
+        learn_statistics(model, train, settings)
+    if settings.start != "plain":
+        level(model, few(train, settings))
+
+
+def level(model: keras.Model, pictures: Pictures) -> None:
+    """Scale and shift each layer's weights so that, on these pictures, it gives mean 0 and deviation 1.
+
+    Each unit is centred by its bias, each layer scaled as a whole; the answer is given a small spread. The
+    directions of the kernels stay as they were drawn.
+
+    Source: Mishkin & Matas 2016, All you need is a good init (LSUV), without its orthonormal draw.
+    """
+    for layer in model.layers:
+        if not hasattr(layer, "kernel") or layer.name == "log_scale":
+            continue
+        seen = _in_rows(keras.Model(model.inputs, layer.output)(pictures, training=False))
+        target = _ANSWER_SPREAD if layer.name in _ANSWERS else 1.0
+        factor = target / max(float(np.sqrt(np.mean(seen.var(axis=0)))), _LEAST)
+        layer.kernel.assign(copied(layer.kernel) * factor)
+        layer.bias.assign((copied(layer.bias) - seen.mean(axis=0)) * factor)
+
+
+def _in_rows(values: keras.KerasTensor) -> FloatArray:
+    """Lay out (n, ..., units) as (rows, units), float64."""
+    found: NDArray[np.float64] = np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(values, "float32")), np.float64)
+    return found.reshape(-1, found.shape[-1])
