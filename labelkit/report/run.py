@@ -32,7 +32,6 @@ from labelkit.training.guard import COLLAPSED, DID, FOUND
 from labelkit.training.journal import Journal
 
 _STYLE = TEMPLATES / "run.css"
-NOTHING_LEARNED = 0.95  # of the constant predictor's CMAE
 
 
 @dataclass(frozen=True)
