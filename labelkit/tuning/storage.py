@@ -48,7 +48,7 @@ class _Lock(JournalFileOpenLock):
     def __init__(self, journal: Path) -> None:
         super().__init__(str(journal))
         self._journal = journal
-        self._lock = FileLock(journal.with_name(f"{journal.name}.lock"))
+        self._lock = FileLock(journal.with_name(f"{journal.name}.flock"))  # not Optuna's .lock, which it removes
 
     def acquire(self) -> bool:
         self._lock.acquire()

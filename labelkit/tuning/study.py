@@ -75,7 +75,7 @@ def begin_study(folder: Path, settings: TuneSettings, terms: Terms) -> Study:
         raise MissingExtraError('the sampler gp needs torch, which is not installed: pip install "labelkit[gp]"')
     structures = structures_of(settings)
     make_folder(folder)
-    if not (folder / STUDY).is_file() and any(path.name != LOCK for path in folder.iterdir()):
+    if not (folder / STUDY).is_file() and any(map(_is_foreign, folder.iterdir())):
         raise OutputExistsError(f"{folder}: holds something that is no search; give another --out")
     with _locked(folder):
         if (folder / STUDY).is_file():
@@ -94,6 +94,11 @@ def begin_study(folder: Path, settings: TuneSettings, terms: Terms) -> Study:
             )
         make_folder(folder / CLAIMS)
     return study
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether a file is none of those that another process, which begins the search just now, may have made."""
+    return path.name not in (STUDY, LOCK, CLAIMS, TRIALS) and not path.name.startswith((JOURNAL, f".{STUDY}."))
 
 
 def _compare(folder: Path, settings: TuneSettings, terms: Terms) -> None:
@@ -197,7 +202,7 @@ class Study:
             number = len(self._trials(structure))
             claim = self._lock_of(structure, number)
             claim.acquire()  # first, so that nobody takes the trial to be abandoned
-            self.study_of(structure, self._sampler(structure, number)).ask()
+            self.storage.create_new_trial(self.storage.get_study_id_from_name(structure.name))
             return self._claim(structure, number, claim)
 
     def _next_new(self) -> Structure | None:
