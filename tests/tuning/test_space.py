@@ -74,7 +74,7 @@ def test_a_structure_outranks_what_all_share():
 def test_what_is_drawn_stays_within_its_ranges_and_is_of_its_setting_s_type():
     ranges = {
         "filters": {"int": [6, 9]},
-        "dense": {"log": [16, 64]},
+        "dense": {"log": [16, 256]},
         "dropout": {"float": [0, 0.5]},
         "learning_rate": {"log": [1e-5, 1e-2]},
         "residual": {"choice": [True, False]},
@@ -88,9 +88,10 @@ def test_what_is_drawn_stays_within_its_ranges_and_is_of_its_setting_s_type():
         structure.settings(drawn[-1])
     assert {each["filters"] for each in drawn} == {6, 7, 8, 9}
     assert {each["residual"] for each in drawn} == {True, False}
-    assert all(16 <= each["dense"] <= 64 and isinstance(each["dense"], int) for each in drawn)
+    assert all(16 <= each["dense"] <= 256 and isinstance(each["dense"], int) for each in drawn)
     assert all(0 <= each["dropout"] <= 0.5 for each in drawn)
     assert 15 < sum(each["learning_rate"] < 10**-3.5 for each in drawn) < 45  # half of a log range, not a fiftieth
+    assert 15 < sum(each["dense"] < 64 for each in drawn) < 45  # half of it too, not a fifth
 
 
 def test_a_condition_decides_what_is_drawn():
