@@ -235,7 +235,7 @@ def workers(trials: int, dataset: Path | None) -> dict[str, Any]:
         path = dataset or simulated_dataset(Path(scratch))
         for jobs in (1, 2):
             settings = TuneSettings(
-                max_trials=trials, best_of=trials, sampler="random", jobs=jobs, ranges=RANGES, train=TRAIN
+                max_trials=trials, best_of=1, sampler="random", jobs=jobs, latency=False, ranges=RANGES, train=TRAIN
             )
             out, began = Path(scratch) / f"jobs-{jobs}", time.perf_counter()
             result = labelkit.tune(path, settings, out=out, quiet=True)
