@@ -10,7 +10,7 @@ SECONDS ?= 60
 TESTS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2 \
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo test browser-tests check lint fast sweep fuzz fix bench bench-labels lock clean
+.PHONY: help setup demo test browser-tests check lint fast sweep fuzz fix bench bench-labels bench-tune lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,9 @@ bench: setup  ## measure; results in benchmarks/results/
 
 bench-labels: setup  ## measure the labels alone: errors, repeatability, times
 	$(BIN)/python benchmarks/labels.py $(ARGS)
+
+bench-tune: setup  ## measure the search alone: TPE against chance, two workers against one
+	$(BIN)/python benchmarks/tune.py $(ARGS)
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from labelkit.errors import TrainingError
+from labelkit.errors import TooLargeError, TrainingError
 from labelkit.evaluation.measures import measure
 from labelkit.runs import (
     BEST,
@@ -69,8 +69,8 @@ def fit_run(
     Returns:
         All epochs; the best is the first of those with the smallest cmae_deg.
     Raises:
-        TrainingError: the loss is no number any more and the guard may do no more, or not even one sample fits
-            into memory.
+        TrainingError: the loss is no number any more and the guard may do no more; TooLargeError: not even one sample
+            fits into memory.
         RunError: the checkpoint is damaged or of another network.
         OutputError: a checkpoint cannot be written; the one before stays.
     """
@@ -87,7 +87,7 @@ def fit_run(
         except _MemoryFullError:
             parts = 2 * training.progress.parts
             if training.progress.parts >= settings.batch_size:
-                raise TrainingError(
+                raise TooLargeError(
                     f"{run}: not even one sample a step fits into memory; choose a smaller network "
                     "(fewer --filters, --dense or --resolutions, or --join average)"
                 ) from None
