@@ -35,7 +35,7 @@ from labelkit import __version__
 from labelkit.dataset.dataset import open_dataset
 from labelkit.evaluation.measures import constant_deg, measure
 from labelkit.labelling.splits import split_participants
-from labelkit.runs import claim_run
+from labelkit.runs import BEST, claim_run
 from labelkit.settings import BuildSettings, SimulateSettings, TrainSettings
 from labelkit.training.backend import start_keras
 from labelkit.training.epochs import best_of
@@ -120,40 +120,45 @@ def sides_of(dataset: Path) -> Sides:
 
 
 def outcome(task: Task, sides: Sides, folder: Path) -> dict[str, Any]:
-    """Train a network; say what came of it."""
+    """Train a drawn network; say what came of it."""
     settings = settings_of(task)
     start_keras(settings.seed)
+    from labelkit.models import build_model
+
+    found = fitted(build_model(settings), sides, settings, folder)
+    return {**task._asdict(), "drawn": drawn(task.family, task.draw), **found}
+
+
+def fitted(model: Any, sides: Sides, settings: TrainSettings, folder: Path) -> dict[str, Any]:
+    """Train a network in a folder, and measure it on all sides."""
     import keras
 
-    from labelkit.models import build_model
     from labelkit.training.trainer import fit_run
 
-    keras.backend.clear_session()
-    run = claim_run(task.family, folder / "run", overwrite=True)
-    model = build_model(settings)
+    shutil.rmtree(folder / "run", ignore_errors=True)  # of a call that was interrupted
+    run = claim_run("run", folder / "run")
     began = time.process_time()
     history = fit_run(run, model, sides, settings, on_step=lambda: None, on_epoch=lambda *_: None)
     seconds = time.process_time() - began
-    load_weights(model, run / "best.h5")
+    load_weights(model, run / BEST)
     journal = read_journal(run)
-    constant = constant_deg(sides.train.centred_deg)
-    errors = {
-        side: measure(samples.centred_deg, predict(model, settings, samples).centred_deg).cmae_deg
-        / measure(samples.centred_deg, np.broadcast_to(constant, samples.centred_deg.shape)).cmae_deg
-        for side, samples in (("validation", sides.validation), ("test", sides.test))
-    }
-    test_constant = measure(sides.test.centred_deg, np.broadcast_to(constant, sides.test.centred_deg.shape)).cmae_deg
     shutil.rmtree(run)
+    constant = constant_deg(sides.train.centred_deg)
+    errors = {}
+    for side in ("validation", "test"):
+        true_deg = getattr(sides, side).centred_deg
+        said_deg = predict(model, settings, getattr(sides, side)).centred_deg
+        errors[f"{side}_deg"] = measure(true_deg, said_deg).cmae_deg
+        errors[f"{side}_constant_deg"] = measure(true_deg, np.broadcast_to(constant, true_deg.shape)).cmae_deg
+    parameters = model.count_params()
+    keras.backend.clear_session()
     return {
-        **task._asdict(),
-        "drawn": drawn(task.family, task.draw),
-        "parameters": model.count_params(),
-        "validation_ratio": errors["validation"],
-        "test_ratio": errors["test"],
-        "test_cmae_deg": errors["test"] * test_constant,
+        **errors,
+        "validation_ratio": errors["validation_deg"] / errors["validation_constant_deg"],
+        "parameters": parameters,
         "best_epoch": best_of(history).epoch,
         "losses": [epoch.loss for epoch in history],
-        "validation_deg": [epoch.cmae_deg for epoch in history],
+        "validation_degs": [epoch.cmae_deg for epoch in history],
         "cpu_s": seconds,
         "levelled": bool(journal and journal.start.levelled),
         "events": [in_words(event) for event in journal.events] if journal else [],
@@ -209,7 +214,7 @@ def table(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     "collapsed": sum(map(collapsed, mine)),
                     "median_ratio": statistics.median(each["validation_ratio"] for each in mine),
                     "worst_ratio": max(each["validation_ratio"] for each in mine),
-                    "median_test_deg": statistics.median(each["test_cmae_deg"] for each in mine),
+                    "median_test_deg": statistics.median(each["test_deg"] for each in mine),
                     "levelled": sum(each["levelled"] for each in mine),
                     "events": sum(len(each["events"]) for each in mine),
                     "cpu_s": sum(each["cpu_s"] for each in mine),
@@ -241,7 +246,7 @@ def main() -> None:
             f"{row['cpu_s']:>8.0f}"
         )
     shuffled = {
-        recipe: sorted(each["test_cmae_deg"] for each in results if each["recipe"] == recipe and each["seed"] >= 1000)
+        recipe: sorted(each["test_deg"] for each in results if each["recipe"] == recipe and each["seed"] >= 1000)
         for recipe in RECIPES
     }
     for recipe, errors in shuffled.items():
