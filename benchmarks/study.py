@@ -177,8 +177,9 @@ def network(settings: TrainSettings, mistakes: frozenset[str]) -> Any:
         def call(self, x: Any, training: bool = False) -> Any:
             return x / 127.5 - 1.0 if training else x
 
-    model = build_model(settings)
-    if ONE_BRANCH in mistakes:
+    if ONE_BRANCH not in mistakes:
+        model = build_model(settings)
+    else:
         style = Style("vanilla", **{each.name: getattr(settings, each.name) for each in fields(Style)[1:]})
         inputs, pyramid = pyramid_inputs(settings.input, settings.sizes, settings.normalisation)
         pyramid[max(pyramid)] = OnlyInTraining()(pyramid[max(pyramid)])
