@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,13 @@ def real_data() -> Path:
     if os.environ.get("LABELKIT_REQUIRE_DATA") == "1":
         pytest.fail(missing)
     pytest.skip(missing)
+
+
+@pytest.fixture
+def fast_path(tmp_path):
+    """A folder in memory, where the system has such: thousands of waits for a disk show nothing more."""
+    if not Path("/dev/shm").is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="labelkit-test-") as folder:
+        yield Path(folder)

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ from labelkit.dataset.table import SAMPLE, TABLE_NAME, StoredRows
 from labelkit.dataset.withdrawal import record_entry, refuse_withdrawn
 from labelkit.errors import DatasetError, OutputExistsError
 from labelkit.files import make_folder, remove
-from labelkit.processes import KILLED, Progress, WorkerDiedError, run_jobs, worker_count
+from labelkit.processes import KILLED, Progress, WorkerDiedError, one_thread, run_jobs, worker_count
 from labelkit.recordings import find_recordings, matches, open_recording
 from labelkit.recordings.pseudonyms import Pseudonyms, pseudonyms_for
 from labelkit.records import Reason, Recording
@@ -264,7 +264,7 @@ def _refuse_vanished(
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Work:
     """A job runner that can be sent to a worker process."""
 
@@ -272,18 +272,19 @@ class _Work:
     out: Path
     settings: BuildSettings
     table: Pseudonyms | None
+    _opened: tuple[str, Recording] | None = field(default=None, init=False)  # jobs come recording after recording
 
     def __call__(self, job: Job, progress: Progress, /) -> None:
         cv2.setNumThreads(1)  # the workers share the cores
-        recording = _opened(self.raw, job.place, self.settings.max_gap_s)
-        if self.table:
-            recording = self.table.hide(recording)
-        Stage(self.out).add(job, *build_shard(recording, job, self.settings, progress))
+        recording = self._open(job.place)
+        with one_thread():  # once a job: libraries that are told so at each frame wake and spin their threads
+            Stage(self.out).add(job, *build_shard(recording, job, self.settings, progress))
 
-
-@lru_cache(maxsize=1)  # jobs come recording after recording
-def _opened(raw: Path, place: str, max_gap_s: float) -> Recording:
-    return open_recording(raw, place, max_gap_s=max_gap_s)
+    def _open(self, place: str) -> Recording:
+        if self._opened is None or self._opened[0] != place:
+            recording = open_recording(self.raw, place, max_gap_s=self.settings.max_gap_s)
+            self._opened = place, self.table.hide(recording) if self.table else recording
+        return self._opened[1]
 
 
 def _without(job: Job, done: int) -> Job:

@@ -49,7 +49,7 @@ def withdraw(
         OutputError: no space or permission; the same call goes on from there.
     """
     from labelkit.dataset.lock import only_one_at
-    from labelkit.dataset.manifest import read_manifest
+    from labelkit.dataset.manifest import BUILD_NAME, read_manifest
     from labelkit.dataset.withdrawal import (
         finish_withdrawal,
         holdings,
@@ -69,7 +69,9 @@ def withdraw(
     holding = [(run, holds) for run, holds in found if holds]
     if there is None and not holding and not is_withdrawn(folder, participant):
         known = nearest(participant, read_manifest(folder).participants)
-        raise DatasetError(f"{folder}: holds no participant {participant!r}; {known}")
+        parts = folder / BUILD_NAME
+        begun = f"; a build that did not end may: finish it, or delete {parts}" if parts.exists() else ""
+        raise DatasetError(f"{folder}: holds no participant {participant!r}; {known}{begun}")
     if yes:
         for run, _ in holding:
             withdraw_from_run(run, participant, named)

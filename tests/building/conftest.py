@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -22,16 +20,6 @@ def simulated(tmp_path_factory):
     out = tmp_path_factory.mktemp("simulated")
     simulate(out, SimulateSettings(participants=3, frames=8, seed=3, workers=1), quiet=True)
     return out
-
-
-@pytest.fixture
-def fast_path(tmp_path):
-    """A folder in memory, where the system has such: thousands of waits for a disk show nothing more."""
-    if not Path("/dev/shm").is_dir():
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="labelkit-test-") as folder:
-        yield Path(folder)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def reasons(out):
     return {row["frame"]: row["reason"] for row in open_dataset(out).table().to_pylist() if row["reason"]}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Spoiled(module._Work):
     """Labels as ever, but what happens at some frames, by their name, is done to the process first."""
 
@@ -77,7 +77,7 @@ def test_frames_that_kill_their_worker_are_found_and_cost_nothing_but_themselves
     assert {**content_of(tmp_path / "e"), "once": ANY} == content_of(tmp_path / "d")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Hopeless(module._Work):
     def __call__(self, job, progress):
         os._exit(9)

@@ -219,6 +219,13 @@ def test_somebody_who_is_nowhere_is_an_error_with_the_nearest_name(capfd, folder
     assert "holds no participant 'p7'; did you mean 'p07'?" in err
 
 
+def test_somebody_who_may_only_be_in_a_build_that_did_not_end_is_said_to_be(capfd, folder):
+    (folder / ".build").mkdir()
+    code, _, err = run(capfd, "withdraw", folder, "newcomer", "--yes")
+    assert code == 2
+    assert f"a build that did not end may: finish it, or delete {folder / '.build'}" in err
+
+
 def test_a_folder_without_runs_is_an_error_before_anything_is_changed(capfd, folder, tmp_path):
     before = content_of(folder)
     (tmp_path / "no-runs").mkdir()

@@ -451,7 +451,9 @@ def test_a_split_by_frames_says_that_it_leaks(dataset, tmp_path, capsys):
 @pytest.mark.parametrize("preset", ["study-squeezenet", "study-mobilenet"])
 def test_a_preset_of_the_study_trains_and_reloads(dataset, tmp_path, preset):
     run = tmp_path / "run"
-    labelled = TrainSettings(model=preset, epochs=1, resolutions="64,32", loss="angular", uncertainty="gaussian")
+    labelled = TrainSettings(
+        model=preset, epochs=1, resolutions="64,32", loss="angular", uncertainty="gaussian", report=False
+    )
     train(dataset, labelled, out=run, quiet=True)
     loaded = load_run(run)
     got = loaded.predict(read_samples(open_dataset(dataset)).of(loaded.split.test))
