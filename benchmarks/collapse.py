@@ -53,7 +53,7 @@ FAMILIES = ("vanilla", "squeezenet", "mobilenet")
 EPOCHS, BATCH = 10, 8
 
 # What the networks have whatever the recipe: the study's structure, on smaller pictures.
-NETWORK: Mapping[str, Any] = {"resolutions": "64,32", "input": "grey", "initializer": "xavier", "loss": "mae"}
+NETWORK: Mapping[str, Any] = {"resolutions": "32", "input": "grey", "initializer": "xavier", "loss": "mae"}
 # What is known of how the study trained them: pixels as they are, Adam at Keras's own rate, no norm but where the
 # family has one. labelkit's are the defaults, with the one norm that does not depend on the batch.
 RECIPES: Mapping[str, Mapping[str, Any]] = {

@@ -44,7 +44,7 @@ EPOCHS = 10
 # As the study trained it, as far as is known [FACTS]: three colours, Adam at Keras's own rate, nothing else.
 STUDY: Mapping[str, Any] = {
     "model": "study-vanilla",
-    "resolutions": "64,32",
+    "resolutions": "32",
     "input": "rgb",
     "normalisation": "none",
     "learning_rate": 1e-3,
