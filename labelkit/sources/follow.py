@@ -124,7 +124,7 @@ def _goal_in(state: dict[str, Any]) -> Angles | None:
     if not isinstance(goal, dict):
         return None
     angles = goal.get("azimuth"), goal.get("elevation")
-    if not all(isinstance(angle, int | float) and math.isfinite(angle) for angle in angles):
+    if not all(isinstance(angle, int | float) for angle in angles):
         return None
     azimuth, elevation = (float(angle) for angle in angles)  # type: ignore[arg-type]
-    return (azimuth, elevation) if math.hypot(azimuth, elevation) <= 90.0 else None
+    return (azimuth, elevation) if math.hypot(azimuth, elevation) <= 90.0 else None  # nor if one is no number

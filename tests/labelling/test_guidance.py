@@ -48,10 +48,10 @@ def test_nothing_is_left_when_every_reachable_cell_is_full():
     assert next_gap(full() + 5, CELLS, TARGET, None, Gap(100, (0.0, 0.0), 1)) is None
 
 
-@given(st.data())
-def test_a_gap_is_always_a_reachable_cell_that_is_not_full(data):
-    counts = np.array(data.draw(st.lists(st.integers(0, 12), min_size=324, max_size=324))).reshape(18, 18)
-    here = (data.draw(st.floats(-45, 45)), data.draw(st.floats(-45, 45)))
+@given(st.integers(0, 2**32 - 1), st.integers(0, 12), st.floats(-45, 45), st.floats(-45, 45))
+def test_a_gap_is_always_a_reachable_cell_that_is_not_full(seed, least, azimuth, elevation):
+    counts = np.random.default_rng(seed).integers(least, 13, (18, 18))
+    here = (azimuth, elevation)
     gap = next_gap(counts, CELLS, TARGET, here)
     lacks = np.where(CELLS.reachable_mask, np.maximum(TARGET - counts, 0), 0)
     if gap is None:

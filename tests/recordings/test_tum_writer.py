@@ -123,8 +123,9 @@ def test_a_full_disk_leaves_no_frame_half_written_or_half_listed(folder, full):
         writer.add(DEPTH_M, 5.0, COLOR, 5.0)
         writer._lists[full].close()
         writer._lists[full] = _FullDisk(folder.parent / "p02" / f"{full}.txt", "ab")
-        with pytest.raises(OutputError, match=rf"{full}\.txt: cannot write \(No space left"):
-            writer.add(DEPTH_M, 6.0, COLOR, 6.0)
+        for stamp in (6.0, 7.0):
+            with pytest.raises(OutputError, match=rf"{full}\.txt: cannot write \(No space left"):
+                writer.add(DEPTH_M, stamp, COLOR, stamp)
     assert listed(folder.parent / "p02", "rgb") == ["5.000000 rgb/5.000000.png"]
     assert listed(folder.parent / "p02", "depth") == ["5.000000 depth/5.000000.png"]
     assert pictures(folder.parent / "p02") == ["depth/5.000000.png", "rgb/5.000000.png"]

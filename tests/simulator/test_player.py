@@ -26,6 +26,11 @@ def test_no_hand_turns_faster_than_its_speed_however_far_the_goal_and_the_strayi
     assert np.linalg.norm(path, axis=1).max() <= 60.0 + 1e-9
 
 
+def test_no_hand_goes_where_it_would_be_edge_on():
+    player = Player(np.random.default_rng(6), noise_deg=5)
+    assert np.linalg.norm(played(player, (57.0, 0.0), np.arange(500) / 15), axis=1).max() == pytest.approx(60.0)
+
+
 def test_a_hand_strays_about_its_goal_by_the_noise_in_either_angle():
     player = Player(np.random.default_rng(3), speed_deg_s=10_000, noise_deg=5)
     path = played(player, (10.0, -20.0), np.arange(20_000) / 15)[100:]
