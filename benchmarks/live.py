@@ -2,10 +2,10 @@
 
     python benchmarks/live.py [--seeds 20] [--only guidance|page] [--seconds 40] [--kills 5]
 
-Guidance. One simulated player (labelkit/simulator/player.py: 60 degrees a second, 0.3 s to react, 5 degrees of noise in either
-angle) fills the map at 15 frames a second, following the game's arrows or without them, until 95 % of the reachable
-cells are full, by the cells, the target and the rule of distinct samples that `labelkit coverage-map` has. No picture
-is made: the label is where the hand is. Without arrows, the player's goal
+Guidance. One simulated player (labelkit/simulator/player.py: 60 degrees a second, 0.3 s to react, 5 degrees of noise
+in either angle) fills the map at 15 frames a second, following the game's arrows or without them, until 95 % of the
+reachable cells are full, by the cells, the target and the rule of distinct samples that `labelkit coverage-map` has. No
+picture is made: the label is where the hand is. Without arrows, the player's goal
 
 - walks at random: each frame a step of the greatest speed in a direction of its own, reflected at the disc's edge;
 - drifts: the same, but the direction turns by 30 degrees (sd) a frame, so that the hand sweeps in smooth curves,

@@ -164,13 +164,13 @@ class Game:
         self._shown = _Shown()
         self._chosen: Gap | None = None
         self._troubles: dict[str, float] = {}  # what keeps a recording from being read, and since when
-        self._looked = False
+        self.looked = False  # whether it is known what was there before the game began
 
     # What happened
 
     def look(self, found: Sequence[Listed], troubles: Sequence[str]) -> None:
         """Take what a look at the whole folder found; frames that are labelled already keep their labels."""
-        arrival = next(self._arrivals) if self._looked else _EARLIER
+        arrival = next(self._arrivals) if self.looked else _EARLIER
         before, self._recorded, self._by_folder, self._by_list = self._recorded, {}, {}, {}
         for listed in found:
             name = listed.recording.name
@@ -183,10 +183,10 @@ class Game:
             for place, file in enumerate(listed.names):
                 if _named(file) not in recorded.labels and not self._is_known(recorded, place):
                     self._queue(_Waiting(arrival, name, file.key))
-        if not self._looked:
+        if not self.looked:
             self._journal.keep_only(self._entries())
             self._shown.recording = self._newest_recording()
-        self._looked = True
+        self.looked = True
         now = self._clock()
         self._troubles = {says: self._troubles.get(says, now) for says in troubles}
 

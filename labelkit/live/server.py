@@ -87,7 +87,7 @@ class Board:
 
     def __init__(self) -> None:
         self.number = 0
-        self.text = "{}"
+        self.text = ""
         self.picture: Picture = lambda: None
         self.closed = False
         self._changed = asyncio.Event()
@@ -178,6 +178,7 @@ def make_app(board: Board, token: str, cookie: str, cells: dict[str, Any], *, sh
         return _json(json.dumps(cells))
 
     async def state(_: Request) -> Response:
+        await board.newer_than(0)
         return _json(board.text)
 
     async def events(_: Request) -> Response:
@@ -206,7 +207,7 @@ def _json(text: str) -> Response:
 async def _stream(board: Board) -> AsyncIterator[str]:
     """Send whole states, the newest only: who is slow or was away misses those between, and nothing else."""
     yield "retry: 1000\n\n"
-    seen = -1
+    seen = 0
     while not board.closed:
         try:
             await asyncio.wait_for(board.newer_than(seen), _PING_S)

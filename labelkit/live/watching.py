@@ -6,6 +6,7 @@ know what it means, and one owns the game.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -41,9 +42,13 @@ def look_at(raw: Path, build: BuildSettings) -> tuple[list[Listed], list[str]]:
     try:
         findings = survey(raw, max_gap_s=build.max_gap_s)
     except RecordingError as error:
-        return [], [str(error)]
+        return [], [] if raw.is_dir() and not _holds_pictures(raw) else [str(error)]
     found = [Listed(finding.recording) for finding in findings if finding.recording]
     return found, [complaint(finding, raw) for finding in findings if finding.problems]
+
+
+def _holds_pictures(raw: Path) -> bool:
+    return any(Path(file).suffix.lower() in PICTURE_SUFFIXES for _, _, files in os.walk(raw) for file in files)
 
 
 @dataclass
@@ -122,7 +127,7 @@ class Play(threading.Thread):
         self._look(looker)
         self._game.step()
         now = time.monotonic()
-        if self._game.newest != newest or now - self._published_at >= _TICK_S:
+        if self._game.looked and (self._game.newest != newest or now - self._published_at >= _TICK_S):
             self._published_at = now
             state = self._game.state()
             if state != self._published:

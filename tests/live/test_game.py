@@ -274,6 +274,19 @@ def test_what_keeps_a_recording_from_being_read_is_said_with_the_cure_once_it_la
     assert (table.state()["troubles"], table.state()["samples"]) == ([], 1)
 
 
+def test_an_empty_folder_is_no_trouble_and_one_that_is_gone_is(raw):
+    begin(raw / "p01")
+    table = Table(raw)
+    table.clock.now += 5.0
+    table.look()
+    assert (table.state()["troubles"], table.state()["words"]) == ([], "Waiting for the first picture.")
+    shutil.rmtree(raw)
+    for _ in range(2):
+        table.look()
+        table.clock.now += 5.0
+    assert "there is no such folder" in table.state()["troubles"][0]
+
+
 def test_a_link_that_leads_out_of_the_folder_is_not_followed(raw, tmp_path):
     table = Table(raw)
     table.write(*put(begin(raw / "p01"), 0))
