@@ -100,11 +100,12 @@ def tune(
     from labelkit.tuning.progress import shown
     from labelkit.tuning.search import search
     from labelkit.tuning.space import structures_of
-    from labelkit.tuning.study import STUDY, Study, begin_study
+    from labelkit.tuning.study import STUDY, Study, begin_study, check_sampler
     from labelkit.workflows.trial import TrainTrial
 
     settings = settings or TuneSettings()
     structures = structures_of(settings)
+    check_sampler(settings)
     folder = Path("studies") / settings.name if out is None else Path(out)
     path, terms = _terms(dataset, settings)
     is_there = (folder / STUDY).is_file()

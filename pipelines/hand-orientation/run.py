@@ -118,7 +118,7 @@ def table_2(searches: Mapping[str, TuneResult], reports: Mapping[str, Mapping[st
         for family, report in reports.items()
     ]
     short = [
-        f"{family}, {each.structure}: scored by {each.scored} trials that learned, not {each.best_of}."
+        f"{family}, {each.structure}: only {each.scored} of the {each.best_of} trials to be averaged learned."
         for family, search in searches.items()
         for each in search.structures
         if each.is_short
