@@ -100,7 +100,7 @@ def tune(
     from labelkit.tuning.progress import shown
     from labelkit.tuning.search import search
     from labelkit.tuning.space import structures_of
-    from labelkit.tuning.study import STUDY, Study, begin_study, check_sampler
+    from labelkit.tuning.study import STUDY, begin_study, check_sampler
     from labelkit.workflows.trial import TrainTrial
 
     settings = settings or TuneSettings()
@@ -111,7 +111,7 @@ def tune(
     is_there = (folder / STUDY).is_file()
     networks = 0 if is_there else _networks_built(folder, settings)
     if dry_run:
-        done = len(Study(folder, settings).trials()) if is_there else 0
+        done = len(begin_study(folder, settings, terms).trials()) if is_there else 0
         asked = settings.max_trials * len(structures)
         names = tuple(structure.name for structure in structures)
         return TunePlan(str(folder), names, asked - done, networks, worker_count(settings.jobs, asked))
