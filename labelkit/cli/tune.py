@@ -50,7 +50,7 @@ def _lines(result: TuneResult | TunePlan) -> Iterator[str]:
     yield f"score: mean validation CMAE of the best trials, degrees ({constant})"
     for each in result.structures:
         if each.is_short:
-            yield f"NOTE: {each.structure}: {each.scored} trials learned, not {each.best_of}; its score is of those"
+            yield f"NOTE: {each.structure}: only {each.scored} of the {each.best_of} trials to be averaged learned"
     yield f"study: {result.study} ({result.finished} of {result.asked} trials; report.html, result.json, trials.csv)"
     if result.best:
         yield f"the best, tested: labelkit train --config {result.best}"

@@ -71,8 +71,7 @@ def begin_study(folder: Path, settings: TuneSettings, terms: Terms) -> Study:
         MissingExtraError: the sampler needs torch.
         OutputError: no space or permission.
     """
-    if settings.sampler == "gp" and importlib.util.find_spec("torch") is None:
-        raise MissingExtraError('the sampler gp needs torch, which is not installed: pip install "labelkit[gp]"')
+    check_sampler(settings)
     structures = structures_of(settings)
     make_folder(folder)
     if not (folder / STUDY).is_file() and any(map(_is_foreign, folder.iterdir())):
@@ -94,6 +93,16 @@ def begin_study(folder: Path, settings: TuneSettings, terms: Terms) -> Study:
             )
         make_folder(folder / CLAIMS)
     return study
+
+
+def check_sampler(settings: TuneSettings) -> None:
+    """Refuse a sampler whose library is not installed.
+
+    Raises:
+        MissingExtraError: the Gaussian process needs torch.
+    """
+    if settings.sampler == "gp" and importlib.util.find_spec("torch") is None:
+        raise MissingExtraError('the sampler gp needs torch, which is not installed: pip install "labelkit[gp]"')
 
 
 def _is_foreign(path: Path) -> bool:

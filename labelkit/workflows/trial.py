@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelkit.errors import SettingsError, StudyError, TooLargeError, TrainingError
+from labelkit.errors import RunError, SettingsError, StudyError, TooLargeError, TrainingError
 from labelkit.settings import TrainSettings, TuneSettings
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from labelkit.tuning.study import Terms
     from labelkit.tuning.trial import Drawn, Measured, Outcome
 
+log = logging.getLogger(__name__)
+
 # One thread a trial: several trials use the cores better than several threads, and sums come out the same
 # however many trials there are at a time. And no process may take a whole GPU to itself.
 _ENVIRONMENT = {
@@ -32,7 +35,7 @@ _ENVIRONMENT = {
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
 _STATUS = "trial"  # of a run whose test nobody has touched
-_TIMING = "timing.lock"  # beside the trials' folders: one network is timed at a time
+_TIMING = "timing.lock"  # beside the structures' folders: one network is timed at a time
 
 
 class _CollapsedError(Exception):
@@ -176,8 +179,11 @@ def _reached(drawn: Drawn) -> dict[str, Any]:
     }
 
 
-def _latency_ms(run: Path, model: keras.Model) -> float:
-    """Time the network of a run in a process of its own, while no other of the search is timed."""
+def _latency_ms(run: Path, model: keras.Model) -> float | None:
+    """Time the network of a run in a process of its own, while no other of the search is timed; None where that fails.
+
+    A night's search is not to end because a busy machine took too long for one network.
+    """
     from filelock import FileLock
 
     from labelkit.deploy.latency import measure_latency
@@ -186,8 +192,12 @@ def _latency_ms(run: Path, model: keras.Model) -> float:
 
     if not (run / BEST).is_file():
         write_weights(run / BEST, weights_of(model))
-    with FileLock(run.parent / _TIMING):
-        return measure_latency(run).median_ms
+    try:
+        with FileLock(run.parents[1] / _TIMING):
+            return measure_latency(run).median_ms
+    except RunError as error:
+        log.warning("%s", error)
+        return None
 
 
 def _tidy(run: Path) -> None:

@@ -100,17 +100,18 @@ def tune(
     from labelkit.tuning.progress import shown
     from labelkit.tuning.search import search
     from labelkit.tuning.space import structures_of
-    from labelkit.tuning.study import STUDY, Study, begin_study
+    from labelkit.tuning.study import STUDY, begin_study, check_sampler
     from labelkit.workflows.trial import TrainTrial
 
     settings = settings or TuneSettings()
     structures = structures_of(settings)
+    check_sampler(settings)
     folder = Path("studies") / settings.name if out is None else Path(out)
     path, terms = _terms(dataset, settings)
     is_there = (folder / STUDY).is_file()
     networks = 0 if is_there else _networks_built(folder, settings)
     if dry_run:
-        done = len(Study(folder, settings).trials()) if is_there else 0
+        done = len(begin_study(folder, settings, terms).trials()) if is_there else 0
         asked = settings.max_trials * len(structures)
         names = tuple(structure.name for structure in structures)
         return TunePlan(str(folder), names, asked - done, networks, worker_count(settings.jobs, asked))

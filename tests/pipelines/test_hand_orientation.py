@@ -43,7 +43,7 @@ def test_the_reduced_run_searches_the_same_ranges_with_fewer_and_smaller_trials(
         assert small.ranges == whole.ranges
         assert small.max_trials < whole.max_trials
         assert len(structures_of(small)) == 2
-        assert all(structure.settings({}).epochs <= 8 for structure in structures_of(small))
+        assert all(structure.settings({}).epochs <= 20 for structure in structures_of(small))
 
 
 def searched(values):
@@ -71,7 +71,7 @@ def test_the_tables_say_what_came_out_and_where_trials_are_missing(pipeline):
     assert "| vanilla | structure | 2 of them | pooled-2 |" in first
     second = pipeline["table_2"]({"vanilla": search}, {"vanilla": reported()})
     assert "| vanilla | 10.50 | 10.52 | 10.56 | 19.00 | 250 | 8,070,794 | 32.28 |" in second
-    assert "vanilla, pooled-2: scored by 1 trials that learned, not 2." in second
+    assert "vanilla, pooled-2: only 1 of the 2 trials to be averaged learned." in second
     third = pipeline["table_3"]({"vanilla": reported()})
     assert "| vanilla | success azimuth | 25 % | 19.76 | - |" in third
     assert "| vanilla | failure elevation | 50 % | 19.76 | - |" in third

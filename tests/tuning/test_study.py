@@ -171,7 +171,7 @@ def test_tpe_ends_nearer_to_the_bottom_than_chance(tmp_path):
         sampler: sum(
             sum(sorted(trial.measured.cmae_deg for trial in run_all(study))[:16])
             for study in (
-                search(tmp_path / f"{sampler}{seed}", max_trials=32, sampler=sampler, seed=seed) for seed in (1, 2, 3)
+                search(tmp_path / f"{sampler}{seed}", max_trials=32, sampler=sampler, seed=seed) for seed in (1, 2)
             )
         )
         for sampler in ("tpe", "random")

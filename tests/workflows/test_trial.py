@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from labelkit.dataset.dataset import Dataset
-from labelkit.errors import SettingsError, StudyError, TooLargeError, TrainingError
+from labelkit.deploy import latency as deploy
+from labelkit.errors import RunError, SettingsError, StudyError, TooLargeError, TrainingError
 from labelkit.runs import BEST, CHECKPOINT, LAST, read_split, read_state
 from labelkit.settings import TrainSettings, TuneSettings
 from labelkit.training import trainer
@@ -60,6 +61,16 @@ def test_the_network_of_a_trial_is_timed_whether_it_learned_or_not(objective, tm
     measured = run(replace(objective, latency=True), tmp_path / "0000")
     assert measured.outcome == "diverged"
     assert measured.latency_ms > 0
+
+
+def test_a_network_that_cannot_be_timed_is_a_trial_all_the_same(objective, tmp_path, monkeypatch, caplog):
+    def hangs(run):
+        raise RunError(f"{run}: measuring its latency took over 300 s")
+
+    monkeypatch.setattr(deploy, "measure_latency", hangs)
+    measured = run(replace(objective, latency=True), tmp_path / "0000", epochs=1)
+    assert (measured.epochs, measured.latency_ms) == (1, None)
+    assert "took over 300 s" in caplog.text
 
 
 def test_no_picture_of_the_test_is_ever_read(objective, tmp_path, monkeypatch):
