@@ -286,10 +286,9 @@ def main() -> None:
     first = next(iter(tables.values()))
     if flags.picture:
         draw(first, flags.picture)
-    constant = next(iter(first.values()))[0]
-    print(
-        f"\nconstant predictor: {constant['validation_constant_deg']:.1f}, {constant['test_constant_deg']:.1f} on strangers"
-    )
+    said = next(iter(first.values()))[0]
+    known, strange = said["validation_constant_deg"], said["test_constant_deg"]
+    print(f"\nconstant predictor: {known:.1f}, {strange:.1f} on strangers")
     flags.out.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "labelkit": __version__,
