@@ -5,7 +5,8 @@
 The network is the study's best vanilla one, on pictures of 32 pixels; each row keeps the changes of those before
 it, until the last changes the network too. Two more tables change one thing beside the path: first weights and norms of
 the study's MobileNet, and each trouble put back alone into labelkit's recipe. Every row is trained from several seeds,
-on the dataset and the people of benchmarks/collapse.py.
+on the dataset and the people of benchmarks/collapse.py. Before all that, the activations of fresh networks are looked
+at, of all families and normalisations, on pictures of 128, 64 and 32 pixels.
 
 FOLDER holds the dataset and each run's outcome as it comes: the same call again goes on where it stopped. Tables go to
 stdout, all figures to benchmarks/results/study.json. docs/study.md explains them.
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from collapse import dataset_in, fitted, sides_of
+from collapse import FAMILIES, dataset_in, fitted, sides_of
 from numpy.typing import NDArray
 
 from labelkit import __version__
@@ -127,6 +128,39 @@ def beside() -> dict[str, list[Row]]:
             Row("He's first weights", ours.settings | {"initializer": "he"}),
         ],
     }
+
+
+def before_the_first_step(sides: Sides) -> list[dict[str, Any]]:
+    """Look at the activations of fresh networks: where the signal is weakest, farthest off zero, most silent."""
+    from labelkit.models import build_model
+    from labelkit.training.guard import unfit
+    from labelkit.training.watch import Watch, few, level
+
+    cases = [
+        *((f"study-{family}", norm) for family in FAMILIES for norm in ("none", "scale", "standardise")),
+        *((family, "standardise") for family in FAMILIES),
+    ]
+    found = []
+    for model, normalisation in cases:
+        settings = TrainSettings(model=model, normalisation=normalisation, input="grey", norm="none")
+        start_keras(0)
+        network = build_model(settings)
+        watch = Watch(network, sides.train, settings)
+        drawn = watch.layers()
+        level(network, few(sides.train, settings))
+        found.append(
+            {
+                "model": model,
+                "normalisation": normalisation,
+                "least_spread": min(layer.spread for layer in drawn),
+                "most_spread": max(layer.spread for layer in drawn),
+                "most_off_centre": max(layer.off_centre for layer in drawn),
+                "most_silent": max(layer.silent for layer in drawn),
+                "unfit": unfit(drawn),
+                "unfit_levelled": unfit(watch.layers()),
+            }
+        )
+    return found
 
 
 class Scrambled:
@@ -272,6 +306,15 @@ def main() -> None:
     flags = parser.parse_args()
 
     sides = sides_of(dataset_in(flags.folder))
+    fresh = before_the_first_step(sides)
+    print(f"{'before the first step':<32}{'spread':>18}{'off centre':>12}{'silent':>8}{'fit':>5}{'levelled':>10}")
+    for each in fresh:
+        name = f"{each['model']}, {each['normalisation']}"
+        print(
+            f"{name:<32}{each['least_spread']:>10.2g}{each['most_spread']:>8.2g}"
+            f"{each['most_off_centre']:>12.1f}{each['most_silent']:>8.0%}{'no' if each['unfit'] else 'yes':>5}"
+            f"{'unfit' if each['unfit_levelled'] else 'fit':>10}"
+        )
     tables = {
         name: outcomes(name, rows, flags.seeds, sides, flags.folder)
         for name, rows in {"from the study's recipe to labelkit's": path(), **beside()}.items()
@@ -286,13 +329,13 @@ def main() -> None:
     first = next(iter(tables.values()))
     if flags.picture:
         draw(first, flags.picture)
-    constant = next(iter(first.values()))[0]
-    print(
-        f"\nconstant predictor: {constant['validation_constant_deg']:.1f}, {constant['test_constant_deg']:.1f} on strangers"
-    )
+    said = next(iter(first.values()))[0]
+    known, strange = said["validation_constant_deg"], said["test_constant_deg"]
+    print(f"\nconstant predictor: {known:.1f}, {strange:.1f} on strangers")
     flags.out.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "labelkit": __version__,
+        "before_the_first_step": fresh,
         "summaries": {n: {r: summary(x) for r, x in t.items()} for n, t in tables.items()},
     }
     flags.out.write_text(json.dumps(content | {"outcomes": tables}, indent=1) + "\n", encoding="utf-8")

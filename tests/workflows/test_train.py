@@ -249,14 +249,14 @@ def test_a_run_without_a_finished_epoch_says_so(run, tmp_path):
         load_run(copy)
 
 
-def test_a_network_that_collapses_is_brought_back_and_all_who_ask_are_told(dataset, tmp_path, capsys):
+def test_a_network_that_collapses_is_brought_back_and_all_who_ask_are_told(dataset, tmp_path, capsys, caplog):
     wild = ["--learning-rate", "1", "--normalisation", "none", "--start", "plain", "--epochs", "6", "--patience", "3"]
-    code, out, err = called(capsys, "train", dataset, *SMALL, *wild, "--report", "--out", tmp_path / "run")
+    code, out, _ = called(capsys, "train", dataset, *SMALL, *wild, "--report", "--out", tmp_path / "run")
     assert code == 0
     events = report_of(tmp_path / "run")["guard"]
     assert [event["did"] for event in events] == ["began-anew"]
     assert f"it collapsed 1 time and was brought back; {tmp_path / 'run'}/guard.json says why" in out
-    assert "epoch 3: nothing is learned (it errs" in err
+    assert "epoch 3: nothing is learned (it errs" in caplog.text
     assert "began anew with other weights (draw 1), at 0.5 of the learning rate" in (
         tmp_path / "run" / "report.html"
     ).read_text(encoding="utf-8")
