@@ -16,7 +16,7 @@ from labelkit.records import FloatArray
 Angles = tuple[float, float]  # centred azimuth and elevation, degrees
 
 # These three were tried on the players of benchmarks/live.py (docs/record.md): half or twice of each costs them
-# at most a twentieth more frames, and with these an arrow stands for two seconds on average.
+# at most a tenth more frames, and with these an arrow stands for two seconds on average.
 _SPREAD_DEG = 5.0  # how far from its aim a hand ends up, each way
 _SETTLING_DEG = 20.0  # what any goal costs besides the turn: seeing it and coming to rest
 _MUCH_BETTER = 1.5  # what another goal must be worth for its cost, against the chosen one's, to take its place

@@ -140,7 +140,7 @@ def _film(
     hidden = True if quiet else None  # None: where stderr is no terminal
     began_s = time.monotonic()
     try:
-        with tqdm(desc=f"record {folder.name}", unit=" frames", file=sys.stderr, disable=hidden) as bar:
+        with tqdm(desc=f"record {folder.name}, Ctrl-C ends", unit=" frames", file=sys.stderr, disable=hidden) as bar:
             for shot in camera.shots:
                 writer = writer or _begin(folder, camera, settings)
                 writer.add(shot.depth_m, shot.stamp_s, shot.color, shot.stamp_s)
