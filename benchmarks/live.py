@@ -226,6 +226,11 @@ class Watched:
         """What it said last."""
         return self.heard[-1][1] if self.heard else {"frames": -1, "skipped": 1, "earlier": 1}
 
+    def cpu_s(self) -> float:
+        """Say how much of a core it has taken so far, seconds."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def settle(self, frames: int) -> float:
         """Wait until it has counted so many frames: seconds."""
         began = time.monotonic()
@@ -254,10 +259,12 @@ def following(made: Path, fps: float, seconds: float) -> Figures:
         film = Film(made, Path(scratch))
         with watching(Path(scratch), "--no-cache") as watched:
             time.sleep(2.0)
+            before_s = watched.cpu_s()
             film.roll("a", fps, seconds)
             ended = time.monotonic()
             caught_up_s = watched.settle(len(film.written))
             events = [(at, film.written[said["frame"]]) for at, said in watched.heard if said["frame"]]
+            cpu_s = watched.cpu_s() - before_s
             most_skipped = max(said["skipped"] for _, said in watched.heard)
             samples = watched.state["samples"]
     delays_ms = []
@@ -273,6 +280,7 @@ def following(made: Path, fps: float, seconds: float) -> Figures:
         "worst_ms": ranked[-1],
         "most_skipped": most_skipped,
         "caught_up_s": caught_up_s,
+        "cpu_ms_a_frame": 1000.0 * cpu_s / len(delays_ms),
         "samples": samples,
     }
 
@@ -342,12 +350,13 @@ def the_page(seconds: float, kills: int) -> Figures:
 def show_page(result: Figures) -> None:
     """Print how soon the page follows, and what a kill costs."""
     print(
-        f"\n{'frames/s':<10}{'median, ms':>12}{'p95, ms':>10}{'worst, ms':>11}{'passed over':>13}{'caught up, s':>14}"
+        f"\n{'frames/s':<10}{'median, ms':>12}{'p95, ms':>10}{'worst, ms':>11}{'passed over':>13}"
+        f"{'caught up, s':>14}{'CPU, ms':>9}"
     )
     for row in result["following"]:
         print(
             f"{row['fps']:<10.0f}{row['p50_ms']:>12.0f}{row['p95_ms']:>10.0f}{row['worst_ms']:>11.0f}"
-            f"{row['most_skipped']:>13}{row['caught_up_s']:>14.1f}"
+            f"{row['most_skipped']:>13}{row['caught_up_s']:>14.1f}{row['cpu_ms_a_frame']:>9.0f}"
         )
     one = result["killed"]
     print(

@@ -108,7 +108,7 @@ def _read(path: Path) -> Iterator[tuple[Entry, Label]]:
         lines = path.read_bytes().split(b"\n")
     except OSError:
         return
-    for line in lines[:-1]:  # what follows the last line's end is nothing, or cut short
+    for line in lines:
         try:
             yield _parsed(json.loads(line))
         except (ValueError, TypeError):

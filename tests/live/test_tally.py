@@ -81,6 +81,15 @@ def test_a_frame_that_has_no_label_yet_counts_for_nothing_but_keeps_its_place_in
     assert same(tally.coverage, as_the_table_counts(times, rejected, CoverageSettings()))
 
 
+def test_an_angle_that_the_table_rounds_to_the_edge_of_a_cell_counts_where_the_table_has_it():
+    label = Label((90.0, 90.0), (84.9999999, 90.0))
+    tally = Tally(CoverageSettings())
+    tally.add([0.0], label)
+    assert same(tally.coverage, as_the_table_counts([0.0], [label], CoverageSettings()))
+    ((_, column),) = np.argwhere(tally.coverage.counts)
+    assert tally.cells.centres_deg[column] == 2.5
+
+
 def test_the_cameras_axes_are_counted_where_they_are_asked_for():
     tally = Tally(CoverageSettings(frame="camera"))
     tally.add([0.0], Label((70.0, 90.0), (90.0, 90.0)))
