@@ -1,12 +1,12 @@
-"""Measure the search: TPE against random draws, two workers against one, and how many trials survive kills.
+"""Measure the search: TPE against random draws, and two workers against one.
 
     python benchmarks/tune.py [--repetitions 20] [--trials 32] [--only proposals|workers]
-    python benchmarks/tune.py --record [--runs 160] [--dataset DATASET]
+    python benchmarks/tune.py --record [--runs 91] [--dataset DATASET]
 
 The first part asks `labelkit.tuning` for trials as `labelkit tune` does, and answers them from a stand-in: a random
 forest fitted to recorded trainings, with noise of the size that it leaves unexplained. The recorded trainings are
 real: random draws from the study's ranges of the vanilla network and of the learning rate, each trained on
-simulated people and validated on others (benchmarks/tune-runs.csv; `--record` makes it anew, in about 25 minutes on
+simulated people and validated on others (benchmarks/tune-runs.csv; `--record` makes it anew, in about 12 minutes on
 one quiet core, and goes on where it was stopped). For each repetition both samplers have the same seeds, so that
 their first ten trials are the same. It is scored by the mean of the best 16, as the study scores a structure; a
 trial that learned nothing counts as the constant predictor's error, so that a mean is always of 16.
@@ -253,7 +253,7 @@ def workers(trials: int, dataset: Path | None) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", action="store_true")
-    parser.add_argument("--runs", type=int, default=160)
+    parser.add_argument("--runs", type=int, default=91)
     parser.add_argument("--dataset", type=Path)
     parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--trials", type=int, default=32)
