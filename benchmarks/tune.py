@@ -1,17 +1,20 @@
-"""Measure the search: TPE against random draws, two workers against one, and how many trials survive kills.
+"""Measure the search: TPE against random draws, and two workers against one.
 
-    python benchmarks/tune.py [--repetitions 20] [--trials 32] [--only proposals|workers]
-    python benchmarks/tune.py --record [--runs 160] [--dataset DATASET]
+    python benchmarks/tune.py [--repetitions 20] [--trials 32] [--only proposals|real|workers]
+    python benchmarks/tune.py --record [--runs 91] [--dataset DATASET]
 
 The first part asks `labelkit.tuning` for trials as `labelkit tune` does, and answers them from a stand-in: a random
 forest fitted to recorded trainings, with noise of the size that it leaves unexplained. The recorded trainings are
 real: random draws from the study's ranges of the vanilla network and of the learning rate, each trained on
-simulated people and validated on others (benchmarks/tune-runs.csv; `--record` makes it anew, in about 25 minutes on
+simulated people and validated on others (benchmarks/tune-runs.csv; `--record` makes it anew, in about 12 minutes on
 one quiet core, and goes on where it was stopped). For each repetition both samplers have the same seeds, so that
 their first ten trials are the same. It is scored by the mean of the best 16, as the study scores a structure; a
 trial that learned nothing counts as the constant predictor's error, so that a mean is always of 16.
 
-The second part runs real trainings, with one process and then with two.
+The second part is one search by TPE with real trainings, beside as many random ones: the recorded runs are what a
+random search with the same seed trains. Its first ten trials are theirs too, and are taken from the table.
+
+The third part runs real trainings with one process and then with two.
 
 The tables go to stdout, all figures to benchmarks/results/tune.json. The goals: TPE is better in 15 of 20
 repetitions, and two workers take 0.6 of the time of one.
@@ -25,7 +28,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ import numpy as np
 RESULT = Path(__file__).parent / "results" / "tune.json"
 RUNS = Path(__file__).parent / "tune-runs.csv"
 BEST_OF = 16
+SAME = 10  # trials with which TPE begins, drawn at random
 
 # The study's Table 1, and the learning rate, over a range in which some runs learn nothing.
 RANGES: dict[str, dict[str, Any]] = {
@@ -59,10 +63,20 @@ TRAIN: dict[str, Any] = {
 
 def record(runs: int, dataset: Path | None) -> None:
     """Train random draws, a row each; those that are recorded already are left out."""
+    for number, study, claim, measured in _trained("random", runs, dataset, known=len(_rows())):
+        keep(number, study.terms.constant_cmae_deg, claim.drawn.values, measured)
+        print(number + 1, "of", runs, measured.outcome, measured.cmae_deg, f"{measured.seconds:.1f} s", flush=True)
+
+
+def _trained(sampler: str, trials: int, dataset: Path | None, *, known: int) -> Iterator[tuple[int, Any, Any, Any]]:
+    """Search with real trainings in this process, and give each: number, study, claim, what came of it.
+
+    Args:
+        known: so many trials are told as the table has them, and not trained.
+    """
     from labelkit.settings import TuneSettings
     from labelkit.training.backend import start_keras
     from labelkit.tuning.study import begin_study
-    from labelkit.tuning.trial import Measured
     from labelkit.workflows.train import checked
     from labelkit.workflows.trial import TrainTrial, one_thread_each, terms_of
 
@@ -70,25 +84,35 @@ def record(runs: int, dataset: Path | None) -> None:
     start_keras(0)
     import keras
 
+    rows = _rows()
     with tempfile.TemporaryDirectory() as scratch:
         path = dataset or simulated_dataset(Path(scratch))
-        settings = TuneSettings(max_trials=runs, sampler="random", grace=TRAIN["epochs"], ranges=RANGES, train=TRAIN)
+        settings = TuneSettings.model_validate(
+            {"max_trials": trials, "sampler": sampler, "grace": TRAIN["epochs"], "ranges": RANGES, "train": TRAIN}
+        )
         data, samples = checked(path, settings_of(settings))
         terms = terms_of(data, samples, settings_of(settings))
         study = begin_study(Path(scratch) / "study", settings, terms)
         objective = TrainTrial(path, terms, settings.grace, latency=False)
-        done = len(read_runs()) if RUNS.is_file() else 0
-        for number in range(runs):
+        for number in range(trials):
             claim = study.take()
             assert claim is not None
-            if number < done:  # the same seed draws the same again
-                study.finish(claim, Measured("learned", 0.0))  # of random draws, nothing depends on it
+            if number < known:
+                study.finish(claim, _recorded(rows[number], claim.drawn.values))
                 continue
             keras.backend.clear_session()
             measured = objective(claim.drawn, lambda *_: None)
             study.finish(claim, measured)
-            keep(number, terms.constant_cmae_deg, claim.drawn.values, measured)
-            print(number + 1, "of", runs, measured.outcome, measured.cmae_deg, f"{measured.seconds:.1f} s", flush=True)
+            yield number, study, claim, measured
+
+
+def _recorded(row: dict[str, str], values: Any) -> Any:
+    """Give what came of a recorded run, which must be of the same draw."""
+    from labelkit.tuning.trial import Measured
+
+    if any(abs(float(row[name]) - values[name]) > 1e-9 for name in RANGES):
+        raise SystemExit(f"{RUNS}: run {row['run']} is of another draw; make the table anew with --record")
+    return Measured(row["outcome"], float(row["cmae_deg"]) if row["cmae_deg"] else None)  # type: ignore[arg-type]
 
 
 def settings_of(settings: Any) -> Any:
@@ -126,8 +150,10 @@ def keep(number: int, constant_cmae_deg: float, values: Any, measured: Any) -> N
         writer.writerow(row)
 
 
-def read_runs() -> list[dict[str, str]]:
-    """Read the recorded runs."""
+def _rows() -> list[dict[str, str]]:
+    """Read the recorded runs; none where there is no table yet."""
+    if not RUNS.is_file():
+        return []
     with RUNS.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -145,20 +171,16 @@ class StandIn:
 
         from labelkit.training.guard import COLLAPSED
 
-        rows = read_runs()
+        rows = _rows()
         self.constant_deg = float(rows[0]["constant_cmae_deg"])
         self._floor_deg = COLLAPSED * self.constant_deg
         settings = np.array([self._place({name: float(row[name]) for name in RANGES}) for row in rows])
-        errors = np.array([self._error_deg(row) for row in rows])
+        errors = np.array([_error_deg(row) for row in rows])
         self._forest = ExtraTreesRegressor(300, min_samples_leaf=2, bootstrap=True, oob_score=True, random_state=0)
         self._forest.fit(settings, errors)
         self._left = errors - self._forest.oob_prediction_
         self.explained = float(self._forest.oob_score_)
         self.runs = len(rows)
-
-    def _error_deg(self, row: dict[str, str]) -> float:
-        learned = row["outcome"] == "learned"
-        return min(float(row["cmae_deg"]), self.constant_deg) if learned else self.constant_deg
 
     @staticmethod
     def _place(values: dict[str, Any]) -> list[float]:
@@ -175,6 +197,29 @@ class StandIn:
         if error > self._floor_deg:
             return Measured("collapsed", error, 10, 10)
         return Measured("learned", error, 10, 10)
+
+
+def _error_deg(row: dict[str, str]) -> float:
+    """Give the error of a recorded run; one that learned nothing counts as the constant predictor."""
+    constant = float(row["constant_cmae_deg"])
+    return float(row["cmae_deg"]) if row["outcome"] == "learned" else constant
+
+
+def real(trials: int, dataset: Path | None) -> dict[str, Any]:
+    """Search with TPE and real trainings, beside the recorded random ones."""
+    chance = [_error_deg(row) for row in _rows()[:trials]]
+    tpe = chance[:SAME]
+    for number, study, _, measured in _trained("tpe", trials, dataset, known=SAME):
+        tpe.append(measured.cmae_deg if measured.outcome == "learned" else study.terms.constant_cmae_deg)
+        print(f"trial {number}: TPE {tpe[-1]:.2f}, random {chance[number]:.2f}", flush=True)
+    best_of = trials // 2
+    means = {"tpe": float(np.mean(sorted(tpe)[:best_of])), "random": float(np.mean(sorted(chance)[:best_of]))}
+    print(
+        f"{trials} real trials each: mean of best {best_of}: TPE {means['tpe']:.2f}, random {means['random']:.2f}; "
+        f"best {min(tpe):.2f}, {min(chance):.2f}; after the {SAME} that they share, mean {np.mean(tpe[SAME:]):.2f}, "
+        f"{np.mean(chance[SAME:]):.2f}"
+    )
+    return {"trials": trials, "best_of": best_of, "mean_deg": means, "tpe_deg": tpe, "random_deg": chance}
 
 
 def proposals(repetitions: int, trials: int) -> dict[str, Any]:
@@ -253,20 +298,23 @@ def workers(trials: int, dataset: Path | None) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", action="store_true")
-    parser.add_argument("--runs", type=int, default=160)
+    parser.add_argument("--runs", type=int, default=91)
     parser.add_argument("--dataset", type=Path)
     parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--trials", type=int, default=32)
+    parser.add_argument("--real-trials", type=int, default=16)
     parser.add_argument("--worker-trials", type=int, default=8)
-    parser.add_argument("--only", choices=("proposals", "workers"))
+    parser.add_argument("--only", choices=("proposals", "real", "workers"))
     options = parser.parse_args()
     if options.record:
         record(options.runs, options.dataset)
         return
-    figures: dict[str, Any] = {}
-    if options.only != "workers":
+    figures: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
+    if options.only in (None, "proposals"):
         figures["proposals"] = proposals(options.repetitions, options.trials)
-    if options.only != "proposals":
+    if options.only in (None, "real"):
+        figures["real"] = real(options.real_trials, options.dataset)
+    if options.only in (None, "workers"):
         figures["workers"] = workers(options.worker_trials, options.dataset)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(figures, indent=1) + "\n")

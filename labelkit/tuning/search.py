@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -65,7 +66,11 @@ def _is_stillborn(study: Study, ended: Apart) -> bool:
 def run_next(
     folder: Path, settings: TuneSettings, objective: Objective, say: Callable[[tuple[str, int]], None]
 ) -> None:
-    """Take a trial and run it, where there is one: what a worker process does."""
+    """Take a trial and run it, where there is one: what a worker process does.
+
+    What a training has to say of itself stands in its folder; that of several would be a babble.
+    """
+    logging.getLogger("labelkit").setLevel(logging.ERROR)
     claim = Study(folder, settings).take()
     if claim is not None:
         say((claim.drawn.structure, claim.drawn.number))
