@@ -51,7 +51,7 @@ RESULT = Path(__file__).parent / "results" / "collapse.json"
 PEOPLE, FRAMES, SEED = 48, 20, 8
 STRANGERS, VALIDATION = 8, 0.2  # people of the test; share of the frames of the others
 FAMILIES = ("vanilla", "squeezenet", "mobilenet")
-EPOCHS, BATCH = 6, 8
+EPOCHS, BATCH = 10, 8
 SHUFFLED = 2  # draw of the vanilla network that is trained from several seeds
 
 # What the networks have whatever the recipe: the study's structure, on smaller pictures.

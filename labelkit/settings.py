@@ -215,7 +215,7 @@ class TrainSettings(Settings):
     stages: int = Field(4, ge=1, le=4, description="stages in each branch")
     activation: Literal["leaky-relu", "rrelu", "relu"] = Field("leaky-relu", description="activation")
     initializer: Literal["xavier", "he"] = Field("xavier", description="initial weights")
-    # auto: levelling costs seconds and changes nothing that learns by itself; of the families, mobilenet needs it.
+    # auto: levelling costs seconds and leaves alone what is fit; squeezenet and mobilenet need it (docs/study.md).
     start: Literal["auto", "plain", "lsuv"] = Field(
         "auto", description="weights as drawn, levelled on a batch (LSUV), or levelled where layers are unfit"
     )
