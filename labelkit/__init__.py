@@ -33,6 +33,7 @@ _PUBLIC = {
     "simulate": "labelkit.workflows.simulate",
     "simulate_live": "labelkit.workflows.simulate",
     "train": "labelkit.workflows.train",
+    "tune": "labelkit.workflows.tune",
     "verify": "labelkit.workflows.verify",
     "withdraw": "labelkit.workflows.withdraw",
     "open_dataset": "labelkit.dataset.dataset",

@@ -39,6 +39,10 @@ class RunError(LabelkitError, ValueError):
     """A run folder is missing, unfinished, damaged or of another version."""
 
 
+class StudyError(LabelkitError, ValueError):
+    """A search's folder is of another search, of another dataset, damaged, or of another version."""
+
+
 class SplitError(LabelkitError, ValueError):
     """The dataset cannot be split as asked."""
 
@@ -75,6 +79,10 @@ class TrainingError(LabelkitError, RuntimeError):
     """Training cannot go on."""
 
     exit_code = 1
+
+
+class TooLargeError(TrainingError):
+    """A network does not fit into memory, not even with one sample at a time."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

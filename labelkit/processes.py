@@ -260,6 +260,78 @@ def _serve(work: Work[Any], pipe: Connection, counts: Any, stop: Any) -> None:
             pipe.send(answer)
 
 
+class Apart:
+    """A call under way in a process of its own, which ends when this one does, however it ends."""
+
+    def __init__(self, work: Callable[..., Any], *arguments: Any) -> None:
+        """Start it; work and arguments are picklable. It gets `say` as its last argument, see `heard`."""
+        context = multiprocessing.get_context("spawn")
+        self._pipe, there = context.Pipe()
+        self._process = context.Process(target=_serve_apart, args=(work, arguments, there), daemon=True)
+        with _interrupts_held_back():
+            self._process.start()
+        there.close()
+        self.heard: list[Any] = []  # what it said so far
+        self._answer: tuple[bool, Any] | None = None
+
+    @property
+    def pipe(self) -> Connection:
+        """What `multiprocessing.connection.wait` waits for: it said something, or ended."""
+        return self._pipe
+
+    def ended(self) -> bool:
+        """Listen to what it says; whether it is over."""
+        while self._answer is None:
+            try:
+                if not self._pipe.poll():
+                    return False
+                kind, content = self._pipe.recv()
+            except (EOFError, OSError):
+                self._process.join()
+                self._answer = False, WorkerDiedError(KILLED)
+            else:
+                if kind == _SAID:
+                    self.heard.append(content)
+                else:
+                    self._answer = kind == _RETURNED, content
+        return True
+
+    def result(self) -> Any:
+        """Give what an ended call returned.
+
+        Raises:
+            WorkerDiedError: its process was killed.
+            Exception: whatever the call raised.
+        """
+        assert self._answer is not None
+        self._process.join()
+        succeeded, content = self._answer
+        if not succeeded:
+            raise content
+        return content
+
+    def stop(self) -> None:
+        """End it now."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+_SAID, _RETURNED, _RAISED = range(3)
+
+
+def _serve_apart(work: Callable[..., Any], arguments: Sequence[Any], pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in _serve
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        answer = _RETURNED, work(*arguments, lambda content: pipe.send((_SAID, content)))
+    except Exception as error:
+        error.add_note(f"in a process of its own:\n{traceback.format_exc()}")
+        answer = _RAISED, error
+    with suppress(OSError):  # the parent wants nothing more
+        pipe.send(answer)
+
+
 def _answer(work: Work[Any], job: Any, progress: Progress) -> tuple[bool, Any]:
     try:
         return True, work(job, progress)

@@ -215,7 +215,7 @@ class TrainSettings(Settings):
     stages: int = Field(4, ge=1, le=4, description="stages in each branch")
     activation: Literal["leaky-relu", "rrelu", "relu"] = Field("leaky-relu", description="activation")
     initializer: Literal["xavier", "he"] = Field("xavier", description="initial weights")
-    # auto: levelling costs seconds and changes nothing that learns by itself; of the families, mobilenet needs it.
+    # auto: levelling costs seconds and leaves alone what is fit; squeezenet and mobilenet need it (docs/study.md).
     start: Literal["auto", "plain", "lsuv"] = Field(
         "auto", description="weights as drawn, levelled on a batch (LSUV), or levelled where layers are unfit"
     )
@@ -259,6 +259,8 @@ class TrainSettings(Settings):
     # Each starts at half the rate, so the last goes at an eighth: slower than that, the rate was not the cause.
     tries: int = Field(3, ge=0, le=20, description="times the guard may go back or begin anew")
     seed: int = Field(0, ge=0, description="seed of weights, order and split")
+    # A search compares many seeds of the weights on the same people.
+    split_seed: int = Field(-1, ge=-1, description="seed of the split alone; -1 takes `seed`")
     split: Literal["participants", "leave-one-out", "frames"] = Field(
         "participants", description="people apart; each person once the test; or single frames, which leaks"
     )
@@ -292,6 +294,11 @@ class TrainSettings(Settings):
         return self
 
     @property
+    def seed_of_split(self) -> int:
+        """The seed that deals the samples out to the sides."""
+        return self.seed if self.split_seed < 0 else self.split_seed
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Sides of the pictures the network sees, pixels, largest first."""
         return tuple(int(size) for size in self.resolutions.split(","))
@@ -321,6 +328,44 @@ class LatencySettings(Settings):
 
     # A second and a half is some hundred calls of a network of 2 ms; slow ones are called thirty times all the same.
     seconds: float = Field(1.5, gt=0, le=600, description="how long to call each network, s; at least 30 calls")
+
+
+class TuneSettings(Settings):
+    """What `labelkit tune` searches: a file of ranges and structures."""
+
+    command: ClassVar[str] = "tune"
+
+    name: str = Field(
+        "study",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="its folder is studies/NAME",
+        json_schema_extra=WHICH,
+    )
+    # Numbers as in the study: 32 trials a structure, which is scored by the mean error of its best 16 [seed].
+    max_trials: int = Field(32, ge=1, le=100_000, description="trials of each structure", json_schema_extra=HOW)
+    best_of: int = Field(16, ge=1, description="a structure's score is the mean of so many", json_schema_extra=HOW)
+    sampler: Literal["tpe", "gp", "random"] = Field(
+        "tpe", description="what proposes trials: TPE, a Gaussian process (needs torch), or chance"
+    )
+    objectives: Literal["cmae", "cmae,latency"] = Field(
+        "cmae", description="what is made small: the validation CMAE, or that and the time for a picture"
+    )
+    seed: int = Field(
+        0, ge=0, description="seed of proposals, weights and order; and of the split, unless it has its own"
+    )
+    # By then a network that learns at all is clear of the constant predictor, and the guard has had a second go.
+    grace: int = Field(12, ge=1, description="epochs after which a run that has learned next to nothing is stopped")
+    latency: bool = Field(True, description="time every trial's network for one picture (seconds each)")
+    jobs: int = Field(0, ge=0, description="trials at a time; 0 takes one per core", json_schema_extra=HOW)
+    train: dict[str, Any] = Field({}, description="settings of `labelkit train` that all trials share")
+    ranges: dict[str, dict[str, Any]] = Field({}, description="settings of `labelkit train` that are searched")
+    structures: list[dict[str, Any]] = Field([], description="what is searched apart: a name and settings each")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if "latency" in self.objectives and not self.latency:
+            raise ValueError("the objective latency needs latency to be measured; leave out --no-latency")
+        return self
 
 
 class DemoSettings(Settings):
@@ -412,7 +457,7 @@ def _first_complaint(
 ) -> str:
     first = error.errors(include_url=False)[0]
     key = key or ".".join(str(part) for part in first["loc"])
-    where = origin.get(key, "settings")
+    where = origin.get(key) or origin.get(key.partition(".")[0], "settings")
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     if not key:  # of no single key, but of two that contradict each other
         return f"{where}: {expected}"
@@ -427,7 +472,7 @@ def _range(schema: type[Settings], key: str) -> str:
     """Say which numbers a key may have; nothing where it is not bounded on both sides."""
     bounds = {
         name: value
-        for bound in schema.model_fields[key].metadata
+        for bound in (schema.model_fields[key].metadata if key in schema.model_fields else ())
         for name in ("gt", "ge", "lt", "le")
         if (value := getattr(bound, name, None)) is not None
     }

@@ -30,7 +30,7 @@ REPOSITORY = PACKAGE.parent
 # The package's own __init__ and __main__ hold its public names and entry: they may name every room.
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.stem.startswith("__"))
 
-HEAVY = "cv2 h5py keras matplotlib numpy open3d pandas PIL pyarrow scipy sklearn tensorflow"
+HEAVY = "cv2 h5py keras matplotlib numpy open3d optuna pandas PIL pyarrow scipy sklearn tensorflow"
 CLI_MODULES = sorted(f"labelkit.cli.{path.stem}" for path in (PACKAGE / "cli").glob("[!_]*.py"))
 
 

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
+from multiprocessing.connection import wait
+from pathlib import Path
 
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from labelkit.processes import WorkerDiedError, one_thread, run_jobs, worker_count
+from labelkit.processes import Apart, WorkerDiedError, one_thread, run_jobs, worker_count
 
 
 def square(job, progress):
@@ -55,6 +61,83 @@ def test_an_interruption_ends_the_workers():
 def test_a_killed_worker_is_said_in_one_line():
     with pytest.raises(WorkerDiedError, match="a worker process was killed"):
         run_jobs(die, [1, 2], 2, lambda done, kept: None)
+
+
+def counted_up(to, say):
+    for number in range(to):
+        say(number)
+    return to * to
+
+
+def refused(say):
+    raise ValueError("no")
+
+
+def asleep(say):
+    say("asleep")
+    time.sleep(60)
+
+
+def ended(call):
+    while not call.ended():
+        wait([call.pipe], timeout=5)
+    return call
+
+
+def test_a_call_in_a_process_of_its_own_says_how_it_goes_and_gives_what_it_returned():
+    call = ended(Apart(counted_up, 3))
+    assert call.heard == [0, 1, 2]
+    assert call.result() == 9
+
+
+def test_what_such_a_call_raises_is_raised_here():
+    with pytest.raises(ValueError, match="no") as raised:
+        ended(Apart(refused)).result()
+    assert "in refused" in raised.value.__notes__[0]
+
+
+def test_such_a_call_that_is_killed_says_so_and_what_it_had_said_stays():
+    call = Apart(asleep)
+    while not call.heard:
+        assert not call.ended()
+        wait([call.pipe], timeout=5)
+    (process,) = multiprocessing.active_children()
+    os.kill(process.pid, signal.SIGKILL)
+    with pytest.raises(WorkerDiedError, match="was killed"):
+        ended(call).result()
+    assert call.heard == ["asleep"]
+
+
+def test_such_a_call_ends_when_it_is_stopped():
+    call = Apart(asleep)
+    call.stop()
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
+def test_such_a_call_ends_with_the_process_that_asked_for_it():
+    code = (
+        "import sys, time; from labelkit.processes import Apart; from tests.test_processes import asleep\n"
+        "if __name__ == '__main__':\n    call = Apart(asleep)\n    while not call.heard: call.ended()\n"
+        "    print(call._process.pid, flush=True)\n    time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+    )
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 20
+    while _runs(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def _runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_linear_algebra_uses_one_thread_while_asked_to_and_then_as_many_as_before():

@@ -24,6 +24,7 @@ COMMANDS = {
     "coverage-map": "show which orientations the dataset holds and which are missing",
     "report": "one page of the dataset: coverage, gallery, doubtful labels, rejections",
     "train": "train a network on the dataset",
+    "tune": "search ranges and structures of networks, and rank them",
     "verify": "find every changed bit, missing or foreign file and contradiction in the dataset",
     "withdraw": "take a participant out of the dataset, and out of runs made with it",
     "evaluate": "say how good a run's network is, where it errs and what it costs",

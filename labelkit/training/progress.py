@@ -21,11 +21,12 @@ def epoch_line(epoch: Epoch, best: Epoch, epochs: int, constant_cmae_deg: float,
     return (
         f"{epoch.epoch:>3}/{epochs:<4}{epoch.loss:>7.4f}{epoch.mae_azimuth_deg:>10.2f}{epoch.mae_elevation_deg:>11.2f}"
         f"{epoch.cmae_deg:>8.2f}{'*' if epoch is best else ' '}{constant_cmae_deg:>10.2f}{epoch.samples_per_s:>12.0f}"
-        f"{_clock(left_s):>8}"
+        f"{clock(left_s):>8}"
     )
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Write a time as minutes and seconds, and hours where there are some."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -124,12 +124,12 @@ def divided(samples: Samples, settings: TrainSettings) -> Split | FrameSplit:
     from labelkit.labelling.splits import FrameSplit, split_participants
 
     if settings.split == "frames":
-        split = FrameSplit(settings.seed, settings.validation, settings.test)
+        split = FrameSplit(settings.seed_of_split, settings.validation, settings.test)
         split.dealt(samples.participants)  # for its check alone
         return split
     return split_participants(
         samples.participants,
-        seed=settings.seed,
+        seed=settings.seed_of_split,
         validation=settings.validation,
         test=settings.test,
         hold_out=settings.hold_out,
@@ -167,12 +167,13 @@ def train_planned(
     from labelkit.training.samples import take_sides
 
     with only_one_at(run):
-        write_plan(run, settings, split, data.path, data.manifest.digest(), _made_with(network.precision))
+        write_plan(run, settings, split, data.path, data.manifest.digest(), made_with(network.precision))
         _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
     return result_of(run)
 
 
-def _made_with(precision: str) -> dict[str, str]:
+def made_with(precision: str) -> dict[str, str]:
+    """Say which versions and which precision a run is made with."""
     from labelkit.training.backend import versions
 
     return {"labelkit": __version__, **versions(), "precision": precision}
@@ -193,7 +194,7 @@ def resume_run(run: Path, dataset: Path | str | None, quiet: bool) -> TrainResul
     with only_one_at(run):
         _, samples = checked(dataset_of(run, dataset).path, settings)
         network = built(settings)
-        _compare(run, _made_with(network.precision))
+        _compare(run, made_with(network.precision))
         _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
     return result_of(run)
 

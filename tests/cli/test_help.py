@@ -16,6 +16,7 @@ from labelkit.workflows.show import NO_LABEL
 
 SCHEMAS = {schema.command: schema for schema in settings.Settings.__subclasses__()}
 KEYS = {name: set(schema.model_fields) for name, schema in SCHEMAS.items()}
+KEYS["tune"] -= {"train", "ranges", "structures"}  # tables, which only a file can hold
 KEYS["show"] = KEYS["build-dataset"] - set(NO_LABEL)  # it labels as a build does
 
 

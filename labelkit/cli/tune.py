@@ -1,0 +1,67 @@
+"""labelkit tune [DATASET] --config FILE"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.settings import TuneSettings
+from labelkit.workflows.tune import TunePlan, TuneResult, tune
+
+if TYPE_CHECKING:
+    from labelkit.tuning.ranking import Ranked
+
+
+@click.command("tune")
+@click.argument("dataset", type=click.Path(path_type=Path), required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the search. [studies/NAME]")
+@click.option("--dry-run", is_flag=True, help="Check ranges, networks and dataset; run nothing.")
+@settings_flags(TuneSettings, leave_out=("train", "ranges", "structures"))
+@json_flag
+@quiet_flag
+def command(
+    dataset: Path | None, out: Path | None, dry_run: bool, settings: TuneSettings, as_json: bool, quiet: bool
+) -> None:
+    """Search the ranges and structures in --config on DATASET (default: dataset), by the validation error.
+
+    Each structure gets --max-trials trials and is scored by the mean error of its best ones. The same command
+    goes on with a search that was stopped, and joins in from any machine that shares the folder. The test is
+    never touched: train the best settings with `labelkit train --config studies/NAME/best.toml`.
+    """
+    result = tune(dataset, settings, out=out, dry_run=dry_run, quiet=quiet or as_json)
+    show(result, as_json=as_json, quiet=quiet, text=lambda: "\n".join(_lines(result)))
+
+
+def _lines(result: TuneResult | TunePlan) -> Iterator[str]:
+    if isinstance(result, TunePlan):
+        yield f"{result.study}: {result.trials} trials to run, {result.jobs} at a time"
+        yield f"structures: {', '.join(result.structures)}"
+        if result.networks:
+            yield f"all {result.networks} networks at the corners of their ranges can be built"
+        return
+    yield "structure                 score     of    best  spread  collapsed"
+    for each in result.structures:
+        yield _row(each)
+    constant = f"always saying the same: {result.constant_cmae_deg:.2f}"
+    yield f"score: mean validation CMAE of the best trials, degrees ({constant})"
+    for each in result.structures:
+        if each.is_short:
+            yield f"NOTE: {each.structure}: only {each.scored} of the {each.best_of} trials to be averaged learned"
+    yield f"study: {result.study} ({result.finished} of {result.asked} trials; report.html, result.json, trials.csv)"
+    if result.best:
+        yield f"the best, tested: labelkit train --config {result.best}"
+
+
+def _row(each: Ranked) -> str:
+    def degrees(value: float | None) -> str:
+        return "-" if value is None else f"{value:.2f}"
+
+    share = "-" if each.collapsed_share is None else f"{each.collapsed_share:.0%}"
+    return (
+        f"{each.structure:<22.22} {degrees(each.score_deg):>8} {each.scored:>3}/{each.best_of:<3}"
+        f"{degrees(each.best_deg):>7} {degrees(each.spread_deg):>7} {share:>10}"
+    )

@@ -1,0 +1,100 @@
+"""What came of a search: structures by their score, and the trials that nothing beats."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labelkit.tuning.trial import Outcome, Trial
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A structure's trials, summed up. Errors are validation CMAEs, degrees.
+
+    Attributes:
+        finished, learned: trials; only those that learned are scored.
+        outcomes: how many came to each of the others.
+        best_deg: the smallest; None where none learned.
+        score_deg: mean of the `scored` smallest.
+        scored: how many there were to score, up to `best_of`.
+        spread_deg: their standard deviation; None of fewer than two.
+        seconds: of the training steps of all trials.
+    """
+
+    structure: str
+    finished: int
+    learned: int
+    outcomes: dict[Outcome, int]
+    best_of: int
+    scored: int
+    score_deg: float | None
+    best_deg: float | None
+    spread_deg: float | None
+    seconds: float
+    best: Trial | None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether its score is the mean of fewer trials than was asked for."""
+        return self.scored < self.best_of
+
+    @property
+    def collapsed_share(self) -> float | None:
+        """Share of the finished trials that collapsed or diverged; None where none is finished."""
+        failed = self.outcomes.get("collapsed", 0) + self.outcomes.get("diverged", 0)
+        return failed / self.finished if self.finished else None
+
+
+def ranked(trials: Sequence[Trial], structures: Sequence[str], best_of: int) -> list[Ranked]:
+    """Rank structures by the mean error of their best trials; those with too few of them come last.
+
+    Args:
+        trials: of all structures, finished.
+        structures: their names.
+        best_of: a score is the mean of so many.
+    """
+    found = [
+        _of_structure(name, [trial for trial in trials if trial.structure == name], best_of) for name in structures
+    ]
+    return sorted(found, key=lambda each: (each.is_short, -each.scored if each.is_short else 0, each.score_deg or 0.0))
+
+
+def _of_structure(name: str, trials: Sequence[Trial], best_of: int) -> Ranked:
+    learned = sorted((trial for trial in trials if trial.learned), key=error_of)
+    scored = [error_of(trial) for trial in learned[:best_of]]
+    outcomes = Counter(trial.measured.outcome for trial in trials if not trial.learned)
+    return Ranked(
+        structure=name,
+        finished=len(trials),
+        learned=len(learned),
+        outcomes=dict(sorted(outcomes.items())),
+        best_of=best_of,
+        scored=len(scored),
+        score_deg=statistics.fmean(scored) if scored else None,
+        best_deg=scored[0] if scored else None,
+        spread_deg=statistics.stdev(scored) if len(scored) > 1 else None,
+        seconds=sum(trial.measured.seconds for trial in trials),
+        best=learned[0] if learned else None,
+    )
+
+
+def error_of(trial: Trial) -> float:
+    """Give the error of a trial that learned."""
+    assert trial.measured.cmae_deg is not None
+    return trial.measured.cmae_deg
+
+
+def unbeaten(trials: Sequence[Trial]) -> list[Trial]:
+    """Find the trials that no other beats in both error and latency (the Pareto front), fastest first.
+
+    Trials that did not learn, or were not timed, take no part.
+    """
+    timed = [trial for trial in trials if trial.learned and trial.measured.latency_ms is not None]
+    front: list[Trial] = []
+    for trial in sorted(timed, key=lambda trial: (trial.measured.latency_ms, error_of(trial))):
+        if not front or error_of(trial) < error_of(front[-1]):
+            front.append(trial)
+    return front

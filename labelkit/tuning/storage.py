@@ -1,0 +1,70 @@
+"""Optuna's journal on a disk that several machines may share, and that a killed process leaves readable."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from labelkit.errors import StudyError
+from labelkit.files import mendable
+
+_TAIL = 1 << 20  # bytes: longer than any line of a journal
+
+
+def open_storage(journal: Path) -> JournalStorage:
+    """Open a journal, or begin one.
+
+    Raises:
+        StudyError: it is damaged.
+        OutputError: no space or permission.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is ours to show
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    try:
+        with mendable(journal):
+            return JournalStorage(_Journal(str(journal), _Lock(journal)))
+    except (ValueError, KeyError, AssertionError) as error:
+        raise StudyError(f"{journal}: damaged ({error}); put a copy back, or search anew under another --out") from None
+
+
+class _Journal(JournalFileBackend):
+    """Optuna's file; a full disk is an error that a user can mend."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with mendable(Path(self._file_path)):
+            super().append_logs(logs)
+
+
+class _Lock(JournalFileOpenLock):
+    """A lock that the system opens when its holder dies; Optuna's own would keep all waiting for half a minute."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
+        self._journal = journal
+        self._lock = FileLock(journal.with_name(f"{journal.name}.flock"))  # not Optuna's .lock, which it removes
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        _drop_torn_line(self._journal)
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _drop_torn_line(journal: Path) -> None:
+    """Cut off what a full disk or a kill left of a line: the next one would be written behind it, and be lost too."""
+    with journal.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(0, size - _TAIL)
+        file.seek(start)
+        tail = file.read()
+        if tail and not tail.endswith(b"\n"):
+            file.truncate(start + tail.rfind(b"\n") + 1)

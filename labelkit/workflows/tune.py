@@ -1,0 +1,221 @@
+"""Ranges in, a ranked table of structures out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labelkit.processes import Apart, worker_count
+from labelkit.settings import TrainSettings, TuneSettings, as_toml
+
+if TYPE_CHECKING:
+    from labelkit.tuning.ranking import Ranked
+    from labelkit.tuning.study import Study, Terms
+    from labelkit.tuning.trial import Trial
+
+log = logging.getLogger(__name__)
+
+BEST, RESULT, TABLE, PAGE = "best.toml", "result.json", "trials.csv", "report.html"
+SCHEMA = "labelkit-search/1"
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What a search came to. Errors are validation CMAEs, degrees; nobody has seen the test.
+
+    Attributes:
+        study: its folder.
+        asked, finished, learned: trials of all structures.
+        constant_cmae_deg: of the constant predictor.
+        structures: the best first.
+        unbeaten: trials that no other beats in both error and latency, fastest first.
+        importance: structure -> setting -> the share of the error that it decides.
+        best: settings of the best trial of the best structure, for `labelkit train --config`; None where none learned.
+        page, json, csv: the files that hold all this.
+    """
+
+    study: str
+    asked: int
+    finished: int
+    learned: int
+    constant_cmae_deg: float
+    structures: tuple[Ranked, ...]
+    unbeaten: tuple[Trial, ...]
+    importance: dict[str, dict[str, float]]
+    best: str | None
+    page: str
+    json: str
+    csv: str
+
+
+@dataclass(frozen=True)
+class TunePlan:
+    """What a search would do.
+
+    Attributes:
+        study: its folder.
+        trials: to be run; those of a search that is there already left out.
+        networks: that were built at the corners of the ranges, to see that they can be.
+    """
+
+    study: str
+    structures: tuple[str, ...]
+    trials: int
+    networks: int
+    jobs: int
+
+
+def tune(
+    dataset: Path | str | None = None,
+    settings: TuneSettings | None = None,
+    *,
+    out: Path | str | None = None,
+    dry_run: bool = False,
+    quiet: bool = False,
+) -> TuneResult | TunePlan:
+    """Search structures and settings on a dataset, each structure by itself, by the validation error.
+
+    The same call on the same folder goes on where the search stands, and joins in where others are at it.
+
+    Args:
+        dataset: a finished dataset; dataset/ where None.
+        settings: ranges and structures; there is no default.
+        out: the search's folder; studies/<name> where None.
+        dry_run: check everything and run nothing.
+        quiet: say nothing meanwhile.
+    Raises:
+        SettingsError: ranges that are empty, unknown, or hold a network that cannot be built.
+        DatasetError, SplitError: as `labelkit.train`.
+        StudyError: the folder holds another search, or one of another dataset.
+        OutputExistsError: the folder holds something else.
+        MissingExtraError: the sampler needs torch.
+        WorkerDiedError: processes are killed before they begin.
+        OutputError: no space or permission.
+        KeyboardInterrupt: says how many trials are done.
+    """
+    from labelkit.tuning.progress import shown
+    from labelkit.tuning.search import search
+    from labelkit.tuning.space import structures_of
+    from labelkit.tuning.study import STUDY, begin_study, check_sampler
+    from labelkit.workflows.trial import TrainTrial
+
+    settings = settings or TuneSettings()
+    structures = structures_of(settings)
+    check_sampler(settings)
+    folder = Path("studies") / settings.name if out is None else Path(out)
+    path, terms = _terms(dataset, settings)
+    is_there = (folder / STUDY).is_file()
+    networks = 0 if is_there else _networks_built(folder, settings)
+    if dry_run:
+        done = len(begin_study(folder, settings, terms).trials()) if is_there else 0
+        asked = settings.max_trials * len(structures)
+        names = tuple(structure.name for structure in structures)
+        return TunePlan(str(folder), names, asked - done, networks, worker_count(settings.jobs, asked))
+    study = begin_study(folder, settings, terms)
+    objective = TrainTrial(path, study.terms, settings.grace, settings.latency)
+    try:
+        with shown(study, quiet=quiet) as on_change:
+            search(study, objective, worker_count(settings.jobs, study.asked), on_change)
+    except KeyboardInterrupt:
+        done = len(study.trials())
+        if done:
+            conclude(study)
+        raise KeyboardInterrupt(
+            f"interrupted; {done} of {study.asked} trials are done, {folder} holds them; go on with the same command"
+        ) from None
+    return conclude(study)
+
+
+def _terms(dataset: Path | str | None, settings: TuneSettings) -> tuple[Path, Terms]:
+    """Check the dataset, and say what all trials on it are measured by."""
+    from labelkit.tuning.space import structures_of
+    from labelkit.tuning.study import trial_settings
+    from labelkit.workflows.train import checked
+    from labelkit.workflows.trial import terms_of
+
+    each = [trial_settings(structure, {}, settings, seed=0) for structure in structures_of(settings)]
+    data, samples = checked("dataset" if dataset is None else dataset, each[0])
+    for own in each[1:]:
+        data.check_fields(own.fields)
+    return data.path, terms_of(data, samples, each[0])
+
+
+def _networks_built(folder: Path, settings: TuneSettings) -> int:
+    """Build the networks at the corners of the ranges, in a process that gives its memory back."""
+    from labelkit.workflows.trial import check_networks
+
+    checking = Apart(check_networks, settings)
+    try:
+        while not checking.ended():
+            wait([checking.pipe])
+        checking.result()
+    finally:
+        checking.stop()
+    built = len(checking.heard)
+    log.info("%s: %d networks at the corners of the ranges can be built", folder, built)
+    return built
+
+
+def conclude(study: Study) -> TuneResult:
+    """Rank what is finished of a search, and write its table, JSON, page and best settings into its folder."""
+    from labelkit.files import write_bytes, write_text
+    from labelkit.report.study import study_page
+    from labelkit.runs import write_json, write_rows
+    from labelkit.tuning.importance import importances
+    from labelkit.tuning.ranking import ranked, unbeaten
+
+    trials, folder = study.trials(), study.folder
+    table = ranked(trials, [structure.name for structure in study.structures], study.settings.best_of)
+    best = next((each.best for each in table if each.best), None)
+    result = TuneResult(
+        study=str(folder),
+        asked=study.asked,
+        finished=len(trials),
+        learned=sum(trial.learned for trial in trials),
+        constant_cmae_deg=study.terms.constant_cmae_deg,
+        structures=tuple(table),
+        unbeaten=tuple(unbeaten(trials)),
+        importance=importances(study),
+        best=str(folder / BEST) if best else None,
+        page=str(folder / PAGE),
+        json=str(folder / RESULT),
+        csv=str(folder / TABLE),
+    )
+    if trials:
+        write_rows(folder / TABLE, rows_of(study, trials))
+    if best:
+        write_text(folder / BEST, _best_toml(study, best))
+    write_json(folder / RESULT, {"schema": SCHEMA, **asdict(result)})
+    write_bytes(folder / PAGE, study_page(study, trials, table, result.importance, result.unbeaten))
+    return result
+
+
+def rows_of(study: Study, trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """Make a row of each trial; a setting that a trial did not draw is left empty."""
+    searched = dict.fromkeys(name for structure in study.structures for name in (p.name for p in structure.parameters))
+    return [
+        {
+            "structure": trial.structure,
+            "trial": trial.number,
+            **{name: trial.values.get(name, "") for name in searched},
+            **{key: "" if value is None else value for key, value in asdict(trial.measured).items()},
+            "seed": trial.seed,
+        }
+        for trial in trials
+    ]
+
+
+def _best_toml(study: Study, best: Trial) -> str:
+    from labelkit.tuning.study import trial_settings
+
+    structure = next(each for each in study.structures if each.name == best.structure)
+    settings = trial_settings(structure, best.values, study.settings, best.seed)
+    defaults = {key: TrainSettings.model_fields[key].default for key in ("diagnostics", "report")}
+    head = (
+        f"# Trial {best.number} of structure {best.structure}: validation CMAE {best.measured.cmae_deg:.2f} degrees.\n"
+    )
+    return head + as_toml(settings.model_copy(update=defaults))
