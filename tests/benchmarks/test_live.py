@@ -39,7 +39,9 @@ def test_a_walk_goes_the_greatest_speed_in_the_disc_and_comes_everywhere(live, t
 
 def test_a_game_goes_on_until_enough_cells_are_full_and_the_arrows_beat_the_walk(live, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(live, "CELLS", Cells(15.0))  # 32 cells: a game takes a second
-    monkeypatch.setattr(sys, "argv", ["live.py", "--seeds", "2", "--out", str(tmp_path / "live.json")])
+    monkeypatch.setattr(
+        sys, "argv", ["live.py", "--only", "guidance", "--seeds", "2", "--out", str(tmp_path / "live.json")]
+    )
     live.main()
     guidance = json.loads((tmp_path / "live.json").read_text(encoding="utf-8"))["guidance"]
     assert guidance["fewest_possible"] == 310
