@@ -5,15 +5,16 @@ BIN := .venv/bin
 export PYTHON LABELKIT_CHROMIUM
 
 SECONDS ?= 60
+TRAININGS := benchmarks/collapse.py benchmarks/study.py  # hours
 
 # Each test process may start TensorFlow: more threads than cores only slow one another down.
 TESTS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2 \
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo test browser-tests check lint fast sweep fuzz fix bench bench-labels bench-tune lock clean
+.PHONY: help setup demo test browser-tests check lint fast sweep fuzz fix bench bench-labels bench-tune bench-collapse bench-study lock clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## make .venv with all that is needed (every target does this first)
 	@bash scripts/setup.sh
@@ -50,14 +51,20 @@ fix: setup  ## format, and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## measure; results in benchmarks/results/
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit; done
+bench: setup  ## measure all but trainings; results in benchmarks/results/
+	for script in $(filter-out $(TRAININGS), $(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit; done
 
 bench-labels: setup  ## measure the labels alone: errors, repeatability, times
 	$(BIN)/python benchmarks/labels.py $(ARGS)
 
 bench-tune: setup  ## measure the search alone: TPE against chance, two workers against one
 	$(BIN)/python benchmarks/tune.py $(ARGS)
+
+bench-collapse: setup  ## train 32 random networks a family by two recipes, in collapse/: hours; goes on where it stopped
+	$(BIN)/python benchmarks/collapse.py --draws 32 $(ARGS)
+
+bench-study: setup  ## train from the study's recipe to labelkit's, in collapse/; goes on where it stopped
+	$(BIN)/python benchmarks/study.py --picture docs/images/study.svg $(ARGS)
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \

@@ -65,6 +65,12 @@ class OutputError(LabelkitError, OSError):
     exit_code = 5
 
 
+class SensorError(LabelkitError, ConnectionError):
+    """A sensor, or a game that is followed, is not there or has stopped."""
+
+    exit_code = 1
+
+
 class MissingExtraError(LabelkitError, ImportError):
     """A library that is needed only here is not installed."""
 

@@ -49,9 +49,11 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a scratch path beside `path`; it becomes `path`, on disk, only if the block succeeds.
+def replacing(path: Path, *, flush: bool = True) -> Iterator[Path]:
+    """Yield a scratch path beside `path`; it becomes `path` only if the block succeeds.
 
+    Args:
+        flush: wait until it is on the disk.
     Raises:
         OutputError: the disk is full or may not be written.
     """
@@ -59,23 +61,26 @@ def replacing(path: Path) -> Iterator[Path]:
     with mendable(path):
         try:
             yield scratch
-            _flush(scratch)
+            if flush:
+                _flush(scratch)
             scratch.replace(path)
         except BaseException:
             scratch.unlink(missing_ok=True)
             raise
-        _flush(path.parent)
+        if flush:
+            _flush(path.parent)
 
 
-def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
+def write_bytes(path: Path, content: bytes, *, private: bool = False, flush: bool = True) -> None:
     """Write a file whole, or leave what was there.
 
     Args:
         private: only its owner may read it.
+        flush: wait until it is on the disk.
     Raises:
         OutputError: the disk is full or may not be written.
     """
-    with replacing(path) as scratch:
+    with replacing(path, flush=flush) as scratch:
         if private:
             scratch.touch(mode=0o600)
         _write(scratch, content)

@@ -75,6 +75,20 @@ class SimulateSettings(Settings):
     workers: int = Field(0, ge=0, description="processes; 0 takes one per core", json_schema_extra=HOW)
 
 
+class RecordSettings(Settings):
+    """What `labelkit record` records."""
+
+    command: ClassVar[str] = "record"
+
+    source: str = Field("", description="what to record from: simulated, realsense, or another package's")
+    participant: str = Field("", description="who is recorded: the folder below RAW")
+    session: str = Field("", description="a folder below the participant's, for more than one recording")
+    handedness: Literal["right", "left"] = Field("right", description="the side of the hand")
+    # 15: neighbours at 30 are near-copies that rarely count as distinct, and fill disks twice as fast.
+    fps: float = Field(15.0, gt=0, le=120, description="frames a second")
+    seconds: float = Field(0.0, ge=0, description="how long, s; 0: until Ctrl-C")
+
+
 class InspectSettings(Settings):
     """How `labelkit inspect` reads recordings."""
 
@@ -201,7 +215,7 @@ class TrainSettings(Settings):
     stages: int = Field(4, ge=1, le=4, description="stages in each branch")
     activation: Literal["leaky-relu", "rrelu", "relu"] = Field("leaky-relu", description="activation")
     initializer: Literal["xavier", "he"] = Field("xavier", description="initial weights")
-    # auto: levelling costs seconds and changes nothing that learns by itself; of the families, mobilenet needs it.
+    # auto: levelling costs seconds and leaves alone what is fit; squeezenet and mobilenet need it (docs/study.md).
     start: Literal["auto", "plain", "lsuv"] = Field(
         "auto", description="weights as drawn, levelled on a batch (LSUV), or levelled where layers are unfit"
     )

@@ -20,7 +20,7 @@ from labelkit.cli.program import COMMANDS
 
 FLOORS = (
     "errors | records settings files processes traces | geometry imaging cells | labelling evaluation"
-    " | recordings dataset runs | simulator building models | training baselines | tuning deploy figures"
+    " | recordings dataset runs | simulator building models | training baselines sources | tuning deploy figures"
     " | report live | workflows | cli"
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS.split("|")) for room in rooms.split()}

@@ -148,8 +148,18 @@ def _facts(settings: BuildSettings, pseudonymous: bool) -> dict[str, Any]:
 def inputs_sha256(raw: Path, recording: Recording) -> str:
     """Hash what a recording consists of: its facts, and its files' names and sizes (not their content)."""
     digest = hashlib.sha256()
+    digest.update(json.dumps(stated_facts(recording), sort_keys=True).encode())
+    for index in range(len(recording)):
+        name = recording.files(index)
+        files = [(part, _size(source_path(raw, part))) for part in (name.depth, name.color) if part]
+        digest.update(json.dumps([files, repr(name.stamp)]).encode())
+    return digest.hexdigest()
+
+
+def stated_facts(recording: Recording) -> list[Any]:
+    """List all that decides a recording's labels but its pictures, in plain values."""
     calibration = recording.calibration
-    facts = [
+    return [
         recording.participant,
         recording.handedness,
         recording.sensor,
@@ -161,12 +171,6 @@ def inputs_sha256(raw: Path, recording: Recording) -> str:
         repr(calibration.color),
         calibration.color_from_depth.tolist(),
     ]
-    digest.update(json.dumps(facts, sort_keys=True).encode())
-    for index in range(len(recording)):
-        name = recording.files(index)
-        files = [(part, _size(source_path(raw, part))) for part in (name.depth, name.color) if part]
-        digest.update(json.dumps([files, repr(name.stamp)]).encode())
-    return digest.hexdigest()
 
 
 def _size(path: Path) -> int:

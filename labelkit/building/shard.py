@@ -62,6 +62,11 @@ def _outcome(recording: Recording, job: Job, index: int, settings: BuildSettings
         return Rejection(Reason.EXCLUDED, "left out by --exclude")
     if index in job.crashed:
         return Rejection(Reason.WORKER_CRASH, "twice, the process that labelled it died")
+    return outcome_of(recording, index, settings)
+
+
+def outcome_of(recording: Recording, index: int, settings: BuildSettings) -> Sample | Rejection:
+    """Read and label a frame; one at which the code fails is rejected."""
     try:
         return explain_one(recording[index], recording, index, settings).outcome
     except MissingExtraError:

@@ -64,7 +64,7 @@ def _flag(key: str, schema: type[Settings]) -> Callable[[Any], Any]:
         return click.option(f"{name}/--no-{key.replace('_', '-')}", key, default=None, help=shown)
     if typing.get_origin(annotation) is tuple:
         return click.option(name, key, multiple=True, metavar="GLOB", help=shown)
-    shown += "" if field.default is None else f" [{field.default}]"
+    shown += "" if field.default in (None, "") else f" [{field.default}]"
     if typing.get_origin(annotation) is Literal:
         return click.option(name, key, type=click.Choice(typing.get_args(annotation)), help=shown)
     return click.option(name, key, type=annotation, help=shown)

@@ -17,6 +17,7 @@ from labelkit.errors import LabelkitError, nearest
 COMMANDS = {
     "demo": "simulate, build, map, train and report, in one folder, in minutes",
     "simulate": "make recordings of simulated hands, with the exact truth beside them",
+    "record": "record from a sensor, in the layout that a build reads",
     "inspect": "say what each recording is: layout, sensor, units, calibration, frames",
     "show": "explain one frame: mask, palm, plane, normal, crop, or why it was rejected",
     "build-dataset": "turn recordings into a labelled dataset",

@@ -1,28 +1,66 @@
-"""labelkit simulate OUT"""
+"""labelkit simulate OUT, labelkit simulate --live RAW"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.record import told
 from labelkit.settings import SimulateSettings
-from labelkit.workflows.simulate import simulate
+from labelkit.workflows.simulate import simulate, simulate_live
+
+# What makes no sense without --live, and with it.
+_LIVE = ("follow", "participant", "session", "handedness", "fps", "seconds")
+_NOT_LIVE = ("participants", "frames", "with_masks", "workers", "overwrite")
 
 
 @click.command("simulate")
-@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("out", required=False, type=click.Path(path_type=Path, file_okay=False))
 @settings_flags(SimulateSettings)
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier simulation wrote to OUT.")
+@click.option(
+    "--live",
+    metavar="RAW",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="In place of OUT: one participant, in RAW/PARTICIPANT, as time goes by.",
+)
+@click.option("--follow", metavar="URL", help="Live: follow the arrow of labelkit coverage-map --live.")
+@click.option("--participant", default="p01", show_default=True, help="Live: who plays; another name, another hand.")
+@click.option("--session", default="", help="Live: a folder below the participant's.")
+@click.option("--handedness", type=click.Choice(["right", "left"]), default="right", help="Live: the side of the hand.")
+@click.option("--fps", type=click.FloatRange(0.1, 120), default=15.0, show_default=True, help="Live: frames a second.")
+@click.option("--seconds", type=click.FloatRange(0), default=0.0, help="Live: how long, s; 0: until Ctrl-C.")
 @json_flag
 @quiet_flag
-def command(out: Path, settings: SimulateSettings, overwrite: bool, as_json: bool, quiet: bool) -> None:
+def command(
+    out: Path | None,
+    settings: SimulateSettings,
+    overwrite: bool,
+    live: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **how: Any,
+) -> None:
     """Make recordings of simulated hands in OUT/raw, with the exact truth in OUT/truth.csv.
 
     One recording per participant, as a Kinect v1 in front of a person turning the palm about. The same
-    seed gives the same files, byte for byte.
+    seed gives the same files, byte for byte. With --live, frames appear as from a sensor, for the
+    painting game to be tried without one.
     """
+    if live is not None:
+        _refuse(_NOT_LIVE, "goes with OUT, not with --live")
+        if out is not None:
+            raise click.UsageError("give OUT, or --live RAW, not both")
+        recorded = simulate_live(live, settings, **how, quiet=quiet or as_json)
+        show(recorded, as_json=as_json, quiet=quiet, text=lambda: told(recorded))
+        return
+    _refuse(_LIVE, "goes with --live RAW")
+    if out is None:
+        raise click.UsageError("say where to write: OUT, or --live RAW")
     result = simulate(out, settings, overwrite=overwrite, quiet=quiet or as_json)
     show(
         result,
@@ -34,3 +72,10 @@ def command(out: Path, settings: SimulateSettings, overwrite: bool, as_json: boo
             f"next: labelkit build-dataset {result.raw}"
         ),
     )
+
+
+def _refuse(keys: Sequence[str], why: str) -> None:
+    ctx = click.get_current_context()
+    for key in keys:
+        if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{key.replace('_', '-')} {why}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +52,27 @@ class SampleCells:
         return dict(sorted((dict.fromkeys(names, none) | found).items()))
 
 
+class Placed(NamedTuple):
+    """Where labels lie: (n,) their cells, as `Cells.index_of` gives them, and (n, 3) unit normals."""
+
+    cells: IntArray
+    normals: FloatArray
+
+
+def placed(labels_deg: FloatArray, cells: Cells) -> Placed:
+    """Find the cells and normals of labels.
+
+    Args:
+        labels_deg: (n, 2) azimuth and elevation as a label table holds them.
+    Raises:
+        OrientationError: a label that is no orientation.
+    """
+    labels_deg = labels_deg.astype(np.float64)
+    normals = normal_from_angles_deg(labels_deg)
+    azimuth_deg, elevation_deg = centred_deg(labels_deg).T
+    return Placed(cells.index_of(azimuth_deg, elevation_deg), normals)
+
+
 def sample_cells(table: pa.Table, settings: CoverageSettings) -> SampleCells:
     """Find the cells of a label table's samples.
 
@@ -65,16 +86,14 @@ def sample_cells(table: pa.Table, settings: CoverageSettings) -> SampleCells:
     recordings = np.asarray(table["recording"].combine_chunks().dictionary_encode().indices)
     stamps_s = filled_stamps(table["stamp"].to_numpy(), recordings)
     angles_deg = [table[f"{prefix}{name}"].to_numpy()[is_sample] for name in ("azimuth", "elevation")]
-    labels_deg = np.stack(angles_deg, axis=-1, dtype=np.float64)
-    normals = normal_from_angles_deg(labels_deg)
-    azimuth_deg, elevation_deg = centred_deg(labels_deg).T
+    index, normals = placed(np.stack(angles_deg, axis=-1), cells)
     return SampleCells(
         cells,
         settings.target,
         table["participant"].to_numpy()[is_sample],
         recordings[is_sample],
         stamps_s[is_sample],
-        cells.index_of(azimuth_deg, elevation_deg),
+        index,
         distinct_mask(
             normals,
             stamps_s[is_sample],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -49,6 +51,26 @@ def project(points: FloatArray, intrinsics: Intrinsics) -> FloatArray:
         return np.asarray(flat.reshape(*points.shape[:-1], 2), dtype=np.float64)
     scaled = points[..., :2] / points[..., 2:]
     return scaled * (intrinsics.fx, intrinsics.fy) + (intrinsics.cx, intrinsics.cy)
+
+
+def fit_distortion(pixels: FloatArray, rays: FloatArray, intrinsics: Intrinsics) -> Intrinsics:
+    """Find the lens distortion with which rays fall on pixels, by least squares: OpenCV's first five coefficients.
+
+    Args:
+        pixels: (n, 2), spread over the picture.
+        rays: (n, 3), camera frame, z > 0.
+        intrinsics: the camera without distortion.
+    """
+    x, y = (rays[:, :2] / rays[:, 2:]).T
+    r2 = x**2 + y**2
+    radial = np.stack([r2, r2**2, r2**3], axis=-1)
+    # columns k1, k2, k3, p1, p2; rows of x, then of y
+    along_x = np.column_stack([x[:, None] * radial, 2 * x * y, r2 + 2 * x**2])
+    along_y = np.column_stack([y[:, None] * radial, r2 + 2 * y**2, 2 * x * y])
+    u, v = ((pixels - (intrinsics.cx, intrinsics.cy)) / (intrinsics.fx, intrinsics.fy)).T
+    shift = np.concatenate([u - x, v - y])
+    k1, k2, k3, p1, p2 = np.linalg.lstsq(np.concatenate([along_x, along_y]), shift, rcond=None)[0].tolist()
+    return replace(intrinsics, distortion=(k1, k2, p1, p2, k3))
 
 
 def deproject(depth_m: FloatArray, mask: FloatArray, intrinsics: Intrinsics) -> FloatArray:

@@ -8,7 +8,9 @@ Each clip is a recording of its own.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path, PurePath
 
 from labelkit.recordings.folders import picture_folders
@@ -23,20 +25,27 @@ def open_pairs(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[
     del sidecar, max_gap_s
     color, depth = picture_folders(folder)
     clips = ["", *sorted({*folders_in(color), *folders_in(depth)})]
-    return [
-        PictureSource(folder, pairs, beside=depth / clip if is_own_folder(depth / clip) else depth, clip=clip)
-        for clip in clips
-        if (pairs := _pairs(folder, depth.name, color.name, clip))
-    ]
+    found = (_source(folder, depth, color, clip) for clip in clips)
+    return [source for source in found if source.pairs]
 
 
-def _pairs(folder: Path, depth: str, color: str, clip: str) -> tuple[PicturePair, ...]:
-    paired = pair_by_name(_stems(folder, depth, clip), _stems(folder, color, clip))
-    return tuple(PicturePair(*files) for files in paired)
+def _source(folder: Path, depth: Path, color: Path, clip: str) -> PictureSource:
+    places = [f"{kind.name}/{clip}" if clip else kind.name for kind in (depth, color)]
+    pair = partial(_paired, places[0], places[1])
+    beside = depth / clip if is_own_folder(depth / clip) else depth
+    files = [file for place in places for file in _listed(folder, place)]
+    return PictureSource(folder, pair(files), beside=beside, clip=clip, pair=pair)
 
 
-def _stems(folder: Path, kind: str, clip: str) -> dict[str, str]:
-    inside = f"{kind}/{clip}" if clip else kind
-    if not is_own_folder(folder / inside):
-        return {}
-    return {f"{inside}/{name}": PurePath(name).stem for name in pictures_in(folder / inside)}
+def _paired(depth: str, color: str, files: Sequence[str]) -> tuple[PicturePair, ...]:
+    """Pair the files of two folders."""
+    depth_stems, color_stems = (
+        {file: PurePath(file).stem for file in files if posixpath.dirname(file) == place} for place in (depth, color)
+    )
+    return tuple(PicturePair(*pair) for pair in pair_by_name(depth_stems, color_stems))
+
+
+def _listed(folder: Path, place: str) -> list[str]:
+    if not is_own_folder(folder / place):
+        return []
+    return [f"{place}/{name}" for name in pictures_in(folder / place)]

@@ -7,7 +7,7 @@ recording.py. docs/add-a-reader.md shows one from end to end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -103,7 +103,13 @@ class PicturePair(NamedTuple):
 
 @dataclass(frozen=True)
 class PictureSource:
-    """A recording of separate picture files: the Source of every built-in reader."""
+    """A recording of separate picture files: the Source of every built-in reader.
+
+    Attributes:
+        pair: says of files alone, by their names relative to `folder`, which belong together, so that a recording
+            can be followed as it grows; None where only its reader can say it. What it cannot place yet it leaves out.
+        lists: files in `folder` by which `pair` goes, too.
+    """
 
     folder: Path
     pairs: tuple[PicturePair, ...]
@@ -111,6 +117,8 @@ class PictureSource:
     clip: str = ""
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    pair: Callable[[Sequence[str]], Sequence[PicturePair]] | None = None
+    lists: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -16,6 +16,7 @@ import math
 import posixpath
 import re
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -34,6 +35,8 @@ _SEPARATORS = re.compile(r"[\s,]+")  # as the benchmark's own tools split lines
 
 _MOST_LIST_BYTES = 100_000_000  # 10 hours at 30 frames/s are a million lines of 50 bytes
 
+_END_BYTES = 65_536  # of a list, in which late pictures are looked for: a thousand lines
+
 _NO_STAMP = math.nan
 
 
@@ -43,6 +46,7 @@ class _Side(NamedTuple):
     stamps: dict[str, float]
     folder: str
     notes: tuple[str, ...] = ()
+    listed: bool = False  # in rgb.txt and depth.txt, not by their names alone
 
 
 def open_tum(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[PictureSource]:
@@ -59,6 +63,10 @@ def open_tum(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[Pi
             beside=folder / depth.folder,
             states={"recording": {"registered": True}},
             notes=(*color.notes, *depth.notes),
+            pair=partial(_listed_pairs, folder, max_gap_s)
+            if color.listed
+            else partial(_named_pairs, depth.folder, color.folder, max_gap_s),
+            lists=(DEPTH_LIST, COLOR_LIST) if color.listed else (),
         )
     ]
 
@@ -104,11 +112,40 @@ def _in_time(pair: PicturePair) -> tuple[bool, float, str]:
 
 def _named(folder: Path) -> _Side:
     """Take the pictures of a folder with the stamps that are their names."""
-    stamps = {
-        f"{folder.name}/{name}": float(stem) if _STAMP.fullmatch(stem := PurePath(name).stem) else _NO_STAMP
-        for name in pictures_in(folder)
-    }
-    return _Side(stamps, folder.name)
+    return _Side(
+        {file: _stamp_in(file) for name in pictures_in(folder) if (file := f"{folder.name}/{name}")}, folder.name
+    )
+
+
+def _listed_pairs(folder: Path, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:
+    """Pair those of the files that the two lists have at their ends."""
+    wanted = set(files)
+    depth, color = (
+        {file: stamp for stamp, file in _last_lines(folder / name) if file in wanted}
+        for name in (DEPTH_LIST, COLOR_LIST)
+    )
+    return _paired(depth, color, max_gap_s)
+
+
+def _last_lines(path: Path) -> list[tuple[float, str]]:
+    """Read the end of a list that is being written, as far as its lines are whole."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _END_BYTES))
+        lines = file.read().decode("utf-8", "surrogateescape").split("\n")[:-1]
+    parts = (_SEPARATORS.split(line.strip(), maxsplit=1) for line in lines)
+    return [(_stamp(both[0]), posixpath.normpath(both[1])) for both in parts if len(both) == 2]
+
+
+def _named_pairs(depth: str, color: str, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:
+    """Pair the files of two folders by the stamps that are their names."""
+    depth_stamps, color_stamps = (
+        {file: _stamp_in(file) for file in files if posixpath.dirname(file) == folder} for folder in (depth, color)
+    )
+    return _paired(depth_stamps, color_stamps, max_gap_s)
+
+
+def _stamp_in(file: str) -> float:
+    return float(stem) if _STAMP.fullmatch(stem := PurePath(file).stem) else _NO_STAMP
 
 
 def _on_disk(folder: Path, listed: dict[str, float], other: dict[str, float], list_name: str) -> _Side:
@@ -131,7 +168,7 @@ def _on_disk(folder: Path, listed: dict[str, float], other: dict[str, float], li
     if backwards:
         notes.append(f"the time stamps in {list_name} run backwards {backwards} times")
     place = next((place for place in sorted(inside) if is_own_folder(folder / place)), "")
-    return _Side(stamps | dict.fromkeys(alone, _NO_STAMP), place, tuple(notes))
+    return _Side(stamps | dict.fromkeys(alone, _NO_STAMP), place, tuple(notes), listed=True)
 
 
 def _read_list(path: Path) -> dict[str, float]:

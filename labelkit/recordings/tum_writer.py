@@ -1,9 +1,10 @@
-"""Write a recording as a TUM RGB-D folder.
+"""Write a recording as a TUM RGB-D folder, frame after frame.
 
-    <folder>/rgb/<stamp>.png  depth/<stamp>.png  rgb.txt  depth.txt  recording.toml
+    <folder>/recording.toml  rgb.txt  depth.txt  rgb/<stamp>.png  depth/<stamp>.png
 
-Depth is 16-bit PNG with 5000 = 1 m and 0 = nothing seen. The lists come last: a folder without them
-is an unfinished recording, which no reader takes for one.
+Depth is 16-bit PNG with 0 = nothing seen; recording.toml states its unit. Who reads along, or kills the
+writer, finds a whole recording at any moment: a picture appears whole, and is listed when both of its frame
+are there.
 
 Source: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats
 """
@@ -11,47 +12,78 @@ Source: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 
-import cv2
 import numpy as np
 
-from labelkit.errors import OutputError
-from labelkit.files import make_folder, mendable, write_text
+from labelkit.errors import OutputExistsError
+from labelkit.files import flush_to_disk, make_folder, mendable, write_bytes, write_text
+from labelkit.recordings.png import png_bytes
 from labelkit.records import ColorImage, FloatArray, Handedness, Intrinsics
 
-DEPTH_UNIT_M = 0.0002  # 5000 = 1 m
+DEPTH_UNIT_M = 0.0002  # the format's own: 5000 = 1 m
 
-# Measured on noisy pictures: a third of the time of OpenCV's defaults, and smaller files.
-_PNG = {
-    "rgb": [
-        *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG),
-        *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY),
-    ],
-    "depth": [
-        *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
-        *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-    ],
-}
+_LISTS = {"rgb": "color images", "depth": "depth maps"}
 
 
 class TumWriter:
-    """One recording being written; `finish` makes it one."""
+    """One recording being written; a context manager, which closes it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make the folders.
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        participant: str,
+        handedness: Handedness,
+        sensor: str,
+        intrinsics: Intrinsics,
+        title: str,
+        depth_unit_m: float = DEPTH_UNIT_M,
+    ) -> None:
+        """Begin a recording without frames.
 
+        Args:
+            folder: where there is no recording yet.
+            sensor: the name of its profile.
+            intrinsics: of both pictures, which are registered.
+            title: the files' first comment line.
+            depth_unit_m: what a step of a depth picture stands for; a sensor's own adds no rounding.
         Raises:
             OutputError: no space, no permission, or a file in the way.
         """
         self.folder = folder
-        self._lists: dict[str, list[str]] = {"rgb": [], "depth": []}
-        for name in self._lists:
-            make_folder(folder / name)
+        self._unit_m = depth_unit_m
+        self._lists: dict[str, BinaryIO] = {}
+        tables = {
+            "recording": {
+                "participant": participant,
+                "handedness": handedness,
+                "sensor": sensor,
+                "depth_unit_m": depth_unit_m,
+                "registered": True,
+            },
+            "intrinsics": {key: getattr(intrinsics, key) for key in ("fx", "fy", "cx", "cy", "width", "height")},
+        }
+        if intrinsics.distortion:
+            tables["intrinsics"]["distortion"] = list(intrinsics.distortion)
+        make_folder(folder)
+        write_text(folder / "recording.toml", _toml(title, tables))
+        for kind, content in _LISTS.items():
+            make_folder(folder / kind)
+            write_text(folder / f"{kind}.txt", f"# {content}\n# {title}\n# timestamp filename\n")
+            with mendable(folder / f"{kind}.txt"):
+                self._lists[kind] = (folder / f"{kind}.txt").open("ab", buffering=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
 
     def add(self, depth_m: FloatArray, depth_stamp: float, color: ColorImage, color_stamp: float) -> str:
-        """Write one pair of pictures.
+        """Write one pair of pictures, whole, and list it; or neither.
 
         Args:
             depth_m: (H, W), metres, NaN where nothing was seen.
@@ -60,41 +92,46 @@ class TumWriter:
         Returns:
             The depth picture's file, relative to the folder, with forward slashes.
         Raises:
+            OutputExistsError: there is a picture of that stamp.
             OutputError: no space or no permission.
         """
-        stored = np.nan_to_num(np.round(depth_m / DEPTH_UNIT_M), nan=0.0)
+        stored = np.nan_to_num(np.round(depth_m / self._unit_m), nan=0.0)
         depth = np.clip(stored, 0, np.iinfo(np.uint16).max).astype(np.uint16)
-        self._write("rgb", color_stamp, color[..., ::-1])
-        return self._write("depth", depth_stamp, depth)
+        pictures = {"rgb": (color_stamp, color), "depth": (depth_stamp, depth)}
+        files = {kind: f"{kind}/{stamp:.6f}.png" for kind, (stamp, _) in pictures.items()}
+        for file in files.values():
+            if (self.folder / file).exists():
+                raise OutputExistsError(f"{self.folder / file}: exists; two frames have one time stamp")
+        ends = {kind: file.tell() for kind, file in self._lists.items()}
+        try:
+            for kind, (_, picture) in pictures.items():
+                write_bytes(self.folder / files[kind], png_bytes(picture), flush=False)
+            for kind, (stamp, _) in pictures.items():
+                self._list(kind, f"{stamp:.6f} {files[kind]}\n")
+        except BaseException:
+            self._take_back(files, ends)
+            raise
+        return files["depth"]
 
-    def finish(
-        self, *, participant: str, handedness: Handedness, sensor: str, intrinsics: Intrinsics, title: str
-    ) -> None:
-        """Write recording.toml and the two lists; `title` is their first comment line."""
-        tables = {
-            "recording": {
-                "participant": participant,
-                "handedness": handedness,
-                "sensor": sensor,
-                "depth_unit_m": DEPTH_UNIT_M,
-                "registered": True,
-            },
-            "intrinsics": {key: getattr(intrinsics, key) for key in ("fx", "fy", "cx", "cy", "width", "height")},
-        }
-        write_text(self.folder / "recording.toml", _toml(title, tables))
-        for name, kind in (("rgb", "color images"), ("depth", "depth maps")):
-            head = f"# {kind}\n# {title}\n# timestamp filename\n"
-            write_text(self.folder / f"{name}.txt", head + "".join(self._lists[name]))
+    def close(self) -> None:
+        """Wait until the lists are on the disk."""
+        for kind, file in self._lists.items():
+            file.close()
+            flush_to_disk(self.folder / f"{kind}.txt")
 
-    def _write(self, kind: str, stamp: float, picture: Any) -> str:
-        file = f"{kind}/{stamp:.6f}.png"
-        written, content = cv2.imencode(".png", picture, _PNG[kind])
-        if not written:
-            raise OutputError(f"{self.folder / file}: OpenCV cannot encode the picture as PNG")
-        with mendable(self.folder / file):
-            (self.folder / file).write_bytes(content.tobytes())  # not a part of the recording before the lists are
-        self._lists[kind].append(f"{stamp:.6f} {file}\n")
-        return file
+    def _list(self, kind: str, line: str) -> None:
+        left = line.encode()
+        with mendable(self.folder / f"{kind}.txt"):
+            while left:  # a disk that is nearly full takes a part
+                left = left[self._lists[kind].write(left) :]
+
+    def _take_back(self, files: dict[str, str], ends: dict[str, int]) -> None:
+        with suppress(OSError):
+            for kind, end in ends.items():
+                self._lists[kind].truncate(end)
+                self._lists[kind].seek(end)
+            for file in files.values():
+                (self.folder / file).unlink(missing_ok=True)
 
 
 def _toml(title: str, tables: dict[str, dict[str, Any]]) -> str:

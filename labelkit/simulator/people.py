@@ -6,13 +6,13 @@ what changes from frame to frame (orientation, place, pose) wanders smoothly thr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from labelkit.geometry.orientation import normal_from_angles_deg
-from labelkit.records import FloatArray
+from labelkit.records import FloatArray, Handedness
 from labelkit.simulator.motion import drift, wandering_angles
 from labelkit.simulator.pose import Pose, rotation
 from labelkit.simulator.skeleton import HandShape
@@ -57,6 +57,11 @@ class Participant:
     tint: FloatArray  # (3,) colour of the light
     color_noise: float  # levels of 255
 
+    @property
+    def handedness(self) -> Handedness:
+        """The side of the hand that is recorded."""
+        return "left" if self.shape.left else "right"
+
 
 @dataclass(frozen=True, eq=False)
 class Moment:
@@ -81,8 +86,12 @@ class Moment:
     exposure: float
 
 
-def draw_participant(seed: int, index: int) -> Participant:
-    """Draw the participant with this index; the same whoever else is recorded."""
+def draw_participant(seed: int, index: int, handedness: Handedness | None = None) -> Participant:
+    """Draw the participant with this index; the same whoever else is recorded.
+
+    Args:
+        handedness: the side of the hand in place of the one that is drawn.
+    """
     rng = np.random.default_rng([seed, index, 0])
     tone = rng.uniform(0.0, len(_SKIN) - 1.0)
     low = int(tone)
@@ -91,7 +100,7 @@ def draw_participant(seed: int, index: int) -> Participant:
     light = np.array([rng.uniform(-0.9, 0.9), rng.uniform(-1.0, 0.1), rng.uniform(-1.0, -0.45)])
     return Participant(
         name=f"p{index + 1:02d}",
-        shape=_draw_shape(rng),
+        shape=_draw_shape(rng, handedness),
         skin=skin / 255.0,
         palm_skin=palm_skin / 255.0,
         cloth=np.clip(rng.choice(_CLOTH) / 255.0 + rng.normal(0.0, 0.04, 3), 0.03, 0.95),
@@ -106,8 +115,8 @@ def draw_participant(seed: int, index: int) -> Participant:
     )
 
 
-def _draw_shape(rng: np.random.Generator) -> HandShape:
-    return HandShape(
+def _draw_shape(rng: np.random.Generator, handedness: Handedness | None) -> HandShape:
+    drawn = HandShape(
         size=float(rng.uniform(0.85, 1.15)),
         breadth=float(rng.uniform(0.94, 1.06)),
         thickness=float(rng.uniform(0.92, 1.08)),
@@ -116,6 +125,7 @@ def _draw_shape(rng: np.random.Generator) -> HandShape:
         sleeve_mm=float(rng.uniform(55.0, 200.0)) if rng.random() < _SLEEVE_SHARE else None,
         left=bool(rng.random() < _LEFT_SHARE),
     )
+    return drawn if handedness is None else replace(drawn, left=handedness == "left")
 
 
 def draw_moments(
@@ -128,31 +138,38 @@ def draw_moments(
     """
     rng = np.random.default_rng([seed, index, 1])
     n_empty = round(_EMPTY_SHARE * n_frames)
-    n = n_frames - n_empty
-    angles = wandering_angles(rng, n, reach_deg)
-    in_plane = np.deg2rad(_IN_PLANE_SD_DEG) * np.clip(drift(rng, n, ()), -2.5, 2.5)
-    middle = rng.uniform(0.6, 0.9)
-    distance = np.clip(middle + 0.08 * drift(rng, n, ()), NEAREST_M, FARTHEST_M)
-    # the normal's distribution function would spread places evenly; this is close, and simple
-    place = 0.5 + 0.5 * np.tanh(0.9 * drift(rng, n, (2,)))
-    bend, fingers = drift(rng, n, (2,)), drift(rng, n, (5, 5))
-    light, exposure = drift(rng, n, (3,)), drift(rng, n, ())
-    moments = []
-    for k in range(n):
-        turn = hand_turn(angles[k], float(in_plane[k]))
-        lit = participant.light + 0.08 * light[k]
-        moments.append(
-            Moment(
-                angles_deg=angles[k],
-                in_plane_rad=float(in_plane[k]),
-                distance_m=float(distance[k]),
-                place=place[k],
-                pose=_draw_pose(bend[k], fingers[k], turn),
-                light=lit / np.linalg.norm(lit),
-                exposure=float(np.exp(0.04 * exposure[k])),
-            )
+    angles = wandering_angles(rng, n_frames - n_empty, reach_deg)
+    manner = Manner(rng, len(angles), participant)
+    return [None] * n_empty + [manner.moment(k, turned) for k, turned in enumerate(angles)]
+
+
+class Manner:
+    """How a participant holds the hand while it is turned: where, bent and lit in what way, frame by frame."""
+
+    def __init__(self, rng: np.random.Generator, n_frames: int, participant: Participant) -> None:
+        """Draw all but the orientations of as many frames."""
+        self._participant = participant
+        self._in_plane = np.deg2rad(_IN_PLANE_SD_DEG) * np.clip(drift(rng, n_frames, ()), -2.5, 2.5)
+        middle = rng.uniform(0.6, 0.9)
+        self._distance = np.clip(middle + 0.08 * drift(rng, n_frames, ()), NEAREST_M, FARTHEST_M)
+        # the normal's distribution function would spread places evenly; this is close, and simple
+        self._place = 0.5 + 0.5 * np.tanh(0.9 * drift(rng, n_frames, (2,)))
+        self._bend, self._fingers = drift(rng, n_frames, (2,)), drift(rng, n_frames, (5, 5))
+        self._light, self._exposure = drift(rng, n_frames, (3,)), drift(rng, n_frames, ())
+
+    def moment(self, k: int, angles_deg: FloatArray) -> Moment:
+        """Give frame `k` with the hand turned to (2,) centred view angles."""
+        in_plane_rad = float(self._in_plane[k])
+        lit = self._participant.light + 0.08 * self._light[k]
+        return Moment(
+            angles_deg=angles_deg,
+            in_plane_rad=in_plane_rad,
+            distance_m=float(self._distance[k]),
+            place=self._place[k],
+            pose=_draw_pose(self._bend[k], self._fingers[k], hand_turn(angles_deg, in_plane_rad)),
+            light=lit / np.linalg.norm(lit),
+            exposure=float(np.exp(0.04 * self._exposure[k])),
         )
-    return [None] * n_empty + moments
 
 
 def hand_turn(angles_deg: FloatArray, in_plane_rad: float) -> FloatArray:

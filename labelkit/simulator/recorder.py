@@ -10,7 +10,7 @@ import numpy as np
 
 from labelkit.files import make_folder, write_bytes
 from labelkit.recordings.tum_writer import TumWriter
-from labelkit.records import ColorImage, FloatArray, Intrinsics
+from labelkit.records import ColorImage, FloatArray, Handedness, Intrinsics
 from labelkit.simulator.backdrop import Backdrop, make_backdrop
 from labelkit.simulator.hand import Arm, build_arm
 from labelkit.simulator.kinect import sense
@@ -32,11 +32,17 @@ _COLOR_LAG_S = 0.006  # colour and depth cameras run free of each other, at most
 _ROOM, _SKIN, _STAMPS, _FRAME = 2, 3, 4, 5
 
 
+def frame_rng(seed: int, index: int, frame: int) -> np.random.Generator:
+    """Make the generator of a frame's noise."""
+    return np.random.default_rng([seed, index, _FRAME, frame])
+
+
 class FilmSet:
     """A participant's arm in a participant's room, ready to be filmed."""
 
-    def __init__(self, seed: int, index: int) -> None:
-        self.participant: Participant = draw_participant(seed, index)
+    def __init__(self, seed: int, index: int, handedness: Handedness | None = None) -> None:
+        """Make them; the side of the hand is drawn, too, where None."""
+        self.participant: Participant = draw_participant(seed, index, handedness)
         self.rays: FloatArray = full_rays(INTRINSICS)
         self.backdrop: Backdrop = make_backdrop(
             self.participant, INTRINSICS, np.random.default_rng([seed, index, _ROOM])
@@ -84,31 +90,30 @@ def record(
     """
     film_set = FilmSet(seed, index)
     participant = film_set.participant
-    writer = TumWriter(raw / participant.name)
     if masks:
         make_folder(masks / participant.name)
     stamps = _stamps(np.random.default_rng([seed, index, _STAMPS]), frames)
     rows = []
-    for k, moment in enumerate(draw_moments(seed, index, frames, reach_deg, participant)):
-        staged, rendered = film_set.shoot(moment)
-        rng = np.random.default_rng([seed, index, _FRAME, k])
-        depth_m, color = film_set.develop(moment, rendered, rng, correlated=correlated)
-        frame = f"{participant.name}/{writer.add(depth_m, stamps[k, 0], color, stamps[k, 1])}"
-        if masks:
-            mask = masks / participant.name / Path(frame).name
-            write_bytes(mask, cv2.imencode(".png", rendered.parts)[1].tobytes())
-        if moment is None or staged is None:
-            rows.append(truth_of_empty(participant, frame))
-        else:
-            rows.append(truth_of(participant, frame, moment, staged, rendered, INTRINSICS))
-        on_frame()
-    writer.finish(
+    with TumWriter(
+        raw / participant.name,
         participant=participant.name,
-        handedness="left" if participant.shape.left else "right",
+        handedness=participant.handedness,
         sensor="kinect-v1",
         intrinsics=INTRINSICS,
         title=f"labelkit simulate, seed {seed}, participant {participant.name}",
-    )
+    ) as writer:
+        for k, moment in enumerate(draw_moments(seed, index, frames, reach_deg, participant)):
+            staged, rendered = film_set.shoot(moment)
+            depth_m, color = film_set.develop(moment, rendered, frame_rng(seed, index, k), correlated=correlated)
+            frame = f"{participant.name}/{writer.add(depth_m, stamps[k, 0], color, stamps[k, 1])}"
+            if masks:
+                mask = masks / participant.name / Path(frame).name
+                write_bytes(mask, cv2.imencode(".png", rendered.parts)[1].tobytes())
+            if moment is None or staged is None:
+                rows.append(truth_of_empty(participant, frame))
+            else:
+                rows.append(truth_of(participant, frame, moment, staged, rendered, INTRINSICS))
+            on_frame()
     return rows
 
 

@@ -79,7 +79,7 @@ def truth_of_empty(participant: Participant, frame: str) -> TruthRow:
         recording=participant.name,
         frame=frame,
         hand=0,
-        handedness="left" if participant.shape.left else "right",
+        handedness=participant.handedness,
         sleeve=int(participant.shape.sleeve_mm is not None),
         backdrop=participant.backdrop,
     )

@@ -26,8 +26,16 @@ class Stepper:
     same as that of the whole batch, but for rounding, and for norms over a batch.
     """
 
-    def __init__(self, model: keras.Model, settings: TrainSettings, parts: int = 1) -> None:
+    def __init__(self, model: keras.Model, settings: TrainSettings, parts: int = 1, dropout: float = 1.0) -> None:
+        """Begin with an optimizer that remembers nothing.
+
+        Args:
+            dropout: what the settings' is multiplied by.
+        """
         self.model = model
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = dropout * settings.dropout
         self.parts = parts
         self._optimizer = keras.optimizers.Adam(
             settings.learning_rate, gradient_accumulation_steps=parts if parts > 1 else None, name="adam"
@@ -53,11 +61,6 @@ class Stepper:
         squares = [copied(each).sum() for each in self._optimizer.variables if each.path.endswith(_SQUARES)]
         remembered = 1.0 - self._optimizer.beta_2 ** (int(copied(self._optimizer.iterations)) // self.parts)
         return float(np.sqrt(np.sum(squares) / remembered)) if remembered else 0.0
-
-    def forget(self) -> None:
-        """Let the optimizer remember no step."""
-        for variable in self._optimizer.variables:
-            variable.assign(np.zeros(variable.shape))
 
     def state(self) -> Arrays:
         """Copy out weights, seeds and what the optimizer remembers. It does not depend on the number of parts."""

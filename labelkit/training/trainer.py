@@ -106,6 +106,7 @@ class Progress:
         epoch: the one under way, counted from 1.
         step: steps of it that are done.
         parts: in how many each batch is taken.
+        dropout: what the settings' dropout is multiplied by.
         loss, largest_loss: of those steps: the sum over their samples, and the largest of a step.
         learning_rate: of the last step.
         seconds, waited_s: as an Epoch has them, so far.
@@ -115,6 +116,7 @@ class Progress:
     epoch: int = 1
     step: int = 0
     parts: int = 1
+    dropout: float = 1.0
     loss: float = 0.0
     largest_loss: float = -math.inf
     learning_rate: float = 0.0
@@ -144,8 +146,8 @@ def restored(run: Path, model: keras.Model, settings: TrainSettings, least_parts
     arrays = read_arrays(run / CHECKPOINT, {name: (values.shape, values.dtype.name) for name, values in known.items()})
     progress = Progress.of(arrays)
     progress.parts = max(progress.parts, least_parts)
-    if progress.parts > 1:
-        stepper = Stepper(model, settings, progress.parts)
+    if (progress.parts, progress.dropout) != (1, 1.0):
+        stepper = Stepper(model, settings, progress.parts, progress.dropout)
     stepper.restore(arrays)
     training = Training(run, stepper, progress, settings, read_history(run, progress.epoch - 1))
     if training.history:
@@ -216,10 +218,9 @@ class Training:
             put_weights(self.stepper.model, self.best_weights)
         if event.did == "began-anew":
             begin_anew(self.stepper.model, sides.train, self.settings, event.draw)
-        if event.did != "nothing":
-            self.stepper.forget()
         now = self.progress
-        self.progress = Progress(epoch=now.epoch, parts=now.parts, events=now.events + 1)
+        self.stepper = Stepper(self.stepper.model, self.settings, now.parts, event.dropout)
+        self.progress = Progress(now.epoch, parts=now.parts, dropout=event.dropout, events=now.events + 1)
         self.save()
 
     def _ended(self) -> bool:
@@ -296,7 +297,7 @@ class Training:
         write_history(self.run, self.history)
         if self.guard:
             self.guard.look(epoch, predicted_deg, now.largest_loss, self.stepper.gradient_norm())
-        self.progress = Progress(epoch=epoch.epoch + 1, parts=now.parts, events=now.events)
+        self.progress = Progress(epoch.epoch + 1, parts=now.parts, dropout=now.dropout, events=now.events)
         return epoch, best
 
 

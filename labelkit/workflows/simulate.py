@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from labelkit.errors import OutputExistsError
 from labelkit.files import PART_SUFFIX, make_folder, mendable, write_text
 from labelkit.processes import Progress, run_jobs
-from labelkit.settings import SimulateSettings, as_toml, load_settings
+from labelkit.settings import RecordSettings, SimulateSettings, as_toml, load_settings
+from labelkit.workflows.record import Recorded, record_from
 
 if TYPE_CHECKING:
+    from labelkit.records import Handedness
     from labelkit.simulator.truth import TruthRow
 
 SETTINGS_FILE = "simulate.toml"  # says which folders are ours to overwrite
@@ -76,6 +78,49 @@ def simulate(
         frames=len(rows),
         seconds=time.monotonic() - started,
     )
+
+
+def simulate_live(
+    raw: Path | str,
+    settings: SimulateSettings | None = None,
+    *,
+    participant: str = "p01",
+    session: str = "",
+    handedness: Handedness = "right",
+    fps: float = 15.0,
+    seconds: float = 0.0,
+    follow: str | None = None,
+    quiet: bool = True,
+) -> Recorded:
+    """Let a participant live before the sensor: frames appear in RAW/<participant>[/<session>] as time goes by.
+
+    Args:
+        raw: the folder of recordings; made where there is none.
+        settings: seed, reach_deg and correlated_noise count here.
+        participant, session, handedness, fps, seconds: as of `RecordSettings`.
+        follow: the address of a painting game, whose arrow the participant follows until its map is full; who
+            follows none wanders.
+        quiet: show no progress.
+    Raises:
+        OutputExistsError: there is such a recording; none is ever overwritten.
+        SensorError: the game is not there, or has gone.
+        OutputError: no space or no permission; what was recorded until then is whole.
+    """
+    from labelkit.sources.follow import Arrow
+    from labelkit.sources.simulated import open_simulated
+
+    settings = settings or SimulateSettings()
+    wanted = RecordSettings(
+        participant=participant, session=session, handedness=handedness, fps=fps, seconds=seconds, source="simulated"
+    )
+    source = partial(
+        open_simulated, seed=settings.seed, reach_deg=settings.reach_deg, correlated=settings.correlated_noise
+    )
+    if follow is None:
+        return record_from(source, Path(raw), wanted, quiet=quiet)
+    with Arrow(follow) as arrow:
+        led = partial(source, lead=arrow.goal)
+        return record_from(led, Path(raw), wanted, until=lambda: arrow.done, quiet=quiet)
 
 
 def _old_names(out: Path, overwrite: bool) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelkit.geometry.camera import deproject, project, rays_through, transform_points
+from labelkit.geometry.camera import deproject, fit_distortion, project, rays_through, transform_points
 from tests.scenes import KINECT, turned
 
 LENS = dataclasses.replace(KINECT, distortion=(0.05, -0.08, 0.001, -0.0005, 0.02))
@@ -21,6 +21,15 @@ def test_a_pixel_seen_along_its_ray_projects_to_itself(camera, u, v, z):
     ray = rays_through(np.array([u, v]), camera)
     assert ray[2] == 1.0
     np.testing.assert_allclose(project(ray * z, camera), [u, v], atol=0.01)
+
+
+def test_a_lens_is_found_again_from_pixels_and_the_rays_that_fall_on_them():
+    u, v = np.meshgrid(np.arange(0, 640, 40.0), np.arange(0, 480, 40.0))
+    pixels = np.stack([u, v], axis=-1).reshape(-1, 2)
+    rays = rays_through(pixels, LENS)
+    found = fit_distortion(project(rays, LENS), 2.0 * rays, KINECT)
+    np.testing.assert_allclose(found.distortion, LENS.distortion, atol=1e-6)
+    assert dataclasses.replace(found, distortion=()) == KINECT
 
 
 def test_the_principal_point_looks_straight_ahead_and_the_axes_point_right_and_down():

@@ -41,7 +41,7 @@ def journal(epochs=3, *, collapsed=False):
     signs = [Signs(n, 0.3, 0.5, 0.9, 0.5 - 0.1 * n, 1.0 / n, 0.1, "dense1_leaky", -0.1, "dense1") for n in (1, 2, 3)]
     layer = Layer("dense1_leaky", 0.001, 3.0, 0.5)
     start = Start((layer,), unfit([layer]) if collapsed else (), levelled=collapsed)
-    event = Event(2, "lost", ("gradients have vanished (0)",), "went-back", 1, 0.5, 0)
+    event = Event(2, "lost", ("gradients have vanished (0)",), "went-back", 1, 0.5, 1.0, 0)
     return Journal(start, tuple(signs[:epochs]), (event,) if collapsed else ())
 
 

@@ -123,7 +123,7 @@ def test_an_interruption_leaves_nothing_behind_and_the_earlier_result_whole(tmp_
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recorder.TumWriter, "finish", interrupted)
+    monkeypatch.setattr(recorder.TumWriter, "close", interrupted)
     with pytest.raises(KeyboardInterrupt):
         simulate(tmp_path, FEW, overwrite=True, quiet=True)
     assert digests(tmp_path) == before

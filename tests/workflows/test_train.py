@@ -76,8 +76,8 @@ def test_a_run_holds_what_it_was_made_with(run, dataset):
     assert report_of(run)["dataset_sha256"] == open_dataset(dataset).manifest.digest()
     assert (run / json.loads((run / "dataset.json").read_text())["path"]).resolve() == dataset.resolve()
     assert sorted(path.name for path in run.iterdir()) == [
-        *("best.h5", "dataset.json", "diagnostics.json", "history.csv", "last.h5", "made-with.json", "predictions.csv"),
-        *("report.json", "run.json", "settings.toml", "split.json"),
+        *("best.h5", "dataset.json", "diagnostics.json", "guard.json", "history.csv", "last.h5", "made-with.json"),
+        *("predictions.csv", "report.json", "run.json", "settings.toml", "split.json"),
     ]
 
 
@@ -247,6 +247,22 @@ def test_a_run_without_a_finished_epoch_says_so(run, tmp_path):
     (copy / "best.h5").unlink()
     with pytest.raises(RunError, match="its training ended before its first epoch did"):
         load_run(copy)
+
+
+def test_a_network_that_collapses_is_brought_back_and_all_who_ask_are_told(dataset, tmp_path, capsys, caplog):
+    wild = ["--learning-rate", "1", "--normalisation", "none", "--start", "plain", "--epochs", "6", "--patience", "3"]
+    code, out, _ = called(capsys, "train", dataset, *SMALL, *wild, "--report", "--out", tmp_path / "run")
+    assert code == 0
+    events = report_of(tmp_path / "run")["guard"]
+    assert [event["did"] for event in events] == ["began-anew"]
+    assert f"it collapsed 1 time and was brought back; {tmp_path / 'run'}/guard.json says why" in out
+    assert "epoch 3: nothing is learned (it errs" in caplog.text
+    assert "began anew with other weights (draw 1), with 0.5 of the learning rate" in (
+        tmp_path / "run" / "report.html"
+    ).read_text(encoding="utf-8")
+    code, out, _ = called(capsys, "train", dataset, *SMALL, *wild, "--no-guard", "--json", "--out", tmp_path / "free")
+    assert (code, json.loads(out)["recoveries"]) == (0, 0)
+    assert not (tmp_path / "free" / "guard.json").exists()
 
 
 def test_nothing_of_tensorflow_s_start_reaches_the_screen(dataset, tmp_path):

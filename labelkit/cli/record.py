@@ -1,0 +1,37 @@
+"""labelkit record RAW --source SOURCE --participant NAME"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.settings import RecordSettings
+from labelkit.workflows.record import Recorded, record
+
+
+@click.command("record")
+@click.argument("raw", type=click.Path(path_type=Path, file_okay=False))
+@settings_flags(RecordSettings)
+@json_flag
+@quiet_flag
+def command(raw: Path, settings: RecordSettings, as_json: bool, quiet: bool) -> None:
+    """Record from a sensor into RAW/PARTICIPANT[/SESSION], in the layout that a build reads.
+
+    Ctrl-C ends a recording. It is whole after every frame, whatever happens then; and none is ever
+    overwritten.
+    """
+    result = record(raw, settings, quiet=quiet or as_json)
+    show(result, as_json=as_json, quiet=quiet, text=lambda: told(result))
+
+
+def told(result: Recorded) -> str:
+    """Say what was recorded."""
+    if result.folder is None:
+        return f"not a frame came from {result.camera}; nothing was written"
+    rate = f", {result.fps:.1f} frames/s" if result.fps else ""
+    return (
+        f"{result.frames} frames in {result.seconds:.1f} s{rate}: {result.folder}\n"
+        f"next: labelkit build-dataset {result.raw}"
+    )

@@ -1,0 +1,1 @@
+"""The painting game: the coverage map while recording."""

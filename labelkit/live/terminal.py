@@ -1,0 +1,102 @@
+"""The painting game in a terminal: the map as in a mirror, where the hand is, where it should go, and the words."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from labelkit.cells import Cells
+from labelkit.figures.shades import shade_index, shades_for
+from labelkit.figures.terminal import EMPTY, Terminal
+from labelkit.labelling.wording import counted, percent, printable
+
+_HAND, _GOAL, _TRAIL = "()", "><", "··"
+_BAR = 20
+
+
+def game_text(state: dict[str, Any], cells: Cells, target: int, terminal: Terminal) -> str:
+    """Write a game's state as lines, none wider than the terminal.
+
+    Args:
+        state: as `Game.state` says it.
+    """
+    words = state["words"][:1].upper() + state["words"][1:]
+    lines = [*textwrap.wrap(words, max(20, terminal.width - 1))[:3]]
+    lines += [""] * (3 - len(lines))
+    lines += [*_map(state, cells, target, terminal), "", _progress(state), *_people(state, terminal), *_notes(state)]
+    text = "\n".join(_cut(line, terminal) for line in lines)
+    return text if terminal.unicode else text.replace("█", "#").encode("ascii", "replace").decode()
+
+
+def one_line(state: dict[str, Any]) -> str:
+    """Say a game's state in one line, for outputs on which nothing can be drawn over."""
+    who = printable(state["participant"] or "nobody yet", 20)
+    return f"{who} {percent(state['filled'])}: {state['words']}"
+
+
+def _map(state: dict[str, Any], cells: Cells, target: int, terminal: Terminal) -> list[str]:
+    shades = shades_for(target)
+    counts = np.zeros((cells.side, cells.side), np.int64)
+    counts[cells.reachable_mask] = state["counts"]
+    index = shade_index(counts, shades)
+    marks = _marks(state, cells)
+    columns = range(cells.side) if state["mirrored"] else range(cells.side - 1, -1, -1)  # as in a mirror
+    rows = []
+    for row in range(cells.side):
+        line = ""
+        for column in columns:
+            shade = shades[index[row, column]] if index[row, column] >= 0 else None
+            text = marks.get(row * cells.side + column) or (
+                "  "
+                if not cells.reachable_mask[row, column]
+                else f"{EMPTY} "
+                if shade is None
+                else "  "
+                if terminal.color
+                else shade.look.block * 2
+            )
+            if terminal.color and shade is not None:
+                text = f"\x1b[48;5;{shade.look.ansi}m\x1b[38;5;{shade.look.ansi_ink}m{text}\x1b[0m"
+            line += text
+        rows.append(line.rstrip() if not terminal.color else line)
+    return [*rows, f"{'your left':<{cells.side}}{'your right':>{cells.side}}"]
+
+
+def _marks(state: dict[str, Any], cells: Cells) -> dict[int, str]:
+    marks = {}
+    if state["goal"]:
+        marks[state["goal"]["cell"]] = _GOAL
+    if state["hand"]:
+        here = cells.index_of(np.array(state["hand"]["azimuth"]), np.array(state["hand"]["elevation"]))
+        marks[int(here)] = _HAND
+    return marks
+
+
+def _progress(state: dict[str, Any]) -> str:
+    done = round(state["filled"] * _BAR)
+    minutes, seconds = divmod(int(state["seconds"]), 60)
+    who = printable(state["participant"] or "nobody yet", 20)
+    bar = "█" * done + "-" * (_BAR - done)
+    full = f"{percent(state['filled'])}, {counted(state['full_cells'], 'cell')} full"
+    return f"{who}  [{bar}] {full}, {minutes}:{seconds:02}"
+
+
+def _people(state: dict[str, Any], terminal: Terminal) -> list[str]:
+    others = [one for one in state["participants"] if one["name"] != state["participant"]]
+    shown = ", ".join(f"{printable(one['name'], 16)} {percent(one['filled'])}" for one in others)
+    return textwrap.wrap(f"Others: {shown}", max(20, terminal.width - 1))[:3] if others else []
+
+
+def _notes(state: dict[str, Any]) -> list[str]:
+    notes = []
+    if state["skipped"] > 2:
+        notes.append(f"Behind: {state['skipped']} pictures are passed over for now, and counted when there is time.")
+    if state["earlier"]:
+        notes.append(f"Reading what was here before: {state['earlier']} pictures to go.")
+    return notes + [printable(trouble.partition("\n\n")[0], 300) for trouble in state["troubles"]]
+
+
+def _cut(line: str, terminal: Terminal) -> str:
+    return line if "\x1b" in line or len(line) < terminal.width else line[: terminal.width - 1]

@@ -1,0 +1,72 @@
+"""Recordings that are still being written: pictures that came since one was opened, without listing the others."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from labelkit.errors import RecordingError
+from labelkit.recordings.recording import StoredRecording
+from labelkit.recordings.source import PicturePair, PictureSource
+from labelkit.records import Recording
+
+
+def picture_folders_of(recording: Recording) -> set[Path]:
+    """Say in which folders pictures of a recording may appear that `grown` can take; none where it can take none."""
+    source = recording.source if isinstance(recording, StoredRecording) else None
+    if not isinstance(source, PictureSource) or source.pair is None:
+        return set()
+    inside = {posixpath.dirname(file) for pair in source.pairs for file in _files(pair)}
+    return {source.folder / folder for folder in inside}
+
+
+def lists_of(recording: Recording) -> set[Path]:
+    """Say which files tell `grown` more of pictures that it could not place."""
+    source = recording.source if isinstance(recording, StoredRecording) else None
+    return {source.folder / name for name in source.lists} if isinstance(source, PictureSource) else set()
+
+
+def grown(recording: Recording, files: Sequence[Path]) -> tuple[Recording, list[int]] | None:
+    """Add pictures that were written since a recording was opened.
+
+    A picture that completes a pair joins it at its place, a new pair comes last; where another place were its
+    own, that is seen when the recording is opened anew.
+
+    Args:
+        files: pictures in its folders, none of which it holds yet.
+    Returns:
+        The recording that holds them too, but for those that cannot be placed yet, and which of its frames are new
+        or other than before; None where only opening it anew can tell.
+    """
+    source = recording.source if isinstance(recording, StoredRecording) else None
+    if not isinstance(source, PictureSource) or source.pair is None or any(file.is_symlink() for file in files):
+        return None
+    pairs = list(source.pairs)
+    halves = {
+        file: place
+        for place, pair in enumerate(pairs)
+        if pair.depth is None or pair.color is None
+        for file in _files(pair)
+    }
+    late = [file.relative_to(source.folder).as_posix() for file in files]
+    try:
+        paired = source.pair([*halves, *late])
+    except (RecordingError, OSError):
+        return None
+    changed = []
+    for pair in paired:
+        places = {halves[file] for file in _files(pair) if file in halves} or {len(pairs)}
+        if len(places) > 1:
+            return None  # two halves that were apart until now
+        (place,) = places
+        if pairs[place : place + 1] != [pair]:
+            pairs[place : place + 1] = [pair]
+            changed.append(place)
+    assert isinstance(recording, StoredRecording)
+    return replace(recording, source=replace(source, pairs=tuple(pairs))), changed
+
+
+def _files(pair: PicturePair) -> Iterator[str]:
+    return (file for file in (pair.depth, pair.color) if file)

@@ -1,0 +1,1 @@
+"""What `labelkit record` can record from."""

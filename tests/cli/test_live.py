@@ -1,0 +1,164 @@
+"""labelkit coverage-map --live, as it is typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from labelkit.live.journal import Journal
+from tests.live.conftest import begin, put
+
+PATIENCE_S = 60.0
+
+
+def labelkit(*arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "labelkit", "coverage-map", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def ended(*arguments):
+    """Run a command that ends by itself: its exit code and what it complains of."""
+    process = labelkit(*arguments)
+    _, complaint = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, complaint
+
+
+@contextmanager
+def served(raw, *flags, **environment):
+    """Run the game; gives its process, and what asks for its state until it is as it should be."""
+    process = labelkit("--live", raw, *flags, **environment)
+    said = process.stdout.readline().strip()
+    address, _, token = (json.loads(said)["url"] if "--json" in flags else said).partition("/?token=")
+
+    def until(holds):
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            request = urllib.request.Request(f"{address}/state", headers={"Authorization": f"Bearer {token}"})
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+                state = json.load(answer)
+            if holds(state):
+                return state
+            assert time.monotonic() < deadline, state
+            time.sleep(0.05)
+
+    try:
+        yield process, until
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--live", "{raw}/nowhere"), "there is no such folder"),
+        (("--live", "{raw}/file"), "is a file"),
+        (("dataset", "--live", "{raw}"), "DATASET"),
+        (("--live", "{raw}", "--out", "map.png"), "--out"),
+        (("--live", "{raw}", "--by", "participant"), "--by"),
+        (("--live", "{raw}", "--terminal", "--port", "1"), "--port"),
+        (("--terminal",), "--terminal needs --live RAW"),
+        (("--show-pictures", "dataset"), "--show-pictures needs --live RAW"),
+        (("--live", "{raw}", "--build-config", "{raw}/file"), "not a TOML file"),
+        (("--live", "{raw}", "--cell-deg", "45", "--reach-deg", "30"), "cell-deg"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(raw, arguments, says):
+    (raw / "file").write_text("= =")
+    code, complaint = ended(*(argument.format(raw=raw) for argument in arguments))
+    assert code == 2
+    assert len(complaint.splitlines()) == 1
+    assert says in complaint
+
+
+def test_a_port_that_is_taken_is_refused_in_one_line(raw):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        code, complaint = ended("--live", raw, "--port", port)
+    assert code == 2
+    assert f"--port {port}: cannot be used" in complaint
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("flags", [(), ("--terminal",)])
+def test_ended_by_a_signal_it_is_done_and_says_what_comes_next(raw, number, flags):
+    put(begin(raw / "p01"), 0)
+    process = labelkit("--live", raw, "--no-cache", "--target", 1, *flags)
+    if flags:
+        while "p01" not in process.stdout.readline():
+            pass
+    else:
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+    time.sleep(1.0)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert f"next: labelkit build-dataset {raw}" in told
+    assert "Traceback" not in told
+
+
+def test_killed_at_any_moment_nothing_on_disk_is_lost_and_a_restart_picks_the_state_up(raw, tmp_path):
+    begin(raw / "p01")
+    cache = str(tmp_path / "cache")
+    before = None
+    for k in range(3):
+        with served(raw, "--json", XDG_CACHE_HOME=cache) as (process, until):
+            if k:  # there again, before a single frame is labelled anew
+                state = until(lambda state: state["frames"] > 0)
+                assert (state["samples"], state["counts"]) == before
+            put(raw / "p01", k)
+            state = until(lambda state, k=k: state["samples"] == k + 1)
+            before = state["samples"], state["counts"]
+            content = {file: file.read_bytes() for file in raw.rglob("*") if file.is_file()}
+            process.kill()
+            process.wait()
+            assert {file: file.read_bytes() for file in raw.rglob("*") if file.is_file()} == content
+    (journal,) = (tmp_path / "cache" / "labelkit" / "live").iterdir()
+    assert len(Journal(journal)._known) == 3
+
+
+def test_without_a_cache_nothing_is_kept_and_all_of_it_is_counted_again(raw, tmp_path):
+    put(begin(raw / "p01"), 0)
+    for _ in range(2):
+        with served(raw, "--no-cache", "--quiet", XDG_CACHE_HOME=str(tmp_path / "cache")) as (_, until):
+            until(lambda state: state["samples"] == 1)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_settings_of_the_build_are_those_it_will_be_given(raw, tmp_path):
+    settings = tmp_path / "build.toml"
+    settings.write_text("max_tilt_deg = 1.0\n")
+    with served(raw, "--no-cache", "--build-config", settings) as (_, until):
+        until(lambda state: state["participant"] is None)
+        put(begin(raw / "p01"), 0)
+        state = until(lambda state: state["rejected"])
+        assert state["rejected"]["code"] == "too-oblique"
+
+
+def test_where_stdout_is_no_terminal_it_says_what_is_new_a_line_each(raw):
+    process = labelkit("--live", raw, "--terminal", "--no-cache")
+    try:
+        assert process.stdout.readline() == "nobody yet 0 %: Waiting for the first picture.\n"
+        put(begin(raw / "p01"), 0)
+        assert process.stdout.readline().startswith("p01 0 %: ")
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)

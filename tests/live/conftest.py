@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from labelkit.live.game import Game
+from labelkit.live.watching import look_at
+from labelkit.settings import BuildSettings, CoverageSettings, SimulateSettings
+from labelkit.workflows.simulate import simulate
+from tests.golden.make import RAW
+
+COARSE = CoverageSettings(cell_deg=10.0, target=2)
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory):
+    """Two participants of sixteen frames, the second of them left-handed; never written to."""
+    out = tmp_path_factory.mktemp("live")
+    simulate(out, SimulateSettings(participants=2, frames=16, seed=6, workers=1), quiet=True)
+    assert 'handedness = "left"' in (out / "raw" / "p02" / "recording.toml").read_text()
+    return out / "raw"
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Table:
+    """A game over a folder, played by hand: what a Play does in its threads, step by step."""
+
+    def __init__(self, raw: Path, settings: CoverageSettings = COARSE, journal=None, build=None):
+        self.raw = raw
+        self.build = build or BuildSettings()
+        self.clock = Clock()
+        self.game = Game(raw, settings, self.build, journal, self.clock)
+        self.look()
+
+    def look(self):
+        self.game.look(*look_at(self.raw.resolve(), self.build))
+
+    def write(self, *files: Path):
+        """Hear that files were written; look at the folder where only that tells what they are."""
+        if self.game.changed([file.resolve() if file.exists() else file for file in files]):
+            self.look()
+
+    def label_all(self):
+        while self.game.step():
+            pass
+        self.clock.now += 1.0  # so that what was labelled out of turn is counted
+
+    def state(self):
+        return self.game.state()
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """An empty folder of recordings."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    return folder
+
+
+def begin(folder: Path, like: Path = RAW / "p01") -> Path:
+    """Make a recording's folders and state what must be stated."""
+    for kind in ("color", "depth"):
+        (folder / kind).mkdir(parents=True)
+    shutil.copy(like / "recording.toml", folder)
+    return folder
+
+
+def put(folder: Path, number: int, what: str = "h") -> tuple[Path, Path]:
+    """Write a small real frame: "h" shows a hand, "e" nobody."""
+    depth, color = folder / "depth" / f"d_{number:03d}.png", folder / "color" / f"c_{number:03d}.jpg"
+    depth.write_bytes((RAW / "p01" / "depth" / ("depth_000.png" if what == "e" else "depth_020.png")).read_bytes())
+    color.write_bytes((RAW / "p01" / "color" / "color_020.jpg").read_bytes())
+    return depth, color

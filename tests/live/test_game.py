@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import pytest
+
+import labelkit
+from labelkit.live import game as module
+from labelkit.live.advice import ADVICE
+from labelkit.live.journal import Journal
+from labelkit.live.tally import Label
+from labelkit.records import Reason
+from labelkit.settings import BuildSettings, CoverageSettings
+from tests.live.conftest import COARSE, Table, begin, put
+
+
+def counted(coverage):
+    return coverage.counts.tolist(), coverage.outside, coverage.repeats
+
+
+def assert_counts_as_the_build_does(table, out):
+    """Build the dataset and compare the game with its coverage map, participant by participant, cell by cell."""
+    labelkit.build_dataset(table.raw, out, table.build.model_copy(update={"workers": 1, "shard_frames": 8}))
+    built = labelkit.coverage(out, COARSE)
+    played = table.game.coverage()
+    assert list(played) == list(built.participants)
+    assert {name: counted(one) for name, one in played.items()} == {
+        name: counted(one) for name, one in built.participants.items()
+    }
+    assert table.state()["samples"] == built.whole.samples > 0
+
+
+def test_what_the_game_counted_is_what_the_dataset_holds_cell_by_cell(simulated, raw, tmp_path):
+    """Frames come one by one, in two takes and out of turn, some of them damaged; left hands too."""
+    table = Table(raw)
+    for person in ("p01", "p02"):
+        color, depth = (sorted((simulated / person / kind).iterdir()) for kind in ("rgb", "depth"))
+        for take, frames in (("a", range(10)), ("b", range(10, 16))):
+            folder = raw / person / take
+            for kind in ("rgb", "depth"):
+                (folder / kind).mkdir(parents=True)
+            shutil.copy(simulated / person / "recording.toml", folder)
+            for k in frames:
+                files = [folder / "depth" / depth[k].name, folder / "rgb" / color[k].name]
+                for source, file in zip((depth[k], color[k]), files, strict=True):
+                    file.write_bytes(source.read_bytes()[: -2000 if k == 5 else None])
+                table.write(*files)
+                if k % 4:
+                    table.game.step()  # of the others, the newer are labelled first
+    table.label_all()
+    table.clock.now += 5.0
+    table.label_all()
+    state = table.state()
+    assert (state["frames"], state["skipped"], state["earlier"]) == (32, 0, 0)
+    assert state["mirrored"]
+    assert_counts_as_the_build_does(table, tmp_path / "dataset")
+
+
+def test_plain_pairs_without_time_stamps_count_as_the_build_counts_them(raw, tmp_path):
+    table = Table(raw, build=BuildSettings(exclude=("p01/depth/d_004*",)))
+    begin(raw / "p01")
+    for k, what in enumerate("heehhhheh"):
+        table.write(*put(raw / "p01", k, what))
+        table.label_all()
+    assert_counts_as_the_build_does(table, tmp_path / "dataset")
+
+
+def test_a_half_written_picture_is_waited_for_and_nothing_is_said_of_it(raw):
+    table = Table(raw)
+    depth, color = put(begin(raw / "p01"), 0)
+    whole = {file: file.read_bytes() for file in (depth, color)}
+    color.unlink()
+    for size in (1, 700, len(whole[depth]) - 1):
+        depth.write_bytes(whole[depth][:size])
+        table.write(depth)
+        table.label_all()
+        assert table.state()["rejected"] is None
+    depth.write_bytes(whole[depth])
+    table.write(depth)
+    table.label_all()
+    color.write_bytes(whole[color][:-100])
+    table.write(color)
+    table.game.step()
+    assert (table.state()["rejected"], table.state()["samples"]) == (None, 0)
+    color.write_bytes(whole[color])
+    table.write(color)
+    table.label_all()
+    assert (table.state()["rejected"], table.state()["samples"], table.state()["frames"]) == (None, 1, 1)
+
+
+@pytest.mark.parametrize(("lost", "code"), [("color", "missing-pair"), ("half", "decode")])
+def test_a_picture_that_stands_still_though_it_is_not_whole_is_rejected_after_a_second(raw, lost, code):
+    table = Table(raw)
+    depth, color = put(begin(raw / "p01"), 0)
+    table.write(depth, color)
+    table.label_all()
+    depth, color = put(raw / "p01", 1)
+    if lost == "color":
+        color.unlink()
+    else:
+        depth.write_bytes(depth.read_bytes()[:700])
+    table.write(*(file for file in (depth, color) if file.exists()))
+    table.game.step()
+    table.clock.now += 0.9
+    table.game.step()
+    assert table.state()["rejected"] is None
+    table.clock.now += 0.2
+    table.label_all()
+    state = table.state()
+    assert state["rejected"]["code"] == code
+    assert state["rejected"]["advice"] == ADVICE[Reason(code)] == state["words"]
+    assert "picture" in state["rejected"]["detail"]
+
+
+def test_a_colour_that_comes_late_makes_a_sample_of_what_was_rejected(raw):
+    table = Table(raw)
+    table.write(*put(begin(raw / "p01"), 0, "e"))
+    table.label_all()
+    depth, color = put(raw / "p01", 1)
+    content = color.read_bytes()
+    color.unlink()
+    table.write(depth)
+    table.game.step()
+    table.clock.now += 2.0
+    table.label_all()
+    assert table.state()["rejected"]["code"] == "missing-pair"
+    color.write_bytes(content)
+    table.write(color)
+    table.label_all()
+    assert (table.state()["rejected"], table.state()["samples"], table.state()["frames"]) == (None, 1, 2)
+
+
+def test_one_who_is_behind_sees_the_newest_first_and_nothing_is_lost_from_the_count(raw):
+    table = Table(raw)
+    table.write(*put(begin(raw / "p01"), 0, "e"))
+    table.label_all()
+    for k in range(1, 9):
+        table.write(*put(raw / "p01", k, "h" if k == 8 else "e"))
+    table.game.step()
+    state = table.state()
+    assert state["hand"] is not None  # the newest alone shows a hand
+    assert (state["skipped"], state["samples"]) == (7, 1)
+    table.label_all()
+    state = table.state()
+    assert state["hand"] is None or state["rejected"] is None  # older frames move nothing
+    assert (state["skipped"], state["samples"], state["frames"]) == (0, 1, 9)
+
+
+def test_a_file_that_is_reported_again_is_labelled_once_and_one_that_changed_anew(raw, monkeypatch):
+    labelled = []
+    outcome_of = module.outcome_of
+    monkeypatch.setattr(module, "outcome_of", lambda *of: labelled.append(of[1]) or outcome_of(*of))
+    table = Table(raw)
+    depth, color = put(begin(raw / "p01"), 0)
+    for _ in range(3):
+        table.write(depth, color)
+        table.label_all()
+    assert labelled == [0]
+    put(raw / "p01", 0, "e")
+    os.utime(depth, ns=(1, 1))
+    table.write(depth)
+    table.label_all()
+    assert labelled == [0, 0]
+    assert table.state()["samples"] == 0
+
+
+def test_what_is_deleted_counts_no_more_and_what_is_stated_anew_is_labelled_anew(raw):
+    table = Table(raw)
+    for person in ("p01", "p02"):
+        table.write(*put(begin(raw / person), 0))
+    table.label_all()
+    assert [one["samples"] for one in table.state()["participants"]] == [1, 1]
+    (row, column), *_ = zip(*table.game.coverage()["p01"].counts.nonzero(), strict=True)
+    shutil.rmtree(raw / "p02")
+    sidecar = raw / "p01" / "recording.toml"
+    sidecar.write_text(sidecar.read_text().replace('"right"', '"left"'))
+    table.write(raw / "p02" / "depth" / "d_000.png", sidecar)
+    table.label_all()
+    played = table.game.coverage()
+    assert list(played) == ["p01"]
+    side = table.game.cells.side
+    assert played["p01"].counts[row, side - 1 - column] == 1  # mirrored
+
+
+def test_a_restart_labels_nothing_anew_and_a_kill_costs_at_most_the_last_line(raw, tmp_path, monkeypatch):
+    journal = tmp_path / "journal.jsonl"
+    table = Table(raw, journal=Journal(journal))
+    begin(raw / "p01")
+    for k, what in enumerate("hehh"):
+        table.write(*put(raw / "p01", k, what))
+        table.label_all()
+    before = {name: counted(one) for name, one in table.game.coverage().items()}
+    with journal.open("ab") as file:
+        file.write(b'["a line that was cut')  # killed here: the journal was never closed
+    labelled = []
+    monkeypatch.setattr(module, "outcome_of", lambda *of: labelled.append(of[1]))
+    again = Table(raw, journal=Journal(journal))
+    again.label_all()
+    assert labelled == []
+    assert {name: counted(one) for name, one in again.game.coverage().items()} == before
+    assert again.state()["participant"] == "p01"
+
+
+def test_a_single_rejected_frame_changes_no_words_and_some_do(raw):
+    table = Table(raw)
+    table.write(*put(begin(raw / "p01"), 0))
+    table.label_all()
+    table.clock.now -= 1.0
+    words = table.state()["words"]
+    table.write(*put(raw / "p01", 1, "e"))
+    table.game.step()
+    assert table.state()["rejected"]["code"] == "no-hand"
+    assert table.state()["words"] == words
+    table.clock.now += 0.4
+    assert table.state()["words"] == ADVICE[Reason.NO_HAND]
+
+
+def test_the_hand_leaves_when_nothing_is_seen_of_it_and_the_goal_stays(raw):
+    table = Table(raw)
+    table.write(*put(begin(raw / "p01"), 0))
+    table.game.step()
+    goal = table.state()["goal"]
+    assert table.state()["hand"] is not None
+    table.clock.now += 2.0
+    state = table.state()
+    assert (state["hand"], state["goal"]) == (None, goal)
+    assert state["words"] == "Hold your open palm toward the camera."
+
+
+def test_whoever_is_recorded_now_has_the_map_and_a_new_trail(raw):
+    table = Table(raw, CoverageSettings(cell_deg=10.0, target=1))
+    for k in range(3):
+        table.write(*put(begin(raw / "p01") if k == 0 else raw / "p01", k))
+        table.label_all()
+    assert len(table.state()["trail"]) == 3
+    table.write(*put(begin(raw / "p02", like=raw / "p01"), 0))
+    table.label_all()
+    state = table.state()
+    assert (state["participant"], len(state["trail"]), sum(state["counts"])) == ("p02", 1, 1)
+    assert [one["name"] for one in state["participants"]] == ["p01", "p02"]
+
+
+def test_when_all_cells_are_full_it_is_done_and_says_so(raw, monkeypatch):
+    corners = iter([(70.0, 70.0), (70.0, 110.0), (110.0, 70.0), (110.0, 110.0)])
+    monkeypatch.setattr(module, "label_of", lambda *of: Label(view_deg=next(corners)))
+    table = Table(raw, CoverageSettings(cell_deg=45.0, reach_deg=45.0, target=1))
+    begin(raw / "p01")
+    for k in range(4):
+        assert not table.state()["done"]
+        table.write(*put(raw / "p01", k))
+        table.label_all()
+    state = table.state()
+    assert (state["done"], state["goal"], state["filled"]) == (True, None, 1.0)
+    assert state["words"] == "Every cell is full. Well done!"
+
+
+def test_what_keeps_a_recording_from_being_read_is_said_with_the_cure_once_it_lasts(raw):
+    table = Table(raw)
+    begin(raw / "p01")
+    sidecar = raw / "p01" / "recording.toml"
+    stated = sidecar.read_text()
+    sidecar.unlink()
+    table.write(*put(raw / "p01", 0))
+    assert table.state()["troubles"] == []  # the recorder may be about to write it
+    table.clock.now += 2.5
+    table.look()
+    (trouble,) = table.state()["troubles"]
+    assert "depth_unit_m = ?" in trouble
+    sidecar.write_text(stated)
+    table.write(sidecar)
+    table.label_all()
+    assert (table.state()["troubles"], table.state()["samples"]) == ([], 1)
+
+
+def test_an_empty_folder_is_no_trouble_and_one_that_is_gone_is(raw):
+    begin(raw / "p01")
+    table = Table(raw)
+    table.clock.now += 5.0
+    table.look()
+    assert (table.state()["troubles"], table.state()["words"]) == ([], "Waiting for the first picture.")
+    shutil.rmtree(raw)
+    for _ in range(2):
+        table.look()
+        table.clock.now += 5.0
+    assert "there is no such folder" in table.state()["troubles"][0]
+
+
+def test_a_link_that_leads_out_of_the_folder_is_not_followed(raw, tmp_path):
+    table = Table(raw)
+    table.write(*put(begin(raw / "p01"), 0))
+    outside = begin(tmp_path / "outside")
+    depth, color = put(outside, 1)
+    for file, kind in ((depth, "depth"), (color, "color")):
+        (raw / "p01" / kind / file.name).symlink_to(file)
+    table.game.changed([raw.resolve() / "p01" / "depth" / depth.name, raw.resolve() / "p01" / "color" / color.name])
+    table.label_all()
+    assert table.state()["frames"] == 1
+
+
+def test_the_state_is_json_whatever_files_are_called(raw):
+    name = '<img src=x onerror=alert(1)>\n"\udce9'
+    table = Table(raw)
+    table.write(*put(begin(raw / os.fsdecode(os.fsencode(name))), 0))
+    table.label_all()
+    state = json.loads(json.dumps(table.state(), allow_nan=False))
+    assert state["participant"] == '<img src=x onerror=alert(1)>%0A"%E9'
+    assert table.game.picture()()[:2] == b"\xff\xd8"

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from labelkit.errors import SensorError, SettingsError
+from labelkit.sources import follow
+from labelkit.sources.follow import Arrow
+from tests.sources.game import running_game
+
+HERE = (0.0, 0.0)
+
+
+def eventually(holds) -> bool:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        if holds():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_the_goal_follows_the_games_arrow():
+    with running_game() as game:
+        game.point(12.5, -7.5)
+        with Arrow(game.url) as arrow:
+            assert arrow.goal(HERE) == (12.5, -7.5)
+            assert not arrow.done
+            game.point(-30, 2.5)
+            assert eventually(lambda: arrow.goal(HERE) == (-30.0, 2.5))
+            game.state = {"goal": None, "done": True}
+            assert eventually(lambda: arrow.done)
+            assert arrow.goal(HERE) is None
+        assert set(game.asked) == {"/state"}
+
+
+@pytest.mark.parametrize(
+    "goal", [("12", 1), (float("nan"), 0), (None, 3), (1e9, 0), (80, 80), ([1], 2), (True, float("inf"))]
+)
+def test_what_is_no_orientation_is_no_goal(goal):
+    with running_game() as game:
+        game.point(*goal)
+        assert Arrow(game.url).goal(HERE) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8000",
+        "http://127.0.0.1/?token=a",
+        "http://127.0.0.1:8000/",
+        "http://127.0.0.1:99999/?token=a",
+        "https://127.0.0.1:8000/?token=a",
+        "http://example.org:80/?token=a",  # no other machine is asked
+        "http://127.0.0.1.example.org:80/?token=a",
+        "http://[::1/?token=a",
+        "http://127.0.0.1:8000/?token=a&token=b",
+    ],
+)
+def test_an_address_that_no_game_printed_is_refused(url):
+    with pytest.raises(SettingsError, match=r"must be the address that labelkit coverage-map --live printed"):
+        Arrow(url)
+
+
+def test_a_wrong_token_is_told_apart_from_a_game_that_is_not_there():
+    with running_game() as game:
+        with pytest.raises(SettingsError, match="refuses the token"):
+            Arrow(game.url + "x")
+        gone = game.url
+    with pytest.raises(SensorError, match="does not answer"):
+        Arrow(gone)
+
+
+@pytest.mark.parametrize(("status", "state"), [(404, {}), (200, b"<html>"), (200, [1]), (500, {"goal": None})])
+def test_another_program_at_the_address_is_no_game(status, state):
+    with running_game() as game:
+        game.status, game.state = status, state
+        with pytest.raises(SensorError, match="expected a game's state"):
+            Arrow(game.url)
+
+
+def test_a_game_that_is_away_for_a_moment_is_waited_for(monkeypatch):
+    with running_game() as game, Arrow(game.url) as arrow:
+        game.away = True
+        assert eventually(lambda: game.missed > 2)
+        game.point(5.0, 6.0)
+        game.away = False
+        assert eventually(lambda: arrow.goal(HERE) == (5.0, 6.0))
+
+
+def test_a_game_that_ends_is_told_to_who_follows_it(monkeypatch):
+    monkeypatch.setattr(follow, "_SILENT_S", 0.2)
+
+    def given_up():
+        try:
+            return arrow.goal(HERE) == "never"
+        except SensorError as error:
+            return "does not answer" in str(error)
+
+    with running_game() as game, Arrow(game.url) as arrow:
+        game.away = True
+        assert eventually(given_up)
+
+
+def test_a_game_that_says_nothing_is_given_up(monkeypatch):
+    monkeypatch.setattr(follow, "_ANSWER_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(SensorError, match="timed out"):
+        Arrow(f"http://127.0.0.1:{silent.getsockname()[1]}/?token=a")
