@@ -15,7 +15,7 @@ import labelkit
 SCRIPT = Path(labelkit.__file__).parents[1] / "benchmarks" / "labels.py"
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_tiny_run_gives_every_figure_and_names_the_data_that_are_missing(tmp_path):
     out = tmp_path / "labels.json"
     size = ["--participants", "2", "--frames", "4", "--spread-frames", "1"]

@@ -128,6 +128,7 @@ def test_the_map_fills_the_dot_moves_and_the_arrow_points_at_the_gap_that_the_wo
     put(begin(one.raw / "p01"), 0)
     wait_for(tab, "document.querySelectorAll('#cells .l4').length === 1")
     assert tab.locator("#person").inner_text() == "p01"
+    tab.wait_for_timeout(300)  # the dot glides
     first = place_of(tab, "#hand")
     put(begin(one.raw / "p02", like=RAW / "p02"), 0)  # the same pictures as a left hand's
     wait_for(tab, "document.getElementById('person').textContent === 'p02'")

@@ -21,7 +21,7 @@ def path(tmp_path_factory):
 def test_a_run_s_page_shows_all_its_pictures_and_no_name_is_more_than_text(opened, path):
     tab = opened(path)
     figures = tab.locator(".plate img")
-    assert figures.count() == 9  # shares; 2 scatters; 2 maps; uncertainty; curves; 2 of histograms
+    assert figures.count() == 10  # shares; 2 scatters; 2 maps; uncertainty; curves; guard; 2 of histograms
     assert all(image.evaluate("each => each.complete && each.naturalWidth > 0") for image in figures.all())
     assert tab.locator(".tile").count() == 4 * 24
     assert tab.locator("h1").inner_text() == f"Runs first and {HOSTILE}"

@@ -323,7 +323,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_the_same_weights(da
     ]  # 16 steps an epoch
     finished(started(tmp_path, *many, "--out", "whole"))
     process = started(tmp_path, *many, "--out", "broken")
-    for where in ((1, 3), (1, 15), (2, 6)):  # early, at an epoch's end, and after one
+    for where in ((1, 3), (2, 1)):  # early, and about an epoch's end
         for _ in range(6000):
             if process.poll() is not None or (step_of_checkpoint(tmp_path / "broken") or (0, 0)) >= where:
                 break
