@@ -64,6 +64,11 @@ def test_the_python_in_the_readme_runs(raw, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_no_page_holds_the_marks_of_a_merge(page):
+    assert not re.findall(r"(?m)^(?:<<<<<<<|=======|>>>>>>>)(?: .*)?$", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 def test_every_link_of_a_page_leads_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(\s*([^)#\s]+)", text):
