@@ -7,12 +7,9 @@ export PYTHON LABELKIT_CHROMIUM
 SECONDS ?= 60
 TRAININGS := benchmarks/collapse.py benchmarks/study.py  # hours
 
-# Each test process may start TensorFlow: more threads than cores only slow one another down. Many tests wait for
-# processes of their own, so one more than there are cores keeps these busy; four, for the sake of memory.
-CORES := $(shell nproc 2>/dev/null || echo 2)
-PROCESSES ?= $(shell echo $$(( $(CORES) < 3 ? $(CORES) + 1 : 4 )))
+# Each test process may start TensorFlow: more threads than cores only slow one another down.
 TESTS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2 \
-	$(BIN)/pytest -n $(PROCESSES) --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup demo test browser-tests check lint fast sweep fuzz fix bench bench-labels bench-tune bench-collapse bench-study lock clean
 

@@ -153,17 +153,18 @@ def test_a_full_disk_is_exit_code_5_and_one_line_with_two_workers_too(raw, tmp_p
 
 
 @pytest.mark.slow
-def test_a_build_with_two_workers_killed_at_twenty_random_moments_goes_on_to_the_same_bytes(tmp_path, in_this_process):
+@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.sweep)])
+def test_a_build_with_two_workers_killed_at_random_moments_goes_on_to_the_same_bytes(tmp_path, in_this_process, kills):
     raw, rng = tmp_path / "raw", random.Random(4)
     for number in range(6):
         write_recording(raw / f"p{number}", "hehdhcheh" * 8)
     build(raw, tmp_path / "whole", TINY, report=silent)
     n_killed = attempt = 0
-    while n_killed < 20:
+    while n_killed < kills:
         attempt += 1
         out = tmp_path / f"d{attempt}"
         finished = False
-        while not finished and n_killed < 20:
+        while not finished and n_killed < kills:
             process = subprocess.Popen(command(raw, out, "--workers", "2", "--max-rejected", "1"))
             begins = time.monotonic()
             while not (out / ".build").exists() and process.poll() is None and time.monotonic() < begins + 60:

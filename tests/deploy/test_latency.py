@@ -24,7 +24,7 @@ def test_a_run_s_network_is_measured_in_a_process_of_its_own(tmp_path):
     assert 0 < found.median_ms <= found.p95_ms
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_weights_of_another_network_are_one_line(tmp_path):
     run = make_run(tmp_path / "run")
     write_weights(run / BEST, {})
