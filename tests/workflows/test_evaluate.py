@@ -228,7 +228,7 @@ def test_predictions_of_every_test_sample_are_listed_at_the_end_of_a_training(da
     from labelkit.settings import TrainSettings
     from labelkit.workflows.train import train
 
-    settings = TrainSettings(epochs=1, filters=5, dense=16, stages=3, uncertainty="gaussian")
+    settings = TrainSettings(epochs=1, filters=5, dense=16, stages=2, resolutions="64,32", uncertainty="gaussian")
     train(dataset, settings, out=tmp_path / "run", quiet=True)
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"report.html", "report.json", "predictions.csv", "events.out.tfevents.labelkit"} <= files
