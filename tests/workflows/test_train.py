@@ -249,6 +249,7 @@ def test_a_run_without_a_finished_epoch_says_so(run, tmp_path):
         load_run(copy)
 
 
+@pytest.mark.sweep
 def test_a_network_that_collapses_is_brought_back_and_all_who_ask_are_told(dataset, tmp_path, capsys, caplog):
     wild = ["--learning-rate", "1", "--normalisation", "none", "--start", "plain", "--epochs", "6", "--patience", "3"]
     code, out, _ = called(capsys, "train", dataset, *SMALL, *wild, "--report", "--out", tmp_path / "run")

@@ -60,7 +60,7 @@ def config(tmp_path):
     return tmp_path / "search.toml"
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_search_through_the_real_entry_point_runs_in_processes_of_its_own(dataset, config, tmp_path, capfd):
     config.write_text(SEARCH.replace("max_trials = 2", "max_trials = 1"))
     folder = tmp_path / "studies" / "small"
