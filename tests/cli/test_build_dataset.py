@@ -15,15 +15,8 @@ import numpy as np
 import pytest
 
 import labelkit
-from labelkit.cli import program
+from tests.commands import called
 from tests.golden.make import RAW
-
-
-def run(capfd, *arguments):
-    with pytest.raises(SystemExit) as left:
-        program.run([str(argument) for argument in arguments])
-    printed = capfd.readouterr()
-    return left.value.code, printed.out, printed.err
 
 
 @pytest.fixture
@@ -37,18 +30,18 @@ def frames(dataset):
 
 def test_a_build_says_what_it_made_and_what_to_type_next(capfd, raw, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, err = run(capfd, "build-dataset", "raw", "--max-rejected", "1", "--workers", "1")
+    code, out, err = called(capfd, "build-dataset", "raw", "--max-rejected", "1", "--workers", "1")
     assert (code, err) == (0, "")
     assert "dataset: 2 samples of 2 participants in 2 shards, from 6 frames" in out
     assert "2 missing-pair, 1 decode, 1 no-hand" in out
     assert out.endswith("next: labelkit coverage-map dataset\n")
     assert all(len(line) <= 80 for line in out.splitlines())
-    code, out, _ = run(capfd, "build-dataset", "raw", "--max-rejected", "1")
+    code, out, _ = called(capfd, "build-dataset", "raw", "--max-rejected", "1")
     assert "nothing to do" in out
 
 
 def test_json_is_one_object_and_nothing_else(capfd, raw, tmp_path):
-    code, out, err = run(capfd, "build-dataset", raw, "--out", tmp_path / "d", "--json", "--max-rejected", "1")
+    code, out, err = called(capfd, "build-dataset", raw, "--out", tmp_path / "d", "--json", "--max-rejected", "1")
     assert (code, err) == (0, "")
     told = json.loads(out)
     assert (told["frames"], told["samples"], told["rejected"]["decode"]) == (6, 2, 1)
@@ -56,18 +49,18 @@ def test_json_is_one_object_and_nothing_else(capfd, raw, tmp_path):
 
 def test_quiet_is_silent(capfd, raw, tmp_path):
     arguments = ("build-dataset", raw, "--out", tmp_path / "d", "--quiet", "--max-rejected", "1")
-    assert run(capfd, *arguments) == (0, "", "")
+    assert called(capfd, *arguments) == (0, "", "")
 
 
 def test_too_many_rejections_are_exit_code_3_with_the_dataset_made(capfd, raw, tmp_path):
-    code, _, err = run(capfd, "build-dataset", raw, "--out", tmp_path / "d")
+    code, _, err = called(capfd, "build-dataset", raw, "--out", tmp_path / "d")
     assert code == 3
     assert "67% of the frames were rejected, more than --max-rejected 0.5" in err
     assert len(labelkit.open_dataset(tmp_path / "d")) == 2
 
 
 def test_a_dry_run_writes_nothing(capfd, raw, tmp_path):
-    code, out, _ = run(capfd, "build-dataset", raw, "--out", tmp_path / "d", "--dry-run")
+    code, out, _ = called(capfd, "build-dataset", raw, "--out", tmp_path / "d", "--dry-run")
     assert code == 0
     assert "6 frames of 2 participants in at most 2 shards" in out
     assert not (tmp_path / "d").exists()
@@ -88,7 +81,7 @@ def test_a_dry_run_writes_nothing(capfd, raw, tmp_path):
 )
 def test_input_that_cannot_be_read_is_told_with_its_cure(capfd, raw, tmp_path, spoil, words):
     spoil(raw)
-    code, out, err = run(capfd, "build-dataset", raw, "--out", tmp_path / "d")
+    code, out, err = called(capfd, "build-dataset", raw, "--out", tmp_path / "d")
     assert (code, out) == (2, "")
     assert err.startswith("labelkit: error: ")
     assert words in err
@@ -149,7 +142,7 @@ def test_a_dataset_without_a_single_sample_is_still_a_dataset(raw, tmp_path):
 
 def test_output_that_cannot_be_written_is_exit_code_5(capfd, raw, tmp_path):
     (tmp_path / "file").write_text("")
-    code, out, err = run(capfd, "build-dataset", raw, "--out", tmp_path / "file" / "d")
+    code, out, err = called(capfd, "build-dataset", raw, "--out", tmp_path / "file" / "d")
     assert (code, out) == (5, "")
     assert "in the way of a folder" in err
 

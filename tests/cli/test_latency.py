@@ -2,18 +2,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from labelkit.cli.program import run as labelkit
 from labelkit.deploy import latency as module
+from tests.commands import called
 from tests.runs import make_run
-
-
-def called(capfd, *arguments):
-    with pytest.raises(SystemExit) as left:
-        labelkit([str(argument) for argument in arguments])
-    out, err = capfd.readouterr()
-    return left.value.code, out, err
 
 
 def test_each_run_is_a_line_and_an_entry(tmp_path, capfd, monkeypatch):

@@ -7,13 +7,7 @@ import pytest
 
 from labelkit.cli import program as module
 from labelkit.errors import DatasetError, OutputError
-
-
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as left:
-        module.run(arguments)
-    printed = capsys.readouterr()
-    return left.value.code, printed.out, printed.err
+from tests.commands import called
 
 
 def failing_with(error):
@@ -25,7 +19,7 @@ def failing_with(error):
 
 
 def test_help_lists_every_command_and_the_exit_codes(capsys):
-    code, out, err = run(capsys, "--help")
+    code, out, err = called(capsys, "--help")
     assert (code, err) == (0, "")
     assert all(name in out for name in module.COMMANDS)
     assert "3 done, but more frames were rejected" in out
@@ -45,7 +39,7 @@ def test_help_lists_every_command_and_the_exit_codes(capsys):
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(capsys, arguments, words):
-    code, out, err = run(capsys, *arguments)
+    code, out, err = called(capsys, *arguments)
     assert (code, out) == (2, "")
     assert words in err
     assert err.count("\n") == 1
@@ -62,7 +56,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(capsys, arguments, words):
 )
 def test_an_error_is_one_line_with_its_exit_code(capsys, monkeypatch, error, code):
     monkeypatch.setattr(module.Commands, "get_command", lambda *_: failing_with(error))
-    left, out, err = run(capsys, "train")
+    left, out, err = called(capsys, "train")
     assert (left, out) == (code, "")
     assert err.lstrip().startswith("labelkit: error: ")  # after ^C the terminal's line is ended first
     assert err.strip().count("\n") == 0

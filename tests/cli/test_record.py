@@ -8,12 +8,12 @@ from functools import cache
 import numpy as np
 import pytest
 
-from labelkit.cli import program
 from labelkit.dataset.dataset import open_dataset
 from labelkit.recordings import find_recordings
 from labelkit.settings import BuildSettings
 from labelkit.simulator import recorder
 from labelkit.workflows.build_dataset import build_dataset
+from tests.commands import called
 from tests.sources.game import running_game
 
 
@@ -25,20 +25,13 @@ def one_arm_for_all():
         yield
 
 
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as left:
-        program.run([str(argument) for argument in arguments])
-    printed = capsys.readouterr()
-    return left.value.code, printed.out, printed.err
-
-
 def test_a_simulated_recording_is_built_without_a_word_more(tmp_path, capsys):
     raw = tmp_path / "raw"
     simulated = ["record", raw, "--source", "simulated", "--participant", "p01", "--fps", "100", "--seconds", "1"]
-    code, out, err = run(capsys, *simulated)
+    code, out, err = called(capsys, *simulated)
     assert (code, err) == (0, "")
     assert out.splitlines()[1] == f"next: labelkit build-dataset {raw}"
-    code, out, err = run(capsys, *simulated)
+    code, out, err = called(capsys, *simulated)
     assert (code, out) == (2, "")
     assert err.startswith(f"labelkit: error: {raw / 'p01'}: exists, and no recording is overwritten")
     assert len(err.splitlines()) == 1
@@ -51,18 +44,18 @@ def test_a_simulated_recording_is_built_without_a_word_more(tmp_path, capsys):
 def test_json_is_one_object_and_quiet_is_silent(tmp_path, capsys):
     few = ["--source", "simulated", "--seconds", "0.01", "--participant", "p01", "--session"]
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    code, out, err = run(capsys, "record", tmp_path, *few, "a", "--json")
+    code, out, err = called(capsys, "record", tmp_path, *few, "a", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["folder"] == str(tmp_path / "p01" / "a")
-    assert run(capsys, "record", tmp_path, *few, "b", "--quiet") == (0, "", "")
+    assert called(capsys, "record", tmp_path, *few, "b", "--quiet") == (0, "", "")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_what_is_missing_is_asked_for(tmp_path, capsys):
-    code, out, err = run(capsys, "record", tmp_path, "--source", "simulated")
+    code, out, err = called(capsys, "record", tmp_path, "--source", "simulated")
     assert (code, out) == (2, "")
     assert "--participant p01" in err
-    code, _, err = run(capsys, "record", tmp_path, "--source", "simulatd", "--participant", "p01")
+    code, _, err = called(capsys, "record", tmp_path, "--source", "simulatd", "--participant", "p01")
     assert code == 2
     assert "did you mean 'simulated'?" in err
     assert not list(tmp_path.iterdir())
@@ -84,7 +77,7 @@ def test_a_participant_who_follows_the_arrow_comes_to_be_where_it_points(tmp_pat
         watcher.start()
         try:
             live = ["--participant", "p01", "--handedness", handedness, "--seconds", "120", "--follow", game.url]
-            code, out, err = run(capsys, "simulate", "--live", raw, *live)
+            code, out, err = called(capsys, "simulate", "--live", raw, *live)
         finally:
             over.set()
             watcher.join()
@@ -114,7 +107,7 @@ def test_a_participant_who_follows_the_arrow_comes_to_be_where_it_points(tmp_pat
 )
 def test_simulate_tells_files_from_life(tmp_path, capsys, monkeypatch, arguments, says):
     monkeypatch.chdir(tmp_path)
-    code, out, err = run(capsys, "simulate", *arguments)
+    code, out, err = called(capsys, "simulate", *arguments)
     assert (code, out) == (2, "")
     assert says in err
     assert len(err.splitlines()) == 1
@@ -124,7 +117,7 @@ def test_simulate_tells_files_from_life(tmp_path, capsys, monkeypatch, arguments
 def test_no_game_at_the_address_is_told_in_one_line_and_nothing_is_recorded(tmp_path, capsys):
     with running_game() as game:
         url = game.url
-    code, out, err = run(capsys, "simulate", "--live", tmp_path / "raw", "--follow", url)
+    code, out, err = called(capsys, "simulate", "--live", tmp_path / "raw", "--follow", url)
     assert (code, out, len(err.splitlines())) == (1, "", 1)
     assert "is labelkit coverage-map --live still running?" in err
     assert not (tmp_path / "raw").exists()

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from labelkit.cli.program import run as run_program
+from tests.commands import called
 from tests.datasets import make_dataset
 
 
@@ -19,19 +19,12 @@ def folder(made, tmp_path):
     return shutil.copytree(made, tmp_path / "set")
 
 
-def run(capfd, *arguments):
-    with pytest.raises(SystemExit) as left:
-        run_program([str(argument) for argument in arguments])
-    out, err = capfd.readouterr()
-    return left.value.code, out, err
-
-
 def test_a_dataset_that_is_whole_is_code_0_and_one_line(capfd, folder):
-    code, out, err = run(capfd, "verify", folder)
+    code, out, err = called(capfd, "verify", folder)
     assert (code, err) == (0, "")
     assert out.startswith(f"{folder}: verified, 3 files and the manifest, ")
     assert out.endswith("6 frames, 4 samples\n")
-    assert run(capfd, "verify", folder, "--quiet") == (0, "", "")
+    assert called(capfd, "verify", folder, "--quiet") == (0, "", "")
 
 
 def spoil(folder):
@@ -43,7 +36,7 @@ def spoil(folder):
 @pytest.mark.parametrize("flags", [[], ["--quiet"]])
 def test_every_finding_is_a_line_and_the_code_is_4(capfd, folder, flags):
     spoil(folder)
-    code, out, _ = run(capfd, "verify", folder, *flags)
+    code, out, _ = called(capfd, "verify", folder, *flags)
     assert code == 4
     changed, foreign, missing, total = sorted(out.splitlines())[1:] + sorted(out.splitlines())[:1]
     assert changed.startswith("changed        shards/p01-0000.h5: is 1 bytes, the manifest says ")
@@ -53,18 +46,18 @@ def test_every_finding_is_a_line_and_the_code_is_4(capfd, folder, flags):
 
 
 def test_json_is_one_object_with_the_same_list(capfd, folder):
-    code, out, _ = run(capfd, "verify", folder, "--json")
+    code, out, _ = called(capfd, "verify", folder, "--json")
     told = json.loads(out)
     assert (code, told["ok"], told["findings"], told["samples"]) == (0, True, [], 4)
     assert told["dataset_sha256"] == (folder / "manifest.sha256").read_text().split()[0]
     spoil(folder)
-    code, out, _ = run(capfd, "verify", folder, "--json")
+    code, out, _ = called(capfd, "verify", folder, "--json")
     told = json.loads(out)
     assert (code, told["ok"]) == (4, False)
     assert {"fault": "missing", "file": "labels.parquet", "says": "the manifest names it"} in told["findings"]
 
 
 def test_a_folder_without_a_dataset_is_code_2(capfd, tmp_path):
-    code, out, err = run(capfd, "verify", tmp_path / "none")
+    code, out, err = called(capfd, "verify", tmp_path / "none")
     assert (code, out) == (2, "")
     assert "cannot be opened as a dataset folder (No such file or directory); make one with: labelkit build-data" in err

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import labelkit
-from labelkit.cli.program import run as run_program
 from labelkit.dataset.lock import only_one_at
 from labelkit.labelling.splits import FrameSplit, Split
 from labelkit.runs import (
@@ -31,6 +30,7 @@ from labelkit.runs import (
 from labelkit.runs import only_one_at as training_at_work
 from labelkit.settings import TrainSettings
 from labelkit.traces import naming
+from tests.commands import called
 from tests.datasets import make_dataset
 
 PEOPLE = ("anna", "p07", "p070", "zoe")
@@ -72,16 +72,9 @@ def content_of(folder):
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"}
 
 
-def run(capfd, *arguments):
-    with pytest.raises(SystemExit) as left:
-        run_program([str(argument) for argument in arguments])
-    out, err = capfd.readouterr()
-    return left.value.code, out, err
-
-
 def test_without_yes_all_is_listed_and_nothing_is_changed(capfd, folder, runs):
     before = content_of(folder.parent)
-    code, out, err = run(capfd, "withdraw", folder, "p07", "--runs", runs)
+    code, out, err = called(capfd, "withdraw", folder, "p07", "--runs", runs)
     assert (code, err) == (0, "")
     first = runs / "deep" / "first"
     size = (folder / "shards" / "p07-0000.h5").stat().st_size
@@ -99,7 +92,7 @@ def test_without_yes_all_is_listed_and_nothing_is_changed(capfd, folder, runs):
 
 def test_with_yes_the_participant_is_gone_and_the_others_are_not(capfd, folder, runs):
     untouched = content_of(runs / "second")
-    code, out, _ = run(capfd, "withdraw", folder, "p07", "--runs", runs, "--yes")
+    code, out, _ = called(capfd, "withdraw", folder, "p07", "--runs", runs, "--yes")
     assert code == 0
     assert "held 3 rows of 'p07'" in out
     assert labelkit.verify(folder).ok
@@ -124,11 +117,11 @@ def test_with_yes_the_participant_is_gone_and_the_others_are_not(capfd, folder, 
 
 
 def test_a_second_withdrawal_takes_the_next_stand_in_and_runs_can_come_later(capfd, folder, runs):
-    assert run(capfd, "withdraw", folder, "p07", "--yes")[0] == 0
-    code, out, _ = run(capfd, "withdraw", folder, "p07", "--runs", runs, "--yes")
+    assert called(capfd, "withdraw", folder, "p07", "--yes")[0] == 0
+    code, out, _ = called(capfd, "withdraw", folder, "p07", "--runs", runs, "--yes")
     assert code == 0
     assert out.splitlines()[0] == f"{folder}: 'p07' was withdrawn before"
-    run(capfd, "withdraw", folder, "zoe", "--runs", runs / "deep" / "first", "--yes")
+    called(capfd, "withdraw", folder, "zoe", "--runs", runs / "deep" / "first", "--yes")
     split = read_split(runs / "deep" / "first")
     assert split == Split(("anna", "p070"), ("withdrawn-2",), ("withdrawn-1",))
 
@@ -144,7 +137,7 @@ def test_a_run_that_leaves_each_out_once_goes_on_with_a_stand_in(capfd, folder, 
         write_weights(inner / "best.h5", {"kernel": np.ones(3, np.float32)})
         write_rows(inner / "predictions.csv", [{"participant": who} for who in (name, rest[2])])
     write_json(folds / "report.json", {"folds": [{"run": f"runs/leave-one-out/{name}"} for name in PEOPLE]})
-    code, out, _ = run(capfd, "withdraw", folder, "p07", "--runs", tmp_path / "runs", "--yes")
+    code, out, _ = called(capfd, "withdraw", folder, "p07", "--runs", tmp_path / "runs", "--yes")
     assert code == 0
     assert f"{folds} held 'p07' in folds, 0 predictions" in out
     assert f"{folds / 'p07'} held 'p07' in test, 1 prediction" in out
@@ -161,7 +154,7 @@ def test_a_run_that_split_frames_loses_their_predictions(capfd, folder, tmp_path
     write_plan(frames, TrainSettings(split="frames"), FrameSplit(0, 0.15, 0.15), folder, "abc", {})
     write_rows(frames / "predictions.csv", [{"participant": name} for name in PEOPLE])
     (frames / "report.html").write_text("pictures")
-    code, out, _ = run(capfd, "withdraw", folder, "p07", "--runs", frames, "--yes")
+    code, out, _ = called(capfd, "withdraw", folder, "p07", "--runs", frames, "--yes")
     assert code == 0
     assert f"{frames} held 'p07' in frames, 1 prediction" in out
     assert (frames / "predictions.csv").read_text() == "participant\nanna\np070\nzoe\n"
@@ -171,7 +164,7 @@ def test_a_run_that_split_frames_loses_their_predictions(capfd, folder, tmp_path
 
 def test_a_run_in_which_a_training_is_at_work_is_left_alone(capfd, folder, runs):
     with training_at_work(runs / "deep" / "first"):
-        code, _, err = run(capfd, "withdraw", folder, "p07", "--runs", runs, "--yes")
+        code, _, err = called(capfd, "withdraw", folder, "p07", "--runs", runs, "--yes")
     assert code == 2
     assert "another training is at work" in err
     assert "p07" in labelkit.open_dataset(folder).manifest.participants
@@ -200,28 +193,28 @@ def test_at_a_terminal_it_asks(capfd, folder, monkeypatch, answer):
     typed = io.StringIO(answer)
     typed.isatty = lambda: True
     monkeypatch.setattr(sys, "stdin", typed)
-    run(capfd, "withdraw", folder, "p07")
+    called(capfd, "withdraw", folder, "p07")
     assert ("p07" in labelkit.open_dataset(folder).manifest.participants) == (answer == "n\n")
 
 
 def test_json_says_whether_it_was_removed_and_never_asks(capfd, folder, monkeypatch):
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-    code, out, _ = run(capfd, "withdraw", folder, "p07", "--json")
+    code, out, _ = called(capfd, "withdraw", folder, "p07", "--json")
     told = json.loads(out)
     assert (code, told["removed"], told["holds"]["frames"]) == (0, False, 3)
-    assert json.loads(run(capfd, "withdraw", folder, "p07", "--json", "--yes")[1])["removed"] is True
-    assert run(capfd, "withdraw", folder, "zoe", "--quiet", "--yes") == (0, "", "")
+    assert json.loads(called(capfd, "withdraw", folder, "p07", "--json", "--yes")[1])["removed"] is True
+    assert called(capfd, "withdraw", folder, "zoe", "--quiet", "--yes") == (0, "", "")
 
 
 def test_somebody_who_is_nowhere_is_an_error_with_the_nearest_name(capfd, folder, runs):
-    code, out, err = run(capfd, "withdraw", folder, "p7", "--runs", runs, "--yes")
+    code, out, err = called(capfd, "withdraw", folder, "p7", "--runs", runs, "--yes")
     assert (code, out) == (2, "")
     assert "holds no participant 'p7'; did you mean 'p07'?" in err
 
 
 def test_somebody_who_may_only_be_in_a_build_that_did_not_end_is_said_to_be(capfd, folder):
     (folder / ".build").mkdir()
-    code, _, err = run(capfd, "withdraw", folder, "newcomer", "--yes")
+    code, _, err = called(capfd, "withdraw", folder, "newcomer", "--yes")
     assert code == 2
     assert f"a build that did not end may: finish it, or delete {folder / '.build'}" in err
 
@@ -229,7 +222,7 @@ def test_somebody_who_may_only_be_in_a_build_that_did_not_end_is_said_to_be(capf
 def test_a_folder_without_runs_is_an_error_before_anything_is_changed(capfd, folder, tmp_path):
     before = content_of(folder)
     (tmp_path / "no-runs").mkdir()
-    code, _, err = run(capfd, "withdraw", folder, "p07", "--runs", tmp_path / "no-runs", "--yes")
+    code, _, err = called(capfd, "withdraw", folder, "p07", "--runs", tmp_path / "no-runs", "--yes")
     assert code == 2
     assert "neither a run nor a folder of runs" in err
     assert content_of(folder) == before
@@ -237,6 +230,6 @@ def test_a_folder_without_runs_is_an_error_before_anything_is_changed(capfd, fol
 
 def test_while_a_build_is_at_work_nothing_is_withdrawn(capfd, folder):
     with only_one_at(folder):
-        code, _, err = run(capfd, "withdraw", folder, "p07", "--yes")
+        code, _, err = called(capfd, "withdraw", folder, "p07", "--yes")
     assert code == 2
     assert "another build is at work" in err

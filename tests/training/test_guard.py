@@ -5,9 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from labelkit.dataset.dataset import open_dataset
 from labelkit.errors import RunError, TrainingError
-from labelkit.labelling.splits import Split
 from labelkit.models import build_model
 from labelkit.runs import BEST, GUARD, LAST, claim_run
 from labelkit.settings import TrainSettings
@@ -17,11 +15,9 @@ from labelkit.training.epochs import best_of
 from labelkit.training.guard import Event, Layer, Signs, in_words, judged, not_a_number, reasons, unfit
 from labelkit.training.journal import Journal, Start, read_journal, write_journal
 from labelkit.training.load import weights_of
-from labelkit.training.samples import read_samples, take_sides
 from labelkit.training.step import Stepper
-from labelkit.training.trainer import fit_run
 from labelkit.training.watch import Watch, activation, few, level, spread_of
-from tests.datasets import make_dataset
+from tests.training.small import fitted, make_sides
 
 SMALL = {"resolutions": "32", "filters": 5, "dense": 16, "stages": 2, "epochs": 3, "batch_size": 8, "seed": 3}
 
@@ -174,16 +170,11 @@ def test_the_spread_of_a_constant_is_0_and_that_of_the_truth_1():
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory):
-    folder = make_dataset(tmp_path_factory.mktemp("data") / "dataset", participants=4, samples=16)
-    split = Split(train=("p01", "p02"), validation=("p03",), test=("p04",))
-    return take_sides(read_samples(open_dataset(folder)), split)
+    return make_sides(tmp_path_factory.mktemp("data"), samples=16)
 
 
 def trained(run, sides, on_step=lambda: None, **settings):
-    chosen = TrainSettings(**{**SMALL, **settings})
-    start_keras(chosen.seed)
-    model = build_model(chosen)
-    return model, fit_run(run, model, sides, chosen, on_step=on_step, on_epoch=lambda *_: None)
+    return fitted(run, sides, {**SMALL, **settings}, on_step)
 
 
 @pytest.mark.parametrize("family", ["vanilla", "squeezenet", "mobilenet"])

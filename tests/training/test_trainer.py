@@ -7,7 +7,6 @@ import pytest
 
 from labelkit.dataset.dataset import open_dataset
 from labelkit.errors import DatasetError, OutputError, RunError, TrainingError
-from labelkit.labelling.splits import Split
 from labelkit.models import build_model
 from labelkit.runs import BEST, CHECKPOINT, HISTORY, LAST, claim_run
 from labelkit.settings import TrainSettings
@@ -19,12 +18,13 @@ from labelkit.training.epochs import Epoch, best_of, read_history
 from labelkit.training.load import load_weights, weights_of
 from labelkit.training.predict import predict
 from labelkit.training.progress import HEADER, epoch_line
-from labelkit.training.samples import read_samples, take_sides
+from labelkit.training.samples import read_samples
 from labelkit.training.step import Stepper
 from labelkit.training.trainer import falling, fit_run
 from tests.datasets import make_dataset
+from tests.training.small import fitted, make_sides
 
-# One small branch: most of a test is the time TensorFlow takes to make a step.
+# One small branch.
 SMALL = {
     "resolutions": "32",
     "filters": 5,
@@ -40,17 +40,11 @@ SETTINGS = TrainSettings(**SMALL)
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory):
-    folder = make_dataset(tmp_path_factory.mktemp("data") / "dataset", participants=4, samples=10)
-    split = Split(train=("p01", "p02"), validation=("p03",), test=("p04",))
-    return take_sides(read_samples(open_dataset(folder)), split)
+    return make_sides(tmp_path_factory.mktemp("data"), samples=10)
 
 
 def trained(run, sides, on_step=lambda: None, **settings):
-    chosen = TrainSettings(**{**SMALL, **settings})
-    start_keras(chosen.seed)
-    model = build_model(chosen)
-    history = fit_run(run, model, sides, chosen, on_step=on_step, on_epoch=lambda *_: None)
-    return model, history
+    return fitted(run, sides, {**SMALL, **settings}, on_step)
 
 
 def test_two_runs_with_one_seed_give_the_same_weights_and_another_seed_others(tmp_path, sides):

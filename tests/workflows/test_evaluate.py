@@ -10,7 +10,6 @@ import h5py
 import numpy as np
 import pytest
 
-from labelkit.cli.program import run as labelkit
 from labelkit.dataset.dataset import open_dataset
 from labelkit.dataset.manifest import FileEntry, read_manifest, write_manifest
 from labelkit.errors import DatasetError, OutputError, RunError, SettingsError
@@ -20,6 +19,7 @@ from labelkit.settings import EvaluateSettings
 from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
 from labelkit.workflows.evaluate import evaluate
+from tests.commands import called
 from tests.datasets import make_dataset
 from tests.runs import SMALL, make_run
 
@@ -43,14 +43,6 @@ def run(kept, tmp_path, dataset):
     stated = json.loads((folder / "dataset.json").read_text())
     write_json(folder / "dataset.json", stated | {"path": Path(os.path.relpath(dataset, folder)).as_posix()})
     return folder
-
-
-def called(capfd, *arguments):
-    """Run the command line; return exit code, stdout, stderr."""
-    with pytest.raises(SystemExit) as left:
-        labelkit([str(argument) for argument in arguments])
-    out, err = capfd.readouterr()
-    return left.value.code, out, err
 
 
 def test_the_report_agrees_with_the_network_s_predictions(run, dataset):

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from labelkit.cli import program
 from labelkit.errors import OutputError, OutputExistsError
 from labelkit.settings import SimulateSettings
 from labelkit.simulator import recorder
 from labelkit.workflows.simulate import simulate
+from tests.commands import called
 
 SOME = SimulateSettings(participants=2, frames=21, seed=5, workers=1, with_masks=True)
 FEW = SOME.model_copy(update={"frames": 1})
@@ -141,29 +141,22 @@ def test_settings_are_written_beside_the_result(simulated):
     assert stated["frames"] == 21
 
 
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as left:
-        program.run(arguments)
-    printed = capsys.readouterr()
-    return left.value.code, printed.out, printed.err
-
-
 def test_the_command_says_what_to_type_next(tmp_path, capsys):
     command = ["simulate", str(tmp_path / "out"), "--participants", "1", "--frames", "1"]
-    code, out, _ = run(capsys, *command)
+    code, out, _ = called(capsys, *command)
     assert code == 0
     assert "labelkit build-dataset" in out
     assert len(out.splitlines()) <= 3
-    code, out, err = run(capsys, *command)
+    code, out, err = called(capsys, *command)
     assert (code, out) == (2, "")
     assert "--overwrite" in err
-    code, out, _ = run(capsys, *command, "--overwrite", "--json")
+    code, out, _ = called(capsys, *command, "--overwrite", "--json")
     assert set(json.loads(out)) == {"out", "raw", "truth", "participants", "frames", "seconds"}
 
 
 @pytest.mark.parametrize("flags", [["--participants", "0"], ["--reach-deg", "80"], ["--frames", "-1"]])
 def test_settings_out_of_range_are_refused_before_anything_is_written(tmp_path, capsys, flags):
-    code, _, err = run(capsys, "simulate", str(tmp_path / "out"), *flags)
+    code, _, err = called(capsys, "simulate", str(tmp_path / "out"), *flags)
     assert code == 2
     assert flags[0][2:] in err
     assert not (tmp_path / "out").exists()

@@ -22,6 +22,7 @@ from labelkit.training import trainer
 from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
 from labelkit.workflows.train import train
+from tests.commands import called
 from tests.datasets import make_dataset
 
 QUICK = ["--filters", "5", "--dense", "16", "--stages", "2", "--resolutions", "64,32", "--no-report"]
@@ -32,14 +33,6 @@ TINY = TrainSettings(epochs=1, filters=5, dense=16, stages=2, resolutions="64,32
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     return make_dataset(tmp_path_factory.mktemp("data") / "dataset", participants=6, samples=8)
-
-
-def called(capsys, *arguments):
-    """Run the command line; return exit code, stdout, stderr."""
-    with pytest.raises(SystemExit) as left:
-        labelkit([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    return left.value.code, out, err
 
 
 @pytest.fixture(scope="module")

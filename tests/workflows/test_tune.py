@@ -6,12 +6,12 @@ import tomllib
 
 import pytest
 
-from labelkit.cli.program import run as labelkit
 from labelkit.settings import TrainSettings, TuneSettings, load_settings
 from labelkit.tuning.study import begin_study
 from labelkit.workflows import tune as tuning
 from labelkit.workflows.train import train
 from labelkit.workflows.trial import TrainTrial
+from tests.commands import called
 from tests.datasets import make_dataset
 
 SEARCH = """
@@ -39,14 +39,6 @@ name = "plain"
 name = "batch-norm"
 norm = "batch"
 """
-
-
-def called(capfd, *arguments):
-    """Run the command line; return exit code, stdout, stderr."""
-    with pytest.raises(SystemExit) as left:
-        labelkit([str(argument) for argument in arguments])
-    out, err = capfd.readouterr()
-    return left.value.code, out, err
 
 
 @pytest.fixture(scope="module")

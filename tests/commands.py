@@ -1,0 +1,19 @@
+"""The command line, called in this process."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelkit.cli import program
+
+
+def called(captured, *arguments):
+    """Run the command line; return exit code, stdout, stderr.
+
+    Args:
+        captured: pytest's capsys or capfd.
+    """
+    with pytest.raises(SystemExit) as left:
+        program.run([str(argument) for argument in arguments])
+    out, err = captured.readouterr()
+    return left.value.code, out, err
