@@ -14,6 +14,11 @@ from labelkit.simulator.surface import IntArray
 
 _N_BOXES = 22
 
+# Of the patterns on walls and things: how many have one, how wide its period is, how much it lightens and darkens.
+_PATTERNED_SHARE = 0.6
+_PERIOD_M = 0.02, 0.4
+_CONTRAST = 0.1, 0.7
+
 
 @dataclass(frozen=True, eq=False)
 class Backdrop:
@@ -38,19 +43,22 @@ def make_backdrop(participant: Participant, intrinsics: Intrinsics, rng: np.rand
     paint = np.clip(albedo, 0.08, 0.92) ** 2
     cloudy = np.exp(rng.uniform(0.01, 0.06) * _clouds(rng, height, width))
     if participant.backdrop == "none":
-        dim = 0.4 * paint * np.exp(0.3 * _clouds(rng, height, width))[..., None]
         nothing = np.full((height, width), np.nan, dtype=np.float32)
-        return Backdrop(nothing, nothing, np.clip(dim, 0.0, 1.0).astype(np.float32))
+        return Backdrop(nothing, nothing, _far_away(rng, paint, height, width))
     far = FARTHEST_M + participant.wall_m if participant.backdrop == "wall" else rng.uniform(2.2, 3.0)
     vertices, triangles, colors = _wall(rng, far, paint)
+    things = np.zeros(len(triangles), dtype=np.int64)  # which thing each triangle is of; 0 is the wall
     if participant.backdrop == "clutter":
-        for _ in range(_N_BOXES):
+        for number in range(1, _N_BOXES + 1):
             box, sides, color = _box(rng, FARTHEST_M + 0.3, far)
             triangles = np.concatenate([triangles, sides + len(vertices)])
             vertices = np.concatenate([vertices, box])
             colors = np.concatenate([colors, np.tile(color, (len(sides), 1))])
+            things = np.concatenate([things, np.full(len(sides), number)])
     hits = cast(scene_of(vertices, triangles), rays)
     lit = _lit(hits.normals, participant) * cloudy[..., None]
+    points = rays * np.where(hits.hit_mask, hits.depth_m, 0.0)[..., None]
+    lit *= _patterns(rng, points, things[hits.triangle])
     linear = np.where(hits.hit_mask[..., None], colors[hits.triangle] * lit, 0.0)
     # pictures are taken with some depth of field; edges in the room are never knife-sharp
     linear = cv2.GaussianBlur(linear.astype(np.float32), (0, 0), 1.0)
@@ -87,6 +95,46 @@ def _box(rng: np.random.Generator, near: float, far: float) -> tuple[FloatArray,
     sides = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     color = np.clip(rng.uniform(0.15, 0.85) + rng.normal(0.0, 0.15, 3), 0.05, 0.95) ** 2
     return (unit * size) @ turn.T + centre, sides, color
+
+
+def _patterns(rng: np.random.Generator, points: FloatArray, things: IntArray) -> FloatArray:
+    """Draw stripes, checks and waves on the things: what to multiply their colours with.
+
+    Args:
+        points: (H, W, 3) metres.
+        things: (H, W) which thing each pixel shows.
+    Returns:
+        (H, W, 3).
+    """
+    n = int(things.max()) + 1
+    patterned = rng.random(n) < _PATTERNED_SHARE
+    checked = rng.random(n) < 0.4
+    waves = np.ones((2, *things.shape))
+    sharpness = np.exp(rng.uniform(-1.0, 2.5, n))[things]  # soft waves to painted edges
+    for wave in waves:
+        along = rng.normal(0.0, (1.0, 1.0, 0.3), (n, 3))  # most of what is seen of a thing is across the view
+        along *= (2 * np.pi / np.linalg.norm(along, axis=1) / _log_uniform(rng, *_PERIOD_M, n))[:, None]
+        wave[...] = np.tanh(sharpness * np.sin(np.einsum("hwc,hwc->hw", points, along[things])))
+    wave = np.where(checked[things], waves[0] * waves[1], waves[0])
+    strength = patterned * rng.uniform(*_CONTRAST, n) * rng.choice([-1.0, 1.0], n)
+    colored = strength[:, None] * (1.0 + rng.normal(0.0, 0.3, (n, 3)))
+    return np.asarray(np.exp(0.5 * colored[things] * (wave - 1.0)[..., None]))
+
+
+def _far_away(rng: np.random.Generator, paint: FloatArray, height: int, width: int) -> FloatArray:
+    """Draw what the depth sensor does not reach, outdoors or in a hall: blurred, of all sizes and brightnesses."""
+    light = rng.uniform(0.2, 1.2)
+    scene = np.zeros((height, width, 3), dtype=np.float32)
+    for cells in (3, 6, 12, 24, 48, 96):
+        shape = cells, cells * width // height
+        drawn = rng.normal(0.0, 1.0, (*shape, 1)) + rng.normal(0.0, 0.4, (*shape, 3))
+        scene += cells**-0.5 * cv2.resize(drawn.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    drawn_light = light * paint * np.exp(rng.uniform(0.1, 0.8) * scene)
+    return np.asarray(np.clip(drawn_light, 0.0, 1.0), dtype=np.float32)
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float, n: int) -> FloatArray:
+    return np.asarray(np.exp(rng.uniform(np.log(low), np.log(high), n)))
 
 
 def _clouds(rng: np.random.Generator, height: int, width: int) -> FloatArray:

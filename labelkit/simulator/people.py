@@ -40,6 +40,25 @@ _ELBOW_TOWARD = 0.4
 
 
 @dataclass(frozen=True, eq=False)
+class ColorCamera:
+    """How the colour picture of a recording is taken: rooms, lamps and cameras differ between recordings.
+
+    Attributes:
+        blur_px: standard deviation of lens, focus and demosaicing together.
+        noise: standard deviation, levels of 255.
+        tone: exponent of the curve behind sRGB's; above 1 the darks are darker.
+        saturation: distance of colours from grey, times this.
+        vignette: light that the picture's corners lack.
+    """
+
+    blur_px: float
+    noise: float
+    tone: float
+    saturation: float
+    vignette: float
+
+
+@dataclass(frozen=True, eq=False)
 class Participant:
     """What stays the same through one recording."""
 
@@ -55,7 +74,7 @@ class Participant:
     ambient: float  # 0..1, share of the light that comes from everywhere
     exposure: float
     tint: FloatArray  # (3,) colour of the light
-    color_noise: float  # levels of 255
+    camera: ColorCamera
 
     @property
     def handedness(self) -> Handedness:
@@ -108,11 +127,23 @@ def draw_participant(seed: int, index: int, handedness: Handedness | None = None
         backdrop=str(rng.choice(["wall", "clutter", "none"], p=[0.5, 0.35, 0.15])),  # type: ignore[arg-type]
         wall_m=float(rng.uniform(0.3, 1.0)),
         light=light / np.linalg.norm(light),
-        ambient=float(rng.uniform(0.25, 0.6)),
-        exposure=float(rng.uniform(0.8, 1.15)),
-        tint=1.0 + np.array([0.5, 0.0, -0.5]) * rng.uniform(-0.16, 0.16),
-        color_noise=float(rng.uniform(1.0, 2.5)),
+        ambient=float(rng.uniform(0.2, 0.75)),  # a lamp in a dark room, to a cloudy sky
+        exposure=float(rng.uniform(0.65, 1.4)),
+        tint=_draw_tint(rng),
+        camera=ColorCamera(
+            blur_px=float(rng.uniform(0.5, 1.5)),
+            noise=float(rng.uniform(1.0, 5.0)),
+            tone=float(np.exp(rng.uniform(-0.3, 0.3))),
+            saturation=float(rng.uniform(0.6, 1.3)),
+            vignette=float(rng.uniform(0.0, 0.35)),
+        ),
     )
+
+
+def _draw_tint(rng: np.random.Generator) -> FloatArray:
+    """Draw the colour of the light as the camera's white balance leaves it: warm or cold, green or magenta."""
+    warm, green = rng.uniform(-0.3, 0.3), rng.uniform(-0.08, 0.08)
+    return np.array([1.0 + 0.5 * warm, 1.0 + green, 1.0 - 0.5 * warm])
 
 
 def _draw_shape(rng: np.random.Generator, handedness: Handedness | None) -> HandShape:

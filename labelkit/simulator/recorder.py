@@ -64,7 +64,7 @@ class FilmSet:
     ) -> tuple[FloatArray, ColorImage]:
         """Give what the sensor makes of an exact frame: depth in metres, and colour."""
         exposure = self.participant.exposure * (moment.exposure if moment else 1.0)
-        color = photograph(rendered.linear, exposure, self.participant.color_noise, rng)
+        color = photograph(rendered.linear, exposure, self.participant.camera, rng)
         return sense(rendered.depth_m, rendered.cos_tilt, rng, correlated=correlated), color
 
 

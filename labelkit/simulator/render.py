@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ from labelkit.geometry.camera import project
 from labelkit.records import BoolArray, ColorImage, FloatArray, Intrinsics
 from labelkit.simulator.backdrop import Backdrop
 from labelkit.simulator.hand import Arm
-from labelkit.simulator.people import Moment, Participant
+from labelkit.simulator.people import ColorCamera, Moment, Participant
 from labelkit.simulator.rays import Hits, blocked, cast, scene_of
 from labelkit.simulator.rig import Part
 from labelkit.simulator.stage import Staged
@@ -21,7 +22,6 @@ from labelkit.simulator.stage import Staged
 _SHADOW_STEP = 4  # pixels between the wall's shadow samples; the blur between them makes it soft
 _SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
 _SHININESS = 18.0
-_COLOR_BLUR_PX = 0.7  # lens and demosaicing
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,20 +99,37 @@ def draw(
     return Rendered(depth, cos_tilt, parts, linear)
 
 
-def photograph(linear: FloatArray, exposure: float, noise: float, rng: np.random.Generator) -> ColorImage:
-    """Expose a linear picture: blur, curve, noise, 8 bits.
+def photograph(linear: FloatArray, exposure: float, camera: ColorCamera, rng: np.random.Generator) -> ColorImage:
+    """Expose a linear picture: lens, colours, curve, 8 bits, noise.
 
     Args:
         linear: (H, W, 3), 1 is white.
-        noise: standard deviation, levels of 255.
     """
-    blurred = cv2.GaussianBlur(linear, (0, 0), _COLOR_BLUR_PX)
-    levels = 255.0 * np.sqrt(np.clip(blurred * np.float32(exposure), 0.0, 1.0))
-    grain = rng.standard_normal(linear.shape[:2], dtype=np.float32) * np.float32(noise)
+    height, width = linear.shape[:2]
+    light = cv2.transform(linear, np.float32(exposure) * _saturation(camera.saturation))
+    light *= _vignette(height, width, camera.vignette)[..., None]
+    levels = np.sqrt(np.clip(light, 0.0, 1.0, out=light), out=light)
+    # Eight bits before the blur: that is what makes it cheap. Half a level is under any camera's noise.
+    picture = cv2.convertScaleAbs(levels, alpha=255.0)
+    picture = cv2.GaussianBlur(picture, (0, 0), camera.blur_px)
+    picture = cv2.LUT(picture, np.rint(255.0 * (np.arange(256) / 255.0) ** camera.tone).astype(np.uint8))
+    grain = rng.standard_normal((height, width), dtype=np.float32) * np.float32(camera.noise)
     # one field, shifted, serves all channels: most of a Bayer sensor's noise is common to them
-    for channel, shift in enumerate((0, 7, 13)):
-        levels[..., channel] += 0.8 * grain + 0.6 * np.roll(grain, 97 + shift * 31, axis=channel % 2)
-    return np.asarray(np.clip(np.rint(levels), 0, 255), dtype=np.uint8)
+    shifted = [0.8 * grain + 0.6 * np.roll(grain, 97 + 31 * shift, axis) for shift, axis in ((0, 0), (7, 1), (13, 0))]
+    return np.asarray(cv2.add(picture, cv2.merge(shifted), dtype=cv2.CV_8U), dtype=np.uint8)
+
+
+def _saturation(times: float) -> FloatArray:
+    """Make the (3, 3) matrix that moves colours away from their grey, or toward it."""
+    grey = np.tile(np.array([0.299, 0.587, 0.114], dtype=np.float32), (3, 1))
+    return np.asarray(np.float32(times) * np.eye(3, dtype=np.float32) + np.float32(1.0 - times) * grey)
+
+
+@lru_cache(maxsize=2)  # a recording has one camera
+def _vignette(height: int, width: int, lost: float) -> FloatArray:
+    """Say which share of the light each pixel gets: (height, width), 1 in the middle and 1 - lost in the corners."""
+    v, u = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    return np.asarray(1.0 - lost * (u**2 + v**2) / 2.0, dtype=np.float32)
 
 
 def _window(vertices: FloatArray, intrinsics: Intrinsics) -> tuple[slice, slice]:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from labelkit.geometry.camera import deproject
-from labelkit.simulator.backdrop import Backdrop
+from labelkit.simulator.backdrop import Backdrop, make_backdrop
 from labelkit.simulator.hand import build_arm
-from labelkit.simulator.people import draw_moments
+from labelkit.simulator.people import ColorCamera, draw_moments
 from labelkit.simulator.recorder import INTRINSICS
 from labelkit.simulator.render import draw, photograph
 from labelkit.simulator.rig import Part
@@ -97,8 +97,69 @@ def test_a_turning_hand_changes_its_shading(film_sets):
     assert np.std(means) / np.mean(means) > 0.03
 
 
+CAMERA = ColorCamera(blur_px=0.7, noise=0.0, tone=1.0, saturation=1.0, vignette=0.0)
+
+
+def flat(*color):
+    return np.tile(np.array(color, dtype=np.float32), (200, 200, 1))
+
+
+def taken(linear, exposure=1.0, **camera):
+    return photograph(linear, exposure, dataclasses.replace(CAMERA, **camera), np.random.default_rng(0)).astype(float)
+
+
 def test_colour_noise_has_the_scatter_asked_for():
-    grey = np.full((200, 200, 3), 0.25, dtype=np.float32)
-    picture = photograph(grey, 1.0, 2.0, np.random.default_rng(0)).astype(float)
-    assert picture.mean() == pytest.approx(127.5, abs=0.5)
+    picture = taken(flat(0.16, 0.16, 0.16), noise=2.0)
+    assert picture.mean() == pytest.approx(102, abs=0.1)
     assert picture.std() == pytest.approx(2.0, rel=0.1)
+
+
+def test_light_that_is_four_times_as_strong_is_twice_as_bright_until_it_is_white():
+    assert taken(flat(0.04, 0.04, 0.04)).mean() == pytest.approx(51, abs=1)
+    assert taken(flat(0.04, 0.04, 0.04), 4.0).mean() == pytest.approx(102, abs=1)
+    assert taken(flat(0.4, 0.4, 0.4), 4.0).mean() == 255
+
+
+def test_a_camera_without_saturation_sees_grey_and_one_with_more_sees_more_colour():
+    skin = flat(0.5, 0.3, 0.2)
+    red, green, blue = taken(skin, saturation=0.0).mean(axis=(0, 1))
+    assert red == green == blue
+    spans = [np.ptp(taken(skin, saturation=times).mean(axis=(0, 1))) for times in (0.6, 1.0, 1.3)]
+    assert spans == sorted(spans)
+    assert spans[0] < spans[2] - 20
+
+
+def test_corners_lack_the_light_that_the_vignette_takes():
+    picture = taken(flat(0.25, 0.25, 0.25), vignette=0.36)
+    assert picture[100, 100].mean() == pytest.approx(127.5, abs=1)
+    assert picture[0, 0].mean() == pytest.approx(0.8 * 127.5, abs=2)  # the root of 64 %
+
+
+def test_tones_above_one_darken_the_darks_most():
+    dark, bright = (
+        taken(flat(*[linear] * 3), tone=1.3).mean() / taken(flat(*[linear] * 3)).mean() for linear in (0.01, 0.8)
+    )
+    assert dark < 0.6 < 0.9 < bright
+
+
+def test_blur_softens_an_edge():
+    edge = flat(0.04, 0.04, 0.04)
+    edge[:, 100:] = 0.64
+    steps = [np.abs(np.diff(taken(edge, blur_px=blur)[100, :, 0])).max() for blur in (0.5, 1.5)]
+    assert steps[1] < 0.5 * steps[0]
+
+
+def test_walls_and_things_have_patterns_that_lighten_and_darken_them(film_sets):
+    spreads = []
+    for seed in range(12):
+        walls = make_backdrop(film_sets["wall"][0].participant, INTRINSICS, np.random.default_rng(seed)).linear
+        middle = walls[200:280, 280:360].mean(axis=-1)
+        spreads.append(middle.std() / middle.mean())
+    assert min(spreads) < 0.05  # plain paint
+    assert max(spreads) > 0.15
+
+
+def test_a_far_background_may_be_dark_or_bright(film_sets):
+    person = film_sets["none"][0].participant
+    means = [make_backdrop(person, INTRINSICS, np.random.default_rng(seed)).linear.mean() for seed in range(12)]
+    assert min(means) < 0.1 < 0.3 < max(means)
