@@ -5,13 +5,13 @@ BIN := .venv/bin
 export PYTHON LABELKIT_CHROMIUM
 
 SECONDS ?= 60
-TRAININGS := benchmarks/collapse.py benchmarks/study.py  # hours
+TRAININGS := benchmarks/collapse.py benchmarks/study.py benchmarks/quality.py  # hours
 
 # Each test process may start TensorFlow: more threads than cores only slow one another down.
 TESTS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2 \
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo test browser-tests check lint fast sweep fuzz fix bench bench-labels bench-tune bench-collapse bench-study lock clean
+.PHONY: help setup demo test browser-tests check lint fast sweep fuzz fix bench bench-labels bench-tune bench-collapse bench-study bench-quality lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ bench-collapse: setup  ## train 32 random networks a family by two recipes, in c
 
 bench-study: setup  ## train from the study's recipe to labelkit's, in collapse/; goes on where it stopped
 	$(BIN)/python benchmarks/study.py --picture docs/images/study.svg $(ARGS)
+
+bench-quality: setup  ## train presets and families on 40 simulated people, in quality/: hours; goes on where it stopped
+	$(BIN)/python benchmarks/quality.py $(ARGS)
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \

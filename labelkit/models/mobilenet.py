@@ -40,13 +40,14 @@ def mobilenet(
     thin = max(1, round(filters * width))
     branches = []
     for size, picture in pyramid.items():
+        own = style.of_branch(size, pyramid)
         x = _resized(picture, max(1, round(size * resolution)))
-        x = style.convolved(x, thin, kernel_size, f"branch{size}_stem")
-        x = style.finished(x, f"branch{size}_stem", norm=False)
+        x = own.convolved(x, thin, kernel_size, f"branch{size}_stem")
+        x = own.finished(x, f"branch{size}_stem", norm=False)
         for stage in range(1, stages + 1):
             name = f"branch{size}_stage{stage}"
-            x = _separable(x, thin * growth ** (stage - 1), kernel_size, name, style)
-            x = style.finished(x, name)
+            x = _separable(x, thin * growth ** (stage - 1), kernel_size, name, own)
+            x = own.finished(x, name)
         branches.append(x)
     return style.joined(branches)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import keras
@@ -49,8 +49,15 @@ class Style:
     initializer: Initializer
     norm: Norm
     shrink: Shrink
+    shrink_smallest: Literal["same"] | Shrink
     padding: Padding
     join: Join
+
+    def of_branch(self, size: int, sizes: Collection[int]) -> Style:
+        """Give the style of the branch of one size: the smallest of several may shrink in a way of its own."""
+        if self.shrink_smallest == "same" or len(sizes) == 1 or size != min(sizes):
+            return self
+        return replace(self, shrink=self.shrink_smallest)
 
     @property
     def how(self) -> dict[str, Any]:

@@ -55,12 +55,13 @@ def squeezenet(
     """
     branches = []
     for size, picture in pyramid.items():
-        x = style.convolved(picture, filters, kernel_size, f"branch{size}_stem")
-        x = style.finished(x, f"branch{size}_stem", norm=False)
+        own = style.of_branch(size, pyramid)
+        x = own.convolved(picture, filters, kernel_size, f"branch{size}_stem")
+        x = own.finished(x, f"branch{size}_stem", norm=False)
         for stage in range(1, stages + 1):
             fire = fire_of(stage, base=base, incr=incr, freq=freq, pct3x3=pct3x3, squeeze_ratio=squeeze_ratio)
             name = f"branch{size}_stage{stage}"
-            x = style.finished(_fired(x, fire, name, style, residual), name)
+            x = own.finished(_fired(x, fire, name, own, residual), name)
         branches.append(x)
     return style.joined(branches)
 

@@ -33,9 +33,10 @@ def vanilla(
     """
     branches = []
     for size, x in pyramid.items():
+        own = style.of_branch(size, pyramid)
         for stage in range(1, stages + 1):
             name = f"branch{size}_stage{stage}"
-            x = style.convolved(x, filters * growth ** (stage - 1), kernel_size, name)
-            x = style.finished(x, name)
+            x = own.convolved(x, filters * growth ** (stage - 1), kernel_size, name)
+            x = own.finished(x, name)
         branches.append(x)
     return style.joined(branches)

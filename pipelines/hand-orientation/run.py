@@ -5,8 +5,8 @@
 Recordings are simulated, unless RAW names some. They become a dataset; each of the three families is searched over
 the ranges and structures in the .toml file beside this one; the best settings of each are trained and tested, once,
 on people that neither training nor search has met. What is done already is not done again, so a stopped run is gone
-on with by the same command. `--reduced` is the same in small, about 20 minutes on two cores: it shows
-that all parts fit together, and nothing about the networks.
+on with by the same command. `--reduced` is the same in small, within 20 minutes on two cores, in
+hand-orientation-reduced: it shows that all parts fit together, and nothing about the networks.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SMALL_TRAINING = {"epochs": 20, "batch_size": 8, "learning_rate": 2e-3, "resolut
 def main() -> None:
     """Take the study's steps one after the other."""
     asked = arguments()
-    out: Path = asked.out
+    out: Path = asked.out or Path("hand-orientation-reduced" if asked.reduced else "hand-orientation")
     raw = asked.raw or recorded(out, SMALL if asked.reduced else WHOLE)
     dataset = out / "dataset"
     labelkit.build_dataset(raw, dataset)
@@ -48,7 +48,8 @@ def main() -> None:
         assert isinstance(search, TuneResult)
         searches[family] = search
         if search.best:
-            reports[family] = tested(dataset, Path(search.best), out / "runs" / family)
+            best = load_settings(TrainSettings, config=Path(search.best))
+            reports[family] = tested(dataset, best, out / "runs" / family)
         else:
             print(f"{family}: no trial learned, see {search.page}")
     tables = "\n\n".join((table_1(searches), table_2(searches, reports), table_3(reports)))
@@ -60,7 +61,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--raw", type=Path, help="recordings; simulated where none are named")
-    parser.add_argument("--out", type=Path, default=Path("hand-orientation"))
+    parser.add_argument("--out", type=Path, help="folder of all that is made")
     parser.add_argument("--reduced", action="store_true", help="the same in small")
     return parser.parse_args()
 
@@ -81,10 +82,10 @@ def search_settings(family: str, *, reduced: bool) -> TuneSettings:
     return settings.model_copy(update=small)
 
 
-def tested(dataset: Path, best: Path, run: Path) -> dict[str, Any]:
-    """Train the best settings and test them, unless that is done; give what came out."""
+def tested(dataset: Path, settings: TrainSettings, run: Path) -> dict[str, Any]:
+    """Train a network and test it, unless that is done; give what came out."""
     if not (run / STATE).is_file():
-        labelkit.train(dataset, load_settings(TrainSettings, config=best), out=run)
+        labelkit.train(dataset, settings, out=run)
     elif read_state(run)["status"] != FINISHED:
         labelkit.train(dataset, resume=run)
     report: dict[str, Any] = json.loads((run / REPORT).read_text(encoding="utf-8"))

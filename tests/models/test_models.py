@@ -64,6 +64,31 @@ def test_the_answer_is_angles_or_a_unit_normal_that_faces_the_camera_and_how_sur
         assert (said[:, -1] > -5).all()  # at the least: 0.4 degrees
 
 
+@pytest.mark.parametrize("family", MODELS)
+def test_the_smallest_picture_may_shrink_in_a_way_of_its_own_or_not_at_all(family):
+    def last_sides(**settings):
+        model = build_model(TrainSettings(model=family, stages=2, resolutions="64,32", **settings))
+        return {name: model.get_layer(f"branch{name}_stage2_leaky").output.shape[1] for name in (64, 32)}
+
+    pooled = last_sides()
+    assert pooled[64] == 2 * pooled[32]
+    assert last_sides(shrink_smallest="stride") == pooled
+    assert last_sides(shrink_smallest="none") == {64: pooled[64], 32: 32}
+    assert last_sides(shrink="none", shrink_smallest="pool") == {64: 64, 32: pooled[32]}
+
+
+def test_the_only_picture_is_not_the_smallest_of_several():
+    alone, same = (
+        build_model(TrainSettings(resolutions="32", shrink_smallest=how)).count_params() for how in ("none", "same")
+    )
+    assert alone == same
+
+
+def test_small_has_a_fiftieth_of_the_study_s_parameters():
+    small, study = (build_model(TrainSettings(model=name)).count_params() for name in ("small", "study-vanilla"))
+    assert 50 * small <= study
+
+
 def test_stages_are_counted_without_the_stem():
     for stages in (1, 2, 4):
         model = build_model(TrainSettings(model="squeezenet", stages=stages, resolutions="128"))

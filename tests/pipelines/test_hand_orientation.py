@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from labelkit.models import build_model
 from labelkit.settings import TrainSettings, TuneSettings, load_settings
 from labelkit.tuning.ranking import ranked
 from labelkit.tuning.space import structures_of
@@ -44,6 +45,52 @@ def test_the_reduced_run_searches_the_same_ranges_with_fewer_and_smaller_trials(
         assert small.max_trials < whole.max_trials
         assert len(structures_of(small)) == 2
         assert all(structure.settings({}).epochs <= 20 for structure in structures_of(small))
+
+
+@pytest.fixture
+def structures(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield runpy.run_path(str(FOLDER / "structures.py"))
+    sys.modules.pop("run", None)
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+def test_every_structural_experiment_changes_one_thing_and_can_be_built(structures, reduced):
+    networks: dict[str, list[TrainSettings]] = {}
+    for experiment, _, settings in structures["variants"](reduced=reduced):
+        networks.setdefault(experiment, []).append(TrainSettings(**settings))
+    assert len(networks) == 7
+    for experiment, variants in networks.items():
+        dumps = [variant.model_dump() for variant in variants]
+        assert len({structures["folder_of"](variant) for variant in variants}) == len(variants) > 1
+        assert len({key for dump in dumps for key in dump if dump[key] != dumps[0][key]}) == 1, experiment
+        for variant in variants:
+            assert build_model(variant).count_params() > 0
+
+
+def test_the_structural_table_puts_the_seeds_of_a_variant_together(structures):
+    reports = [
+        {"test": {"cmae_deg": error, "constant_cmae_deg": 19.0}, "parameters": 1234, "multiply_adds": 5_600_000}
+        for error in (8.0, 9.0, 8.2)
+    ]
+    assert list(structures["figures"](reports)) == ["8.40", "8.00 to 9.00", "19.00", "1,234", "5.6"]
+
+
+@pytest.mark.sweep
+def test_the_structural_experiments_go_from_nothing_to_a_table(tmp_path):
+    command = [
+        sys.executable,
+        str(FOLDER / "structures.py"),
+        "--reduced",
+        "--seeds",
+        "1",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    subprocess.run(command, capture_output=True, text=True, timeout=3600, check=True)
+    lines = (tmp_path / "out" / "structures.md").read_text().splitlines()
+    assert sum(line.startswith("| number of stages |") for line in lines) == 4
+    assert sum(line.startswith("| input |") for line in lines) == 4
 
 
 def searched(values):
