@@ -250,7 +250,7 @@ class TrainSettings(Settings):
     )
     # Measured on 12 participants of 200 frames (docs/training.md): validation still falls after 60 passes of batches
     # of 16, and batches of 32 end 2 degrees worse. 8e-4 is as fast as that goes without early steps that undo it.
-    epochs: int = Field(80, ge=1, le=100_000, description="passes over the training samples, at most")
+    epochs: int = Field(80, ge=1, le=100_000, description="passes over the training samples, at most (see tries)")
     patience: int = Field(25, ge=1, description="epochs without a better validation CMAE before stopping")
     batch_size: int = Field(16, ge=1, le=65_536, description="samples a step")
     learning_rate: float = Field(8e-4, gt=0, le=1, description="Adam's step size at the start")
@@ -266,7 +266,9 @@ class TrainSettings(Settings):
     blur: float = Field(0.0, ge=0, le=5, description="most blur that augmentation adds, pixels of 128")
     guard: bool = Field(True, description="where a network collapses, say why, and go back or begin anew")
     # Each starts at half the rate, so the last goes at an eighth: slower than that, the rate was not the cause.
-    tries: int = Field(3, ge=0, le=20, description="times the guard may go back or begin anew")
+    tries: int = Field(
+        3, ge=0, le=20, description="times the guard may go back, begin anew or go on; epochs start over"
+    )
     seed: int = Field(0, ge=0, description="seed of weights, order and split")
     # A search compares many seeds of the weights on the same people.
     split_seed: int = Field(-1, ge=-1, description="seed of the split alone; -1 takes `seed`")

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Found = Literal["no-number", "dead", "stuck", "lost"]
-Did = Literal["went-back", "began-anew", "nothing"]
+Found = Literal["no-number", "dead", "stuck", "lost", "slow"]
+Did = Literal["went-back", "began-anew", "went-on", "nothing"]
 
 COLLAPSED = 0.95  # of the constant predictor's CMAE: above it a network has learned next to nothing
 _LEARNED = 0.85  # under it a network has learned something that can be lost
@@ -84,7 +84,7 @@ class Event:
     """What was found, why, and what was done.
 
     Attributes:
-        epoch: in which, or after which, it was found.
+        epoch: in which (no-number), or after which, it was found.
         why: sentences without a full stop.
         to_epoch: whose weights it went back to; 0 where it did not.
         rate, dropout: what the learning rate and the dropout are multiplied by from here on.
@@ -99,6 +99,16 @@ class Event:
     rate: float
     dropout: float
     draw: int
+
+    @property
+    def after(self) -> int:
+        """How many epochs were done before."""
+        return self.epoch - (self.found == "no-number")
+
+
+def begun(events: Sequence[Event]) -> int:
+    """Count the epochs before the present attempt: one that begins anew or goes on has all its epochs before it."""
+    return max((event.after for event in events if event.did in ("began-anew", "went-on")), default=0)
 
 
 def unfit(layers: Iterable[Layer]) -> tuple[str, ...]:
@@ -122,17 +132,25 @@ def judged(
     Args:
         history: of all epochs so far, at least one.
         events: so far.
-        epochs, patience: that the training has, in all and without getting better.
+        epochs, patience: that an attempt has, in all and without getting better.
         tries: how often something may be done.
     Returns:
         What was found and is to be done; None where all is well, or nothing more can be done and that was said.
     """
-    if len(history) >= epochs or (events and events[-1].did == "nothing"):
+    if events and events[-1].did == "nothing":
         return None
-    since = events[-1].epoch if events else 0
+    since = events[-1].after if events else 0
     attempt = [signs for signs in history if signs.epoch > since]
+    if not attempt:
+        return None
     chance = max(2, min(patience, max(_CHANCE_EPOCHS, math.ceil(_CHANCE * epochs))))
-    found = _found(attempt, min(signs.cmae_ratio for signs in history), chance) if attempt else None
+    best = min(history, key=lambda signs: signs.cmae_ratio)
+    if len(history) - begun(events) >= epochs or len(history) - max(best.epoch, since) >= patience:  # it would end
+        found: Found | None = "slow" if len(attempt) >= chance and all(map(_collapsed, history)) else None
+        if len(events) >= tries:
+            return None
+    else:
+        found = _found(attempt, best.cmae_ratio, chance)
     return found and _answered(found, reasons(history), history, events, tries)
 
 
@@ -180,11 +198,13 @@ def _answered(
     tries: int,
     epoch: int | None = None,
 ) -> Event:
-    """Decide what is done: go back where something was learned, begin anew where nothing was."""
+    """Decide what is done: go back where something was learned, begin anew where nothing was, go on where little."""
     epoch = history[-1].epoch if epoch is None else epoch
     rate, dropout, draw = (events[-1].rate, events[-1].dropout, events[-1].draw) if events else (1.0, 1.0, 0)
     if len(events) >= tries:
         return Event(epoch, found, why, "nothing", 0, rate, dropout, draw)
+    if found == "slow":
+        return Event(epoch, found, why, "went-on", 0, rate, 0.0, draw)
     wild = not history or history[-1].cmae_ratio > _WILD
     if found in ("dead", "stuck") and not wild:
         # Two dropped layers of a few dozen neurons pass on too little to learn from (docs/study.md).
@@ -226,11 +246,13 @@ FOUND: Mapping[Found, str] = {
     "dead": "the answer hears nothing of the pictures",
     "stuck": "nothing is learned",
     "lost": "what was learned is lost",
+    "slow": "at its end next to nothing is learned",
 }
 _HOW = "with {0.rate:g} of the learning rate and {0.dropout:g} of the dropout"
 DID: Mapping[Did, str] = {
     "went-back": "went back to the weights of epoch {0.to_epoch}, " + _HOW,
     "began-anew": "began anew with other weights (draw {0.draw}), " + _HOW,
+    "went-on": "went on for as many epochs again, " + _HOW,
     "nothing": "nothing more is done, as --tries are used up",
 }
 

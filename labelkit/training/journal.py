@@ -10,7 +10,7 @@ from typing import Any
 
 from labelkit.errors import RunError
 from labelkit.runs import GUARD, GUARD_SCHEMA, write_json
-from labelkit.training.guard import Event, Layer, Signs
+from labelkit.training.guard import Event, Layer, Signs, begun
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Journal:
     def since(self) -> int:
         """The latest epoch in which something was done; 0 where nothing was."""
         return max((event.epoch for event in self.events if event.did != "nothing"), default=0)
+
+    @property
+    def begun(self) -> int:
+        """The epochs that were done before the present attempt began."""
+        return begun(self.events)
 
     @property
     def acted(self) -> int:

@@ -34,16 +34,15 @@ def clock(seconds: float) -> str:
 
 @contextmanager
 def shown(
-    epochs: int, steps: int, constant_cmae_deg: float, *, quiet: bool
-) -> Iterator[tuple[Callable[[], None], Callable[[Epoch, Epoch], None]]]:
+    steps: int, constant_cmae_deg: float, *, quiet: bool
+) -> Iterator[tuple[Callable[[], None], Callable[[Epoch, Epoch, int], None]]]:
     """Show a training on stderr.
 
     Args:
-        epochs: at most.
         steps: of an epoch.
         constant_cmae_deg: on validation, of the constant predictor.
     Returns:
-        What to call after each step, and after each epoch with it and the best so far.
+        What to call after each step, and after each epoch with it, the best so far and how many there will be at most.
     """
     started = time.perf_counter()
     with tqdm(total=steps, unit="step", file=sys.stderr, leave=False, disable=True if quiet else None) as bar:
@@ -52,7 +51,7 @@ def shown(
             if not quiet:
                 tqdm.write(line, file=sys.stderr)
 
-        def on_epoch(epoch: Epoch, best: Epoch) -> None:
+        def on_epoch(epoch: Epoch, best: Epoch, epochs: int) -> None:
             left_s = (time.perf_counter() - started) / epoch.epoch * (epochs - epoch.epoch)
             say(epoch_line(epoch, best, epochs, constant_cmae_deg, left_s))
             bar.reset()

@@ -53,19 +53,21 @@ def fit_run(
     settings: TrainSettings,
     *,
     on_step: Callable[[], None],
-    on_epoch: Callable[[Epoch, Epoch], None],
+    on_epoch: Callable[[Epoch, Epoch, int], None],
 ) -> list[Epoch]:
     """Train a network, or go on from the run folder's checkpoint.
 
     Stops after `settings.epochs`, or when the validation CMAE has not fallen for `settings.patience`. When
     a step does not fit into memory, training goes on from the last checkpoint with each batch in twice
-    as many parts. Where the network collapses, the guard goes back to the best weights or begins with others.
+    as many parts. Where the network collapses, the guard goes back to the best weights, or begins with others or goes
+    on with these, for as many epochs again.
 
     Args:
         run: weights after the best epoch and the last, history, diagnostics, checkpoints and what the guard saw
             are kept here.
         on_step: called after each step.
-        on_epoch: called with each epoch, and the best so far, once its weights are on the disk.
+        on_epoch: called with each epoch, the best so far and how many there will be at most, once its weights are on
+            the disk.
     Returns:
         All epochs; the best is the first of those with the smallest cmae_deg.
     Raises:
@@ -178,7 +180,9 @@ class Training:
         write_arrays(self.run / CHECKPOINT, {**self.stepper.state(), **self.progress.arrays(), **best})
         self._saved_at = time.monotonic()
 
-    def fit(self, sides: Sides, on_step: Callable[[], None], on_epoch: Callable[[Epoch, Epoch], None]) -> list[Epoch]:
+    def fit(
+        self, sides: Sides, on_step: Callable[[], None], on_epoch: Callable[[Epoch, Epoch, int], None]
+    ) -> list[Epoch]:
         """Train to the end. As `fit_run`."""
         model, settings, done = self.stepper.model, self.settings, len(self.history)
         if settings.diagnostics:
@@ -196,7 +200,7 @@ class Training:
                 continue
             if settings.diagnostics:
                 diagnostics.take(epoch.epoch)
-            on_epoch(epoch, best)
+            on_epoch(epoch, best, self._begun + settings.epochs)
             if self.guard and (event := self.guard.judge()):
                 self._act(event, sides)
         self.save()  # so that whoever is killed from here on trains no more
@@ -223,9 +227,14 @@ class Training:
         self.progress = Progress(now.epoch, parts=now.parts, dropout=event.dropout, events=now.events + 1)
         self.save()
 
+    @property
+    def _begun(self) -> int:
+        return self.guard.journal.begun if self.guard else 0
+
     def _ended(self) -> bool:
         since = max((best_of(self.history).epoch if self.history else 0), self.guard.journal.since if self.guard else 0)
-        return len(self.history) - since >= self.settings.patience or len(self.history) >= self.settings.epochs
+        done = len(self.history)
+        return done - since >= self.settings.patience or done - self._begun >= self.settings.epochs
 
     def _finish_steps(self, train: Samples, on_step: Callable[[], None]) -> None:
         now, settings = self.progress, self.settings
@@ -247,7 +256,7 @@ class Training:
             began = time.perf_counter()
             for pictures, angles_rad in coming:
                 here = time.perf_counter()
-                done = (now.epoch - 1 + now.step / len(batches)) / settings.epochs
+                done = (now.epoch - 1 - self._begun + now.step / len(batches)) / settings.epochs
                 now.learning_rate = rate * (falling(done) if settings.schedule == "cosine" else 1.0)
                 try:
                     loss = self.stepper.step(pictures, angles_rad, now.learning_rate)

@@ -295,7 +295,7 @@ def _train_and_test(
         sides.validation.centred_deg, np.broadcast_to(constant, sides.validation.centred_deg.shape)
     ).cmae_deg
     steps = -(-len(sides.train) // settings.batch_size)
-    with shown(settings.epochs, steps, constant_cmae, quiet=quiet) as (on_step, on_epoch):
+    with shown(steps, constant_cmae, quiet=quiet) as (on_step, on_epoch):
         history = fit_run(run, model, sides, settings, on_step=on_step, on_epoch=on_epoch)
     load_weights(model, run / BEST)
     result = assess(TrainedRun(run, settings, split, model), sides, history, EvaluateSettings())

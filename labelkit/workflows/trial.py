@@ -129,7 +129,7 @@ class TrainTrial:
 
         floor = COLLAPSED * self.terms.constant_cmae_deg
 
-        def watch(epoch: Epoch, best: Epoch) -> None:
+        def watch(epoch: Epoch, best: Epoch, _: int) -> None:
             on_epoch(epoch.epoch, epoch.cmae_deg)
             if epoch.epoch >= self.grace and best.cmae_deg > floor:
                 raise _CollapsedError(

@@ -110,8 +110,34 @@ def test_when_tries_are_used_up_it_is_said_once():
     assert "as --tries are used up" in in_words(last)
 
 
-def test_nothing_is_begun_behind_the_last_epoch():
-    assert after(*[1.0] * 8, epochs=8) is None
+def test_a_network_that_ends_knowing_next_to_nothing_goes_on_without_dropout():
+    slow = [signs(epoch, 1.0, loss=0.30 - 0.004 * epoch) for epoch in range(1, 9)]
+    assert did(judged(slow, (), epochs=8, patience=25, tries=3)) == ("slow", "went-on", 0, 1.0, 0.0, 0)
+    assert did(judged(slow, (), epochs=30, patience=7, tries=3)) == ("slow", "went-on", 0, 1.0, 0.0, 0)
+    assert judged(slow, (), epochs=9, patience=25, tries=3) is None
+    assert judged(slow, (), epochs=8, patience=25, tries=0) is None
+
+
+def test_a_network_that_ends_knowing_something_has_ended():
+    assert after(1.0, 1.0, 1.0, 0.94, 1.0, 1.0, epochs=6) is None
+
+
+def test_a_training_too_short_to_judge_by_ends_as_it_was_asked_to():
+    assert after(1.0, 1.0, 1.0, epochs=3) is None
+
+
+def test_what_begins_anew_or_goes_on_has_all_its_epochs_and_what_goes_back_has_not():
+    begun = Event(4, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
+    slow = [signs(epoch, 1.0, loss=0.30 - 0.004 * epoch) for epoch in range(1, 13)]
+    assert judged(slow[:11], (begun,), epochs=8, patience=25, tries=3) is None
+    on = judged(slow, (begun,), epochs=8, patience=25, tries=3)
+    assert did(on) == ("slow", "went-on", 0, 1.0, 0.0, 1)
+    journal = Journal(Start((), (), False), (), (begun, on))
+    assert (journal.begun, journal.of(12, 1).begun, journal.of(12, 0).begun) == (12, 4, 0)
+    back = dataclasses.replace(begun, epoch=6, found="lost", did="went-back")
+    assert dataclasses.replace(journal, events=(begun, back)).begun == 4
+    redone = dataclasses.replace(begun, epoch=6, found="no-number")
+    assert dataclasses.replace(journal, events=(redone,)).begun == 5
 
 
 def test_a_number_that_is_none_goes_back_where_something_was_learned_and_begins_anew_where_not():
@@ -209,7 +235,7 @@ def test_a_start_that_is_fit_is_left_as_it_was_drawn(tmp_path, sides):
 
 
 # A rate under which weights fly apart in the first steps: no number, or nothing that is better than the constant.
-WILD = {"learning_rate": 1.0, "epochs": 12, "normalisation": "none", "start": "plain"}
+WILD = {"learning_rate": 1.0, "epochs": 12, "normalisation": "none", "start": "plain", "tries": 2}
 
 
 def test_a_network_that_collapses_for_its_rate_begins_anew_at_half_of_it(tmp_path, sides, caplog):
@@ -219,12 +245,13 @@ def test_a_network_that_collapses_for_its_rate_begins_anew_at_half_of_it(tmp_pat
     assert [did(event) for event in journal.events] == [
         ("stuck", "began-anew", 0, 0.5, 1.0, 1),
         ("stuck", "began-anew", 0, 0.25, 1.0, 2),
+        ("stuck", "nothing", 0, 0.25, 1.0, 2),
     ]
-    assert len(epochs) == len(journal.signs) == 12
+    assert len(epochs) == len(journal.signs) == journal.events[1].epoch + 12
     assert "began anew with other weights (draw 1), with 0.5 of the learning rate and 1 of the dropout" in caplog.text
     rates = {epoch.epoch: epoch.learning_rate for epoch in epochs}
     first = journal.events[0].epoch
-    assert rates[first + 1] < 0.6 * rates[first]
+    assert rates[first + 1] == pytest.approx(0.5 * rates[1])  # of a schedule that begins anew, too
 
 
 def spoiled_once(monkeypatch, epoch):
@@ -280,7 +307,7 @@ class KilledError(Exception):
 def test_a_run_that_died_before_or_behind_an_event_goes_on_to_the_same_bytes(tmp_path, sides, step):
     whole, broken = (claim_run("vanilla", tmp_path / name) for name in ("whole", "broken"))
     trained(whole, sides, **WILD)
-    assert [event.epoch for event in read_journal(whole).events] == [4, 8]  # 32 samples are 4 steps of 8
+    assert [event.epoch for event in read_journal(whole).events] == [4, 8, 12]  # 32 samples are 4 steps of 8
     steps = iter(range(1, 1000))
 
     def dying():
