@@ -62,8 +62,8 @@ def test_draws_reach_the_ends_of_the_ranges_that_the_study_searched(scripts):
 def test_the_path_ends_at_labelkits_own_recipe(scripts):
     _, study = scripts
     last = TrainSettings(**{**study.STUDY, **study.path()[-1].settings})
-    kept = {key: study.STUDY[key] for key in ("resolutions", "batch_size", "epochs", "patience", "diagnostics")}
-    assert last == TrainSettings(**kept, loss="mae")
+    kept = {key: study.STUDY[key] for key in ("resolutions", "batch_size", "diagnostics")}
+    assert last == TrainSettings(**kept, epochs=study.LONG, patience=study.LONG)
     assert not study.path()[-1].mistakes
 
 
