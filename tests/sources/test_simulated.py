@@ -79,6 +79,12 @@ def test_another_name_or_seed_is_another_person_and_the_same_is_the_same(clock):
     assert not np.array_equal(one, seeded)
 
 
+def test_neighbouring_pixels_err_together_only_where_asked_for(clock):
+    plain, asked = (shots(1, correlated=correlated)[0] for correlated in (False, True))
+    assert np.array_equal(plain.color, asked.color)
+    assert not np.array_equal(plain.depth_m, asked.depth_m, equal_nan=True)
+
+
 @pytest.mark.parametrize(("handedness", "in_picture"), [("right", 25.0), ("left", -25.0)])
 def test_a_left_hand_follows_the_mirrored_goal_in_the_picture(clock, monkeypatch, handedness, in_picture):
     turned = []
