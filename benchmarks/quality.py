@@ -38,8 +38,8 @@ RESULT = Path(__file__).parent / "results" / "quality.json"
 REPOSITORY = Path(__file__).parents[1]
 PEOPLE, FRAMES, SEED = 40, 400, 12
 
-# Beside each network's own structure. 11,000 samples an epoch are seven times those that the defaults were chosen on, so
-# half of the passes are more steps, of twice the samples, at twice the rate. Dropout only slows what 28 people and
+# Beside each network's own structure. 11,000 samples an epoch are seven times those that the defaults were chosen on,
+# so half of the passes are more steps, of twice the samples, at twice the rate. Dropout only slows what 28 people and
 # augmentation keep from overfitting: after five epochs `base` erred 8.9 without it and 9.6 with it on validation (9.3
 # with batches of 16 in half as much time again; 10.4 at half the rate, 10.6 at twice; 12.4 with batch norm).
 RECIPE: Mapping[str, Any] = {
