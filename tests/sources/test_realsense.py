@@ -117,6 +117,48 @@ def test_depth_and_colour_of_a_shot_were_taken_together_and_no_shot_comes_twice(
     assert len(set(numbers)) == 6
 
 
+class Pair:
+    """Frames that belong together, as the syncer gives them: depth of a number, and a colour picture."""
+
+    def __init__(self, number):
+        self._number = number
+
+    def get_depth_frame(self):
+        return self
+
+    get_color_frame = get_depth_frame
+
+    def get_frame_number(self):
+        return self._number
+
+    def get_timestamp(self):
+        return 1000.0 * self._number
+
+    def get_units(self):
+        return 0.001
+
+    def get_data(self):
+        return np.zeros((2, 2), np.uint16)
+
+
+def test_depth_that_comes_again_with_another_colour_picture_is_taken_once(monkeypatch):
+    coming = iter([7, 7, 8, 8, 8, 9])
+
+    class Syncer:
+        def wait_for_frames(self, _):
+            return Pair(next(coming))
+
+    class Align:
+        def __init__(self, _):
+            pass
+
+        def process(self, frames):
+            return frames
+
+    monkeypatch.setattr(rs, "align", Align)
+    assert [shot.stamp_s for shot in islice(realsense._shots(rs, Syncer(), "camera"), 3)] == [7.0, 8.0, 9.0]
+
+
 def test_what_is_recorded_is_what_the_build_will_read(tmp_path):
     settings = RecordSettings(participant="p01", session="s1", handedness="left", fps=30.0)
     with SoftwareCamera() as made:
@@ -179,6 +221,19 @@ def test_a_camera_can_be_opened_again_after_it_was_closed():
 
 def test_without_a_camera_one_is_asked_for():
     with pytest.raises(SensorError, match="no RealSense camera is connected"), open_realsense(WANTED):
+        pass
+
+
+def test_of_several_cameras_none_is_chosen_in_silence(monkeypatch):
+    class Context:
+        def query_devices(self):
+            return [SoftwareCamera().device for _ in range(2)]
+
+    monkeypatch.setattr(rs, "context", Context)
+    with (
+        pytest.raises(SensorError, match=r"2 RealSense cameras are connected \(0123, 0123\); leave one plugged in"),
+        open_realsense(WANTED),
+    ):
         pass
 
 
