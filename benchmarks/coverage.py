@@ -62,7 +62,9 @@ def label_table(angles_deg: np.ndarray, participants: int) -> pa.Table:
         "frame": pa.array(np.char.add("depth/", np.arange(n).astype(str))),
         "stamp": pa.array(within / 30.0),
         "status": pa.array(["sample"]).take(pa.array(np.zeros(n, int))),
-        "shard": pa.array([shard_name(f"p{k:03d}", 0) for k in range(participants)]).take(pa.array(person)),
+        "shard": pa.array([shard_name(f"p{k:03d}", f"p{k:03d}", 0) for k in range(participants)]).take(
+            pa.array(person)
+        ),
         "index": pa.array(within.astype(np.int32)),
         **{
             name: pa.array(column.astype(np.float32))
@@ -114,7 +116,7 @@ def make_dataset(folder: Path, samples: int, participants: int, *, with_pictures
         rgb64 = halved(rgb128)
         columns = {field.name: np.zeros((len(rows), *field.tail), field.dtype) for field in FIELDS}
         columns |= {"rgb128": rgb128, "rgb64": rgb64, "rgb32": halved(rgb64), "row": rows}
-        name = shard_name(f"p{number:03d}", 0)
+        name = shard_name(f"p{number:03d}", f"p{number:03d}", 0)
         (folder / name).write_bytes(shard_bytes(columns, {}))
         names.append(name)
     counts = np.bincount(person).tolist()

@@ -62,10 +62,10 @@ def make_dataset(folder: Path, samples: int) -> Path:
             for field in FIELDS
         }
         columns |= {name: rng.uniform(60, 120, n).astype(np.float32) for name in ANGLES}
-        path = folder / shard_name("p01", number)
+        path = folder / shard_name("p01", "p01", number)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(shard_bytes(columns, {}))
-        files[shard_name("p01", number)] = FileEntry(bytes=path.stat().st_size, sha256=sha256_of(path))
+        files[shard_name("p01", "p01", number)] = FileEntry(bytes=path.stat().st_size, sha256=sha256_of(path))
     counts: dict[str, Any] = {
         "frames": samples,
         "samples": samples,
