@@ -33,14 +33,15 @@ WANTED = Wanted(30.0, "p01", "right")
 class SoftwareCamera:
     """A camera that sees a wall at 0.8 m; left of the depth picture's middle, nothing."""
 
-    def __init__(self, fps=30, coeffs=(0.0,) * 5):
+    def __init__(self, fps=30, coeffs=(0.0,) * 5, sizes=((848, 480), (WIDTH, HEIGHT))):
         self.device = rs.software_device()
         self.device.register_info(rs.camera_info.name, "Software D435")
         self.device.register_info(rs.camera_info.serial_number, "0123")
         self._depth, self._color = self.device.add_sensor("Stereo Module"), self.device.add_sensor("RGB Camera")
-        depth = _stream(rs.stream.depth, 0, rs.format.z16, 2, DEPTH_F, fps, (0.0,) * 5)
-        color = _stream(rs.stream.color, 1, rs.format.rgb8, 3, COLOR_F, fps, coeffs)
-        self._profiles = self._depth.add_video_stream(depth), self._color.add_video_stream(color)
+        for uid, size in enumerate(sizes):  # the last of which it films in
+            depth = _stream(rs.stream.depth, 2 * uid, rs.format.z16, 2, DEPTH_F, fps, (0.0,) * 5, size)
+            color = _stream(rs.stream.color, 2 * uid + 1, rs.format.rgb8, 3, COLOR_F, fps, coeffs, size)
+            self._profiles = self._depth.add_video_stream(depth), self._color.add_video_stream(color)
         self._depth.add_read_only_option(rs.option.depth_units, 0.001)
         beside = rs.extrinsics()
         beside.rotation, beside.translation = [1, 0, 0, 0, 1, 0, 0, 0, 1], [BASELINE_M, 0, 0]
@@ -83,13 +84,14 @@ class SoftwareCamera:
         sensor.on_video_frame(frame)
 
 
-def _stream(kind, uid, pixel, size, focal, fps, coeffs):
+def _stream(kind, uid, pixel, bytes_a_pixel, focal, fps, coeffs, size=(WIDTH, HEIGHT)):
     lens = rs.intrinsics()
-    lens.width, lens.height, lens.fx, lens.fy, lens.ppx, lens.ppy = WIDTH, HEIGHT, focal, focal, 319.5, 239.5
+    lens.width, lens.height = size
+    lens.fx, lens.fy, lens.ppx, lens.ppy = focal, focal, 319.5, 239.5
     lens.model, lens.coeffs = rs.distortion.inverse_brown_conrady, list(coeffs)
     stream = rs.video_stream()
-    stream.type, stream.index, stream.uid, stream.fmt, stream.bpp = kind, 0, uid, pixel, size
-    stream.width, stream.height, stream.fps, stream.intrinsics = WIDTH, HEIGHT, fps, lens
+    stream.type, stream.index, stream.uid, stream.fmt, stream.bpp = kind, 0, uid, pixel, bytes_a_pixel
+    stream.width, stream.height, stream.fps, stream.intrinsics = *size, fps, lens
     return stream
 
 
@@ -106,6 +108,7 @@ def test_depth_lies_on_the_colour_pictures_pixels_in_metres():
         row = shot.depth_m[HEIGHT // 2]
         assert np.isnan(row[: int(edge) - 1]).all()
         assert np.allclose(row[int(edge) + 2 : 600], 0.8)
+        assert shot.color.flags.owndata  # the camera's memory is filled anew
 
 
 def test_depth_and_colour_of_a_shot_were_taken_together_and_no_shot_comes_twice():
@@ -115,6 +118,19 @@ def test_depth_and_colour_of_a_shot_were_taken_together_and_no_shot_comes_twice(
     assert [int(shot.color[0, 0, 0]) for shot in found] == [number % 256 for number in numbers]
     assert all(shot.color[5, 5, 1:].tolist() == [20, 30] for shot in found)
     assert len(set(numbers)) == 6
+
+
+def test_a_depth_picture_that_the_camera_gives_twice_is_one_shot(monkeypatch):
+    once, waiting = rs.syncer.wait_for_frames, []
+
+    def twice(syncer, patience_ms):
+        if not waiting:
+            waiting.extend([once(syncer, patience_ms)] * 2)
+        return waiting.pop()
+
+    monkeypatch.setattr(rs.syncer, "wait_for_frames", twice)
+    with SoftwareCamera() as made, open_realsense(WANTED, device=made.device) as camera:
+        assert len({shot.stamp_s for shot in islice(camera.shots, 6)}) == 6
 
 
 def test_what_is_recorded_is_what_the_build_will_read(tmp_path):
@@ -157,6 +173,31 @@ def test_a_rate_that_the_camera_lacks_is_told_those_it_has():
         pytest.raises(SettingsError, match=r"Software D435.*at 15 frames a second; fps may be 30"),
         open_realsense(Wanted(15.0, "p01", "right"), device=SoftwareCamera().device),
     ):
+        pass
+
+
+def test_a_camera_that_lacks_the_size_says_so():
+    with (
+        pytest.raises(SettingsError, match=r"no 640 x 480 depth and colour.*it has no depth and colour of this size"),
+        open_realsense(WANTED, device=SoftwareCamera(sizes=[(848, 480)]).device),
+    ):
+        pass
+
+
+def test_a_camera_that_another_program_uses_is_named_and_goes_on_there():
+    with SoftwareCamera() as made, open_realsense(WANTED, device=made.device) as camera:
+        with (
+            pytest.raises(SensorError, match=r"Software D435.*is another program using it"),
+            open_realsense(WANTED, device=made.device),
+        ):
+            pass
+        next(camera.shots)
+
+
+def test_of_two_cameras_none_is_taken_by_chance(monkeypatch):
+    connected = [SoftwareCamera().device, SoftwareCamera().device]
+    monkeypatch.setattr(rs.context, "query_devices", lambda context: connected)
+    with pytest.raises(SensorError, match=r"2 RealSense cameras are connected \(0123, 0123\)"), open_realsense(WANTED):
         pass
 
 

@@ -44,6 +44,33 @@ def clock(monkeypatch):
     return clock
 
 
+class Notes:
+    """What would have been filmed: the moments, and a number from the noise of each frame."""
+
+    def __init__(self):
+        self.moments, self.noise = [], []
+
+    def shoot(self, moment):
+        self.moments.append(moment)
+        return None, None
+
+    def develop(self, moment, rendered, rng, *, correlated):
+        self.noise.append(rng.random())
+        return None, None
+
+    def turned_deg(self):
+        return np.hypot(*np.transpose([moment.angles_deg for moment in self.moments]))
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Film without drawing, which takes most of the time."""
+    notes = Notes()
+    monkeypatch.setattr(simulated.FilmSet, "shoot", lambda film_set, moment: notes.shoot(moment))
+    monkeypatch.setattr(simulated.FilmSet, "develop", lambda film_set, *of, **how: notes.develop(*of, **how))
+    return notes
+
+
 def shots(n, fps=10.0, participant="p01", handedness="right", **how):
     with open_simulated(Wanted(fps, participant, handedness), **how) as camera:
         return list(islice(camera.shots, n))
@@ -102,6 +129,45 @@ def test_what_leads_the_hand_is_told_where_it_is(clock):
     assert len(told) >= 3
     assert told[0] == (0.0, 0.0)
     assert told[1] != told[2]
+
+
+def test_two_people_stray_each_in_their_own_way(clock, undrawn):
+    shots(3, participant="p01")
+    first = undrawn.turned_deg()
+    undrawn.moments.clear()
+    shots(3, participant="p02")
+    assert not np.allclose(first[:3], undrawn.turned_deg()[:3])
+
+
+def test_a_hand_without_a_map_wanders_as_far_as_it_was_asked_to(clock, undrawn):
+    shots(200, reach_deg=0.0)
+    near = np.median(undrawn.turned_deg())
+    undrawn.moments.clear()
+    shots(200, reach_deg=60.0)
+    assert near < 10 < 20 < np.median(undrawn.turned_deg())
+
+
+def test_the_sensor_errs_anew_in_every_frame_and_alike_for_the_same_seed(clock, undrawn):
+    shots(4)
+    shots(4)
+    assert undrawn.noise[:4] == undrawn.noise[4:]
+    assert len(set(undrawn.noise)) == 4
+
+
+def test_neighbouring_depths_err_together_where_that_is_asked_for(clock):
+    alone, together = (
+        np.nanmean(np.abs(np.diff(shots(1, correlated=correlated)[0].depth_m))) for correlated in (False, True)
+    )
+    assert together < alone
+
+
+def test_when_all_that_was_drawn_for_the_hand_is_over_it_goes_back_the_way_it_came(clock, undrawn, monkeypatch):
+    asked = []
+    moment = simulated.Manner.moment
+    monkeypatch.setattr(simulated.Manner, "moment", lambda self, k, angles: asked.append(k) or moment(self, k, angles))
+    monkeypatch.setattr(simulated, "_MANNER_FRAMES", 3)
+    shots(6)
+    assert asked[:6] == [0, 1, 2, 1, 0, 1]
 
 
 def test_counting_to_and_fro_has_no_jump_and_no_end():
