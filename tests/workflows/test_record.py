@@ -37,7 +37,7 @@ def source_of(shots):
     def source(wanted):
         source.wanted = wanted
         try:
-            yield Camera("a test's camera\n", "realsense", LENS, 0.001, iter(shots))
+            yield Camera("a test's camera\n", "realsense", LENS, 0.0005, iter(shots))
         finally:
             source.closed = True
 
@@ -72,6 +72,7 @@ def test_what_a_source_gives_is_what_a_build_reads(tmp_path):
     (found,) = find_recordings(tmp_path / "raw")
     assert (found.participant, found.handedness, found.sensor) == ("Zoë", "left", "realsense")
     assert found.calibration.depth == found.calibration.color == LENS
+    assert found.depth_unit_m == 0.0005
     assert depths(tmp_path / "raw", "Zoë/2") == [0.7, 0.701, 0.702, 0.703]
     assert found[2].read_color()[3, 3].tolist() == [2, 2, 2]
     assert found[2].stamp == pytest.approx(100.0 + 2 / 15, abs=1e-6)
