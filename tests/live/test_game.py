@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 
@@ -10,7 +11,7 @@ import labelkit
 from labelkit.live import game as module
 from labelkit.live.advice import ADVICE
 from labelkit.live.journal import Journal
-from labelkit.live.tally import Label
+from labelkit.live.tally import Label, Tally
 from labelkit.records import Reason
 from labelkit.settings import BuildSettings, CoverageSettings
 from tests.live.conftest import COARSE, Table, begin, put
@@ -101,9 +102,11 @@ def test_a_picture_that_stands_still_though_it_is_not_whole_is_rejected_after_a_
         color.unlink()
     else:
         depth.write_bytes(depth.read_bytes()[:700])
-    table.write(*(file for file in (depth, color) if file.exists()))
+    written = [file for file in (depth, color) if file.exists()]
+    table.write(*written)
     table.game.step()
     table.clock.now += 0.9
+    table.write(*written)  # to be told of them again is no reason to hurry
     table.game.step()
     assert table.state()["rejected"] is None
     table.clock.now += 0.2
@@ -146,6 +149,22 @@ def test_one_who_is_behind_sees_the_newest_first_and_nothing_is_lost_from_the_co
     state = table.state()
     assert state["hand"] is None or state["rejected"] is None  # older frames move nothing
     assert (state["skipped"], state["samples"], state["frames"]) == (0, 1, 9)
+
+
+def test_frames_that_were_labelled_out_of_turn_count_as_they_were_recorded(raw, monkeypatch):
+    # the last two lie in neighbouring cells, too near to each other for both to count
+    labels = [Label(reason=Reason.NO_HAND), Label(view_deg=(90.4, 92.0)), Label(view_deg=(89.6, 92.0))]
+    monkeypatch.setattr(module, "label_of", lambda recording, name, outcome: labels[int(name.depth[-5])])
+    table = Table(raw)
+    table.write(*put(begin(raw / "p01"), 0))
+    table.label_all()
+    table.game.coverage()
+    for k in (1, 2):
+        table.write(*put(raw / "p01", k))
+    table.label_all()
+    expected = Tally(COARSE)
+    expected.recount([math.nan] * 3, labels)
+    assert counted(table.game.coverage()["p01"]) == counted(expected.coverage)
 
 
 def test_a_file_that_is_reported_again_is_labelled_once_and_one_that_changed_anew(raw, monkeypatch):

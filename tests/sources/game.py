@@ -21,6 +21,8 @@ class Game:
         self.asked: list[str] = []
         self.away = False  # answer nothing
         self.missed = 0
+        self.answers = threading.Event()  # while it is not set, who asks waits
+        self.answers.set()
         self.url = f"http://127.0.0.1:{port}/?token={TOKEN}"
 
     def point(self, azimuth: Any, elevation: Any) -> None:
@@ -40,9 +42,10 @@ def running_game() -> Iterator[Game]:
                 game.missed += 1
                 self.close_connection = True
                 return
+            game.answers.wait()
             right = self.headers["Authorization"] == f"Bearer {TOKEN}" and self.headers["Host"] == f"127.0.0.1:{port}"
             content = game.state if isinstance(game.state, bytes) else json.dumps(game.state).encode()
-            self.send_response(game.status if right else 401)
+            self.send_response(game.status if right else 403)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

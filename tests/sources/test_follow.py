@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 
 import pytest
@@ -57,6 +58,7 @@ def test_what_is_no_orientation_is_no_goal(goal):
         "http://127.0.0.1.example.org:80/?token=a",
         "http://[::1/?token=a",
         "http://127.0.0.1:8000/?token=a&token=b",
+        "http://127.0.0.1:8000/?token=%C3%A9",
     ],
 )
 def test_an_address_that_no_game_printed_is_refused(url):
@@ -81,6 +83,21 @@ def test_another_program_at_the_address_is_no_game(status, state):
             Arrow(game.url)
 
 
+def test_a_program_that_speaks_no_http_is_no_game():
+    def greet():
+        connection, _ = other.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"220 mail.example.org\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(SensorError, match="does not answer"):
+            Arrow(f"http://127.0.0.1:{other.getsockname()[1]}/?token=a")
+        thread.join()
+
+
 def test_a_game_that_is_away_for_a_moment_is_waited_for(monkeypatch):
     with running_game() as game, Arrow(game.url) as arrow:
         game.away = True
@@ -88,6 +105,54 @@ def test_a_game_that_is_away_for_a_moment_is_waited_for(monkeypatch):
         game.point(5.0, 6.0)
         game.away = False
         assert eventually(lambda: arrow.goal(HERE) == (5.0, 6.0))
+
+
+def test_a_game_that_is_too_slow_for_a_moment_is_waited_for(monkeypatch):
+    monkeypatch.setattr(follow, "_ANSWER_S", 0.5)
+    monkeypatch.setattr(follow, "_SILENT_S", 60.0)
+    with running_game() as game, Arrow(game.url) as arrow:
+        game.answers.clear()
+        asked = len(game.asked)
+        assert eventually(lambda: len(game.asked) > asked + 1)
+        game.point(5.0, 6.0)
+        game.answers.set()
+        assert eventually(lambda: arrow.goal(HERE) == (5.0, 6.0))
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    now_s = 100.0
+
+    def monotonic(self):
+        return self.now_s
+
+
+def test_a_game_is_given_up_for_how_long_it_is_away_not_for_how_long_it_ran(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(follow, "time", clock)
+
+    def misses_two_more():
+        missed = game.missed
+        return eventually(lambda: game.missed > missed + 1)
+
+    def given_up():
+        try:
+            return arrow.goal(HERE) == "never"
+        except SensorError:
+            return True
+
+    with running_game() as game, Arrow(game.url) as arrow:
+        clock.now_s += 3600.0
+        asked = len(game.asked)
+        assert eventually(lambda: len(game.asked) > asked + 1)
+        game.away = True
+        assert misses_two_more()
+        clock.now_s += 0.9 * follow._SILENT_S
+        assert misses_two_more()
+        assert not given_up()
+        clock.now_s += 0.2 * follow._SILENT_S
+        assert eventually(given_up)
 
 
 def test_a_game_that_ends_is_told_to_who_follows_it(monkeypatch):

@@ -71,6 +71,15 @@ def test_a_slow_network_whose_loss_falls_is_not_stuck():
     assert judged(slow, (), epochs=30, patience=25, tries=3) is None
 
 
+def test_a_slow_network_is_not_stuck_in_an_odd_number_of_epochs_either():
+    slow = [signs(epoch, 1.0, loss=0.30 - 0.006 * epoch) for epoch in range(1, 6)]
+    assert judged(slow, (), epochs=40, patience=25, tries=3) is None
+
+
+def test_a_loss_below_zero_that_does_not_fall_is_no_sign_of_learning():
+    assert after(1.0, 1.0, 1.0, 1.0, loss=-1.0).found == "stuck"
+
+
 def test_what_a_network_did_at_first_does_not_count_as_falling():
     wild_first = [signs(epoch, 1.0, loss=0.3 + 0.5 * (epoch == 1)) for epoch in range(1, 9)]
     assert judged(wild_first[:4], (), epochs=30, patience=25, tries=3) is None
@@ -116,6 +125,13 @@ def test_a_network_that_ends_knowing_next_to_nothing_goes_on_without_dropout():
     assert did(judged(slow, (), epochs=30, patience=7, tries=3)) == ("slow", "went-on", 0, 1.0, 0.0, 0)
     assert judged(slow, (), epochs=9, patience=25, tries=3) is None
     assert judged(slow, (), epochs=8, patience=25, tries=0) is None
+
+
+def test_patience_begins_anew_with_what_was_done():
+    begun = Event(4, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
+    slow = [signs(epoch, 1.0 + 0.001 * epoch, loss=0.30 - 0.004 * epoch) for epoch in range(1, 10)]
+    assert judged(slow[:8], (begun,), epochs=30, patience=5, tries=3) is None
+    assert judged(slow, (begun,), epochs=30, patience=5, tries=3).found == "slow"
 
 
 def test_a_network_that_ends_knowing_something_has_ended():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from labelkit.tuning import progress
 from labelkit.tuning.progress import HEADER, shown, trial_line
 from labelkit.tuning.trial import Measured, Trial
 from tests.tuning.searcher import begun
@@ -37,3 +38,34 @@ def test_each_trial_is_told_once_and_quiet_is_quiet(tmp_path, capsys):
             on_change(study)
         said = capsys.readouterr().err
         assert said.count("9.00") == (0 if quiet else 2)  # of it, and the best
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    now_s = 100.0
+
+    def monotonic(self):
+        return self.now_s
+
+
+def test_the_time_left_is_reckoned_from_the_trials_of_this_sitting(tmp_path, capsys, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    study = begun(tmp_path / "s", 2)
+    study.finish(study.take(), Measured("learned", 9.0))
+    with shown(study, quiet=False) as on_change:
+        study.finish(study.take(), Measured("learned", 9.0))
+        clock.now_s += 60.0
+        on_change(study)
+    last = capsys.readouterr().err.splitlines()[-1].split()
+    assert (last[0], last[-1]) == ("2/4", "2:00")
+
+
+def test_nothing_is_said_of_a_search_that_is_over(tmp_path, capsys):
+    study = begun(tmp_path / "s", 1)
+    while claim := study.take():
+        study.finish(claim, Measured("learned", 9.0))
+    with shown(study, quiet=False) as on_change:
+        on_change(study)
+    assert capsys.readouterr().err == ""

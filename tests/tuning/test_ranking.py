@@ -43,8 +43,9 @@ def test_what_did_not_learn_is_never_averaged_over_however_small_its_error():
     assert (only.score_deg, only.scored) == (10.0, 1)
 
 
-def test_a_trial_is_beaten_by_one_that_is_as_fast_and_better():
+def test_a_trial_is_beaten_by_one_that_is_as_fast_and_better_or_as_good_and_faster():
     fast, slow = trials("a", [12.0, 11.0], latency_ms=1.0), trials("b", [8.0, 11.5], latency_ms=4.0)
+    as_good = trials("e", [11.0], latency_ms=2.0)
     untimed, failed = trials("c", [1.0]), trials("d", [1.0], "collapsed", latency_ms=0.1)
-    front = unbeaten([*slow, *fast, *untimed, *failed])
+    front = unbeaten([*slow, *fast, *as_good, *untimed, *failed])
     assert [(trial.structure, trial.number) for trial in front] == [("a", 1), ("b", 0)]

@@ -22,6 +22,7 @@ def asked(**settings):
         ({"ranges": {"filters": {"int": [5, 5]}}}, r"from 5 to 5 is empty; name a fixed value in \[train\]"),
         ({"ranges": {"filters": {"int": []}}}, "wants two whole numbers"),
         ({"ranges": {"filters": {"int": [5, 9.5]}}}, "wants two whole numbers"),
+        ({"ranges": {"stages": {"int": [True, 3]}}}, "wants two whole numbers"),
         ({"ranges": {"filters": {"int": 5}}}, "wants a list"),
         ({"ranges": {"filters": {"int": [5, 26]}}}, r"not 26 \(allowed: 5 to 25\)"),
         ({"ranges": {"filters": {"float": [5, 20]}}}, "valid integer, not 5.0"),

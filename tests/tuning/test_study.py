@@ -207,6 +207,12 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_folder_in_which_another_process_begins_the_search_just_now_is_the_search_s(tmp_path):
+    for name in (JOURNAL, f"{JOURNAL}.flock", f".{STUDY}.77.part"):
+        (tmp_path / name).touch()
+    assert search(tmp_path).available() == 4
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema": "labelkit-study/0"}'])
 def test_a_damaged_study_file_is_one_line(tmp_path, content):
     search(tmp_path / "s")

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 
 from labelkit import files
 from labelkit.errors import OutputError, OutputExistsError, SensorError, SettingsError
-from labelkit.recordings import find_recordings
+from labelkit.recordings import find_recordings, tum_writer
 from labelkit.records import Frame, Intrinsics
 from labelkit.settings import RecordSettings
 from labelkit.sources.camera import Camera, Shot
@@ -35,7 +37,7 @@ def source_of(shots):
     def source(wanted):
         source.wanted = wanted
         try:
-            yield Camera("a test's camera\n", "realsense", LENS, 0.001, iter(shots))
+            yield Camera("a test's camera\n", "realsense", LENS, 0.0005, iter(shots))
         finally:
             source.closed = True
 
@@ -70,6 +72,7 @@ def test_what_a_source_gives_is_what_a_build_reads(tmp_path):
     (found,) = find_recordings(tmp_path / "raw")
     assert (found.participant, found.handedness, found.sensor) == ("Zoë", "left", "realsense")
     assert found.calibration.depth == found.calibration.color == LENS
+    assert found.depth_unit_m == 0.0005
     assert depths(tmp_path / "raw", "Zoë/2") == [0.7, 0.701, 0.702, 0.703]
     assert found[2].read_color()[3, 3].tolist() == [2, 2, 2]
     assert found[2].stamp == pytest.approx(100.0 + 2 / 15, abs=1e-6)
@@ -136,6 +139,43 @@ def test_the_time_that_was_asked_for_is_kept(tmp_path):
     assert 1 <= result.frames <= 15
 
 
+def test_a_second_ctrl_c_interrupts_a_sensor_that_gives_nothing(tmp_path):
+    def hangs():
+        yield shot(0)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        yield shot(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        recorded(tmp_path, hangs())
+    assert depths(tmp_path) == [0.7]
+
+
+def test_a_thread_that_hears_no_signals_can_record_too(tmp_path):
+    with ThreadPoolExecutor(1) as beside:
+        assert beside.submit(recorded, tmp_path, map(shot, range(2))).result().frames == 2
+
+
+def test_when_a_recording_has_ended_its_lists_are_on_the_disk(tmp_path, monkeypatch):
+    flushed = []
+    flush = tum_writer.flush_to_disk
+    monkeypatch.setattr(tum_writer, "flush_to_disk", lambda path: flushed.append(path.name) or flush(path))
+    recorded(tmp_path, map(shot, range(2)))
+    assert {"rgb.txt", "depth.txt"} <= set(flushed)
+
+
+class Terminal(StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_terminal_is_told_how_to_end_unless_it_is_to_be_quiet(tmp_path, monkeypatch, quiet):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    record_from(source_of(map(shot, range(2))), tmp_path, SETTINGS, quiet=quiet)
+    assert ("Ctrl-C ends" in sys.stderr.getvalue()) is not quiet
+
+
 def test_a_full_disk_ends_the_recording_and_says_what_is_there(tmp_path, monkeypatch):
     write = files._write
 
@@ -176,7 +216,8 @@ def test_a_disk_that_was_full_from_the_start_leaves_no_folder_in_the_way(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "name", ["..", ".hidden", "a/b", "a\\b", "", " a", "a\nb", "rgb", "Depth", "x" * 101, "a%2fb", "a:b", "a\u202eb"]
+    "name",
+    ["..", ".hidden", "a/b", "a\\b", "", " a", "a\nb", "rgb", "Depth", "x" * 101, "a%2fb", "a:b", "a\u202eb", "ü" * 51],
 )
 def test_a_name_that_is_no_folders_is_refused(tmp_path, name):
     with pytest.raises(SettingsError, match=r"participant"):
