@@ -27,7 +27,7 @@ test: setup  ## all tests but the sweeps and those in a browser
 
 browser-tests: setup  ## the pages in Debian's chromium, which is installed if it is missing
 	@bash scripts/chromium.sh
-	$(BIN)/pytest -m browser tests/browser $(ARGS)
+	$(BIN)/pytest -m browser -n 2 --dist loadfile tests/browser $(ARGS)
 
 check: lint fast  ## format, lint, types and the tests that are fast
 
