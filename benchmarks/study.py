@@ -282,7 +282,20 @@ def draw(rows: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
         axes = figure.add_subplot()
         places = range(len(rows))
         for place, results in zip(places, rows.values(), strict=True):
-            errors = [min(each["validation_deg"], _WIDEST) for each in results]
+            errors = [each["validation_deg"] for each in results]
+            if min(errors) > _WIDEST:
+                axes.plot(_WIDEST, place, ">", color="#2b4a8b", markersize=7, clip_on=False)
+                axes.annotate(
+                    f"{min(errors):,.0f} and more",
+                    (_WIDEST, place),
+                    xytext=(-8, 0),
+                    textcoords="offset points",
+                    fontsize=8,
+                    ha="right",
+                    va="center",
+                    color=INK,
+                )
+                continue
             axes.plot(errors, [place] * len(errors), "o", color="#2b4a8b", alpha=0.65, markersize=6)
             axes.plot(statistics.mean(errors), place, "|", color="#d9772b", markersize=13, markeredgewidth=2)
         constant = next(iter(rows.values()))[0]["validation_constant_deg"]
@@ -290,7 +303,7 @@ def draw(rows: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
         axes.text(constant, -0.8, "constant predictor", fontsize=8, ha="center", color=INK)
         axes.set_yticks(places, list(rows), fontsize=8.5)
         axes.set_ylim(len(rows) - 0.5, -0.6)
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, _WIDEST)
         axes.set_xlabel("validation CMAE, degrees: a dot a seed, a bar their mean", fontsize=9, color=INK)
         axes.tick_params(labelsize=8, colors=INK, length=3)
         axes.grid(axis="y", color=FAINT, linewidth=0.5)
@@ -298,7 +311,7 @@ def draw(rows: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
     write_bytes(out, figure_bytes(figure, "svg"))
 
 
-_WIDEST = 60.0  # degrees: what errs more is drawn here
+_WIDEST = 24.0  # degrees: of what errs more, the least error is written
 
 
 def main() -> None:
