@@ -5,12 +5,16 @@ import math
 import os
 import shutil
 
+import cv2
+import numpy as np
 import pytest
 
 import labelkit
+from labelkit.labelling.guidance import next_gap, turn_words
 from labelkit.live import game as module
 from labelkit.live.advice import ADVICE
 from labelkit.live.journal import Journal
+from labelkit.live.server import map_of
 from labelkit.live.tally import Label, Tally
 from labelkit.records import Reason
 from labelkit.settings import BuildSettings, CoverageSettings
@@ -140,7 +144,9 @@ def test_one_who_is_behind_sees_the_newest_first_and_nothing_is_lost_from_the_co
     table.write(*put(begin(raw / "p01"), 0, "e"))
     table.label_all()
     for k in range(1, 9):
-        table.write(*put(raw / "p01", k, "h" if k == 8 else "e"))
+        files = put(raw / "p01", k, "h" if k == 8 else "e")
+        for _ in range(2):  # a file may be told of more than once
+            table.write(*files)
     table.game.step()
     state = table.state()
     assert state["hand"] is not None  # the newest alone shows a hand
@@ -261,6 +267,76 @@ def test_whoever_is_recorded_now_has_the_map_and_a_new_trail(raw):
     assert [one["name"] for one in state["participants"]] == ["p01", "p02"]
 
 
+def test_another_take_of_the_same_person_goes_on_with_the_trail(raw):
+    table = Table(raw)
+    for take in ("a", "b"):
+        table.write(*put(begin(raw / "p01" / take), 0))
+        table.label_all()
+    assert len(table.state()["trail"]) == 2
+
+
+def shown_as(monkeypatch, *views):
+    """Let the frames of a recording be seen as these label angles of the view, by their numbers."""
+    labels = [Label(camera_deg=(90.0, 90.0), view_deg=view) for view in views]
+    monkeypatch.setattr(module, "label_of", lambda recording, name, outcome: labels[int(name.depth[-5])])
+
+
+def test_the_hand_is_shown_in_centred_angles_and_counted_in_its_own_cell(raw, monkeypatch):
+    shown_as(monkeypatch, (75.0, 115.0))
+    table = Table(raw)
+    table.write(*put(begin(raw / "p01"), 0))
+    table.label_all()
+    state = table.state()
+    assert state["hand"] == {"azimuth": 15.0, "elevation": -25.0}
+    cells = map_of(table.game.cells, COARSE.target, pictures=False)["cells"]
+    assert [cell["centre"] for cell, count in zip(cells, state["counts"], strict=True) if count] == [[15.0, -25.0]]
+
+
+def test_a_left_hand_is_told_the_other_side(raw):
+    for hand in ("right", "left"):
+        table = Table(raw)
+        sidecar = begin(raw / hand) / "recording.toml"
+        sidecar.write_text(sidecar.read_text().replace('"right"', f'"{hand}"'))
+        table.write(sidecar, *put(raw / hand, 0))
+        table.label_all()
+        state = table.state()
+        hand_deg, goal_deg = ((state[of]["azimuth"], state[of]["elevation"]) for of in ("hand", "goal"))
+        told, other = (turn_words(hand_deg, goal_deg, mirrored=side == hand) for side in ("left", "right"))
+        assert state["words"] == told != other
+
+
+def test_the_goal_stays_while_the_hand_wanders_and_whoever_is_next_has_one_of_their_own(raw, monkeypatch):
+    shown_as(monkeypatch, (90.0, 90.0), (87.0, 87.0), (93.0, 93.0))
+    table = Table(raw)
+    goals = []
+    for k in range(3):
+        table.write(*put(begin(raw / "p01") if k == 0 else raw / "p01", k))
+        table.label_all()
+        goals.append(table.state()["goal"]["cell"])
+    assert goals[1:] == [goals[0]] * 2
+    table.write(*put(begin(raw / "p02"), 2))
+    table.label_all()
+    counts = table.game.coverage()["p02"].counts
+    theirs = next_gap(counts, table.game.cells, COARSE.target, (-3.0, -3.0))
+    assert table.state()["goal"]["cell"] == theirs.cell != goals[0]
+
+
+def test_the_minutes_are_those_of_who_is_painting_from_stamps_or_at_a_kinects_rate(simulated, raw):
+    shutil.copytree(simulated / "p02", raw / "p02")
+    begin(raw / "p01")
+    for k in range(6):
+        put(raw / "p01", k)
+    os.utime(raw / "p01" / "depth" / "d_005.png", (2e9, 2e9))
+    table = Table(raw)
+    state = table.state()
+    assert (state["participant"], state["seconds"]) == ("p01", 0.2)  # 6 frames without stamps
+    assert (state["skipped"], state["earlier"]) == (0, 22)
+    os.utime(raw / "p01" / "depth" / "d_005.png", (1.0, 1.0))
+    os.utime(sorted((raw / "p02" / "depth").iterdir())[-1], (2e9, 2e9))
+    state = Table(raw).state()
+    assert (state["participant"], state["seconds"]) == ("p02", 0.5)  # from the first stamp to the last
+
+
 def test_when_all_cells_are_full_it_is_done_and_says_so(raw, monkeypatch):
     corners = iter([(70.0, 70.0), (70.0, 110.0), (110.0, 70.0), (110.0, 110.0)])
     monkeypatch.setattr(module, "label_of", lambda *of: Label(view_deg=next(corners)))
@@ -271,7 +347,7 @@ def test_when_all_cells_are_full_it_is_done_and_says_so(raw, monkeypatch):
         table.write(*put(raw / "p01", k))
         table.label_all()
     state = table.state()
-    assert (state["done"], state["goal"], state["filled"]) == (True, None, 1.0)
+    assert (state["done"], state["goal"], state["filled"], state["full_cells"]) == (True, None, 1.0, 4)
     assert state["words"] == "Every cell is full. Well done!"
 
 
@@ -326,3 +402,19 @@ def test_the_state_is_json_whatever_files_are_called(raw):
     state = json.loads(json.dumps(table.state(), allow_nan=False))
     assert state["participant"] == '<img src=x onerror=alert(1)>%0A"%E9'
     assert table.game.picture()()[:2] == b"\xff\xd8"
+
+
+def test_the_picture_is_the_newest_frames_in_its_own_colours_and_has_another_number_each_time(raw):
+    table, numbers = Table(raw), []
+    for k in range(2):
+        depth, color = put(begin(raw / "p01") if k == 0 else raw / "p01", k)
+        red = np.zeros_like(cv2.imread(str(color)))
+        red[..., 2] = 200  # OpenCV's order
+        cv2.imwrite(str(color), red)
+        table.write(depth, color)
+        table.label_all()
+        numbers.append(table.state()["picture"])
+    assert numbers[0] != numbers[1]
+    shown = cv2.imdecode(np.frombuffer(table.game.picture()(), np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape[1] == 480
+    assert shown.mean(axis=(0, 1)) == pytest.approx([0, 0, 200], abs=5)
