@@ -230,6 +230,20 @@ def test_what_is_deleted_counts_no_more_and_what_is_stated_anew_is_labelled_anew
     assert played["p01"].counts[row, side - 1 - column] == 1  # mirrored
 
 
+def test_a_picture_that_is_deleted_is_no_frame_any_more(raw):
+    table = Table(raw)
+    for k in range(2):
+        files = put(begin(raw / "p01") if k == 0 else raw / "p01", k)
+        table.write(*files)
+        table.label_all()
+    for file in files:
+        file.unlink()
+    table.write(*(file.resolve() for file in files))
+    table.label_all()
+    state = table.state()
+    assert (state["frames"], state["samples"], state["rejected"]) == (1, 1, None)
+
+
 def test_a_restart_labels_nothing_anew_and_a_kill_costs_at_most_the_last_line(raw, tmp_path, monkeypatch):
     journal = tmp_path / "journal.jsonl"
     table = Table(raw, journal=Journal(journal))
