@@ -139,6 +139,27 @@ def test_a_colour_that_comes_late_makes_a_sample_of_what_was_rejected(raw):
     assert (table.state()["rejected"], table.state()["samples"], table.state()["frames"]) == (None, 1, 2)
 
 
+def test_pictures_that_are_listed_after_they_were_written_are_taken_then(simulated, raw):
+    """As `labelkit record` writes them."""
+    whole, folder = simulated / "p01", raw / "p01"
+    shutil.copytree(whole, folder)
+    lists = [folder / "depth.txt", folder / "rgb.txt"]
+    lines = {file: file.read_text().splitlines(keepends=True) for file in lists}
+    late = [folder / lines[file][-1].split()[1] for file in lists]
+    for file, picture in zip(lists, late, strict=True):
+        file.write_text("".join(lines[file][:-1]))
+        picture.unlink()
+    table = Table(raw)
+    assert table.state()["frames"] == 15
+    for picture in late:
+        shutil.copy(whole / picture.relative_to(folder), picture)
+        assert not table.game.changed([picture.resolve()])
+    for file in lists:
+        file.write_text("".join(lines[file]))
+        assert not table.game.changed([file.resolve()])
+    assert table.state()["frames"] == 16
+
+
 def test_one_who_is_behind_sees_the_newest_first_and_nothing_is_lost_from_the_count(raw):
     table = Table(raw)
     table.write(*put(begin(raw / "p01"), 0, "e"))
@@ -207,6 +228,20 @@ def test_what_is_deleted_counts_no_more_and_what_is_stated_anew_is_labelled_anew
     assert list(played) == ["p01"]
     side = table.game.cells.side
     assert played["p01"].counts[row, side - 1 - column] == 1  # mirrored
+
+
+def test_a_picture_that_is_deleted_is_no_frame_any_more(raw):
+    table = Table(raw)
+    for k in range(2):
+        files = put(begin(raw / "p01") if k == 0 else raw / "p01", k)
+        table.write(*files)
+        table.label_all()
+    for file in files:
+        file.unlink()
+    table.write(*(file.resolve() for file in files))
+    table.label_all()
+    state = table.state()
+    assert (state["frames"], state["samples"], state["rejected"]) == (1, 1, None)
 
 
 def test_a_restart_labels_nothing_anew_and_a_kill_costs_at_most_the_last_line(raw, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import random
@@ -13,7 +14,7 @@ import pytest
 
 from labelkit.errors import StudyError
 from labelkit.processes import WorkerDiedError
-from labelkit.tuning.search import search
+from labelkit.tuning.search import run_next, search
 from labelkit.tuning.study import CLAIMS
 from tests.tuning.objectives import Bowl, Failing, Fatal
 from tests.tuning.searcher import begun
@@ -70,6 +71,66 @@ def test_processes_that_die_before_they_take_a_trial_are_not_started_for_ever(tm
     monkeypatch.setattr("labelkit.tuning.search._MOST_STARTS", 2)
     with pytest.raises(WorkerDiedError, match="2 processes one after the other were killed"):
         search(begun(tmp_path / "s", 2), Bowl(), 1, lambda study: None)
+
+
+class Worker:
+    """Stands for a process, in this one."""
+
+    def __init__(self, study, *, dies=False):
+        self.heard, self.looks, (self.pipe, _) = [], 0, multiprocessing.Pipe()  # whose other end is closed
+        self._study, self._dies = study, dies
+
+    def ended(self):
+        """Take a trial at the second look at it, and have run it at the third."""
+        self.looks += 1
+        if self.looks == 2 and not self._dies and (claim := self._study.take()):
+            self.heard.append((claim.drawn.structure, claim.drawn.number))
+            self._claim = claim
+        if self.looks == 3 and self.heard:
+            self._claim.run(Bowl())
+        return self.looks >= 3
+
+    def result(self):
+        if self._dies:
+            raise WorkerDiedError("killed")
+
+    def stop(self):
+        pass
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_no_more_processes_run_than_jobs_and_none_is_started_in_vain(tmp_path, monkeypatch, jobs):
+    study, started, at_once = begun(tmp_path / "s", 1), [], []
+    monkeypatch.setattr("labelkit.tuning.search.Apart", lambda *_: started.append(Worker(study)) or started[-1])
+    search(study, Bowl(), jobs, lambda _: at_once.append(sum(worker.looks < 3 for worker in started)))
+    assert len(started) == 2
+    assert max(at_once) == min(jobs, 2)
+
+
+def test_processes_that_die_now_and_then_do_not_add_up(tmp_path, monkeypatch):
+    study, started = begun(tmp_path / "s", 2), []
+
+    def start(*_):
+        started.append(Worker(study, dies=len(started) % 2 == 0))
+        return started[-1]
+
+    monkeypatch.setattr("labelkit.tuning.search.Apart", start)
+    monkeypatch.setattr("labelkit.tuning.search._MOST_STARTS", 2)
+    search(study, Bowl(), 1, lambda study: None)
+    assert (study.is_finished(), len(started)) == (True, 8)
+
+
+def test_what_a_training_says_stays_out_of_the_search_s_log(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "labelkit")  # set back at the end
+    study, trained = begun(tmp_path / "s", 1), []
+
+    def chatty(drawn, on_epoch):
+        logging.getLogger("labelkit.training.trainer").warning("it took a while")
+        trained.append(drawn.number)
+        return Bowl()(drawn, on_epoch)
+
+    run_next(study.folder, study.settings, chatty, lambda taken: None)
+    assert (trained, caplog.text) == ([0], "")
 
 
 def die(*_):

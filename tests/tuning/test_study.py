@@ -4,11 +4,13 @@ import json
 import threading
 
 import pytest
+from filelock import FileLock, Timeout
 from optuna.trial import TrialState
 
 from labelkit.errors import OutputError, OutputExistsError, StudyError
 from labelkit.settings import TuneSettings
-from labelkit.tuning.study import JOURNAL, MOST_DEATHS, STUDY, Study, Terms, begin_study
+from labelkit.tuning import study as module
+from labelkit.tuning.study import JOURNAL, LOCK, MOST_DEATHS, STUDY, Study, Terms, begin_study
 from labelkit.tuning.trial import Measured
 from tests.tuning.objectives import Bowl
 
@@ -211,6 +213,19 @@ def test_a_folder_in_which_another_process_begins_the_search_just_now_is_the_sea
     for name in (JOURNAL, f"{JOURNAL}.flock", f".{STUDY}.77.part"):
         (tmp_path / name).touch()
     assert search(tmp_path).available() == 4
+
+
+def test_a_search_is_begun_by_one_process_at_a_time(tmp_path, monkeypatch):
+    def write(path, content):
+        with pytest.raises(Timeout):
+            FileLock(tmp_path / LOCK, timeout=0).acquire()
+        written.append(path.name)
+        write_text(path, content)
+
+    written, write_text = [], module.write_text
+    monkeypatch.setattr(module, "write_text", write)
+    search(tmp_path)
+    assert written == [STUDY]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema": "labelkit-study/0"}'])

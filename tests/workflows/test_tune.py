@@ -6,8 +6,11 @@ import tomllib
 
 import pytest
 
+from labelkit.errors import DatasetError, MissingExtraError
 from labelkit.settings import TrainSettings, TuneSettings, load_settings
+from labelkit.tuning import search as searching
 from labelkit.tuning.study import begin_study
+from labelkit.tuning.trial import Measured
 from labelkit.workflows import tune as tuning
 from labelkit.workflows.train import train
 from labelkit.workflows.trial import TrainTrial
@@ -94,11 +97,18 @@ def test_the_result_file_the_table_and_the_page_say_the_same(concluded):
     assert [each["structure"] for each in stored["structures"]] == [each.structure for each in result.structures]
     assert f"{best['best_deg']:.2f}" in (folder / "report.html").read_text()
     assert (stored["asked"], stored["finished"], len(rows)) == (4, 4, 4)
+    assert stored["learned"] == [row["outcome"] for row in rows].count("learned") < 4
+    assert all(bool(row["dropout"]) == (row["structure"] == "plain") for row in rows)  # drawn by the other: none
+    assert all(row["latency_ms"] == "" for row in rows)
+    head = (folder / "best.toml").read_text().splitlines()[0]
+    assert head.startswith(f"# Trial {best['best']['number']} of structure {best['structure']}: ")
 
 
 def test_the_best_settings_train_to_the_error_that_the_search_found(concluded, dataset, tmp_path):
     result, folder = concluded
-    settings = load_settings(TrainSettings, config=folder / "best.toml").model_copy(update={"report": False})
+    settings = load_settings(TrainSettings, config=folder / "best.toml")
+    assert (settings.report, settings.diagnostics) == (True, True)  # which no trial has
+    settings = settings.model_copy(update={"report": False})
     train(dataset, settings, out=tmp_path / "run", quiet=True)
     again = json.loads((tmp_path / "run" / "report.json").read_text())["validation"]["cmae_deg"]
     assert again == pytest.approx(result.structures[0].best_deg, rel=0.02)  # but for the number of threads, the same
@@ -118,6 +128,50 @@ def test_a_dry_run_checks_all_and_makes_nothing(dataset, config, tmp_path, capfd
     plan = json.loads(out)
     assert (plan["trials"], plan["structures"], plan["networks"]) == (4, ["plain", "batch-norm"], 4)
     assert not (tmp_path / "s").exists()
+
+
+def refuse(*_):
+    raise AssertionError("there is nothing to be built")
+
+
+def test_a_search_that_is_there_is_gone_on_with_and_its_networks_are_not_built_again(concluded, dataset, monkeypatch):
+    monkeypatch.setattr(tuning, "_networks_built", refuse)
+    _, folder = concluded
+    settings = load_settings(TuneSettings, config=folder.parent / "search.toml").model_copy(update={"max_trials": 3})
+    plan = tuning.tune(dataset, settings, out=folder, dry_run=True)
+    assert (plan.trials, plan.networks) == (2, 0)
+
+
+def test_a_dry_run_says_what_the_sampler_lacks_and_a_search_goes_by_its_name(dataset, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tuning, "_networks_built", lambda *_: 0)
+    settings = load_settings(TuneSettings, config=config)
+    assert tuning.tune(dataset, settings, dry_run=True).study == "studies/small"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match="needs torch"):
+        tuning.tune(dataset, settings.model_copy(update={"sampler": "gp"}), dry_run=True)
+
+
+def test_every_structure_finds_its_pictures_in_the_dataset(dataset, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning, "_networks_built", lambda *_: 0)
+    config.write_text(SEARCH + '\n[[structures]]\nname = "deep"\ninput = "rgb-depth"\n')
+    with pytest.raises(DatasetError, match="holds no 'depth32'; build it with --with-depth"):
+        tuning.tune(dataset, load_settings(TuneSettings, config=config), out=tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_search_that_is_interrupted_says_how_far_it_is_and_leaves_its_page(dataset, config, tmp_path, monkeypatch):
+    def interrupted(study, *_):
+        study.finish(study.take(), Measured("learned", 9.0, 1, 1))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tuning, "_networks_built", lambda *_: 0)
+    monkeypatch.setattr(searching, "search", interrupted)
+    settings = load_settings(TuneSettings, config=config)
+    with pytest.raises(KeyboardInterrupt, match=r"1 of 4 trials are done, .*s holds them; go on with the same command"):
+        tuning.tune(dataset, settings, out=tmp_path / "s", quiet=True)
+    assert json.loads((tmp_path / "s" / "result.json").read_text())["finished"] == 1
+    assert (tmp_path / "s" / "report.html").is_file()
 
 
 @pytest.mark.parametrize(
