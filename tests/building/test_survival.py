@@ -79,7 +79,7 @@ def content_of_dataset(out):
     return {name: sha for name, sha in content_of(out).items() if not name.startswith(".")}
 
 
-@pytest.mark.parametrize("begun", ["new", "extended"], indirect=True)
+@pytest.mark.parametrize("begun", ["new", pytest.param("extended", marks=pytest.mark.sweep)], indirect=True)
 def test_a_build_killed_before_amid_and_after_any_step_goes_on_to_the_same_bytes(raw, begun, fast_path):
     steps = watched_build(raw, started(begun, fast_path / "whole"), lambda *_: None)
     assert {name for name, _ in steps} == {"write", "fsync", "rename", "mkdir", "unlink", "rmdir"}
@@ -153,7 +153,7 @@ def test_a_full_disk_is_exit_code_5_and_one_line_with_two_workers_too(raw, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.sweep)])
 def test_a_build_with_two_workers_killed_at_random_moments_goes_on_to_the_same_bytes(tmp_path, in_this_process, kills):
     raw, rng = tmp_path / "raw", random.Random(4)
     for number in range(6):

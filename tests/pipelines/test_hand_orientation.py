@@ -64,7 +64,7 @@ def test_every_structural_experiment_changes_one_thing_and_can_be_built(structur
         dumps = [variant.model_dump() for variant in variants]
         assert len({structures["folder_of"](variant) for variant in variants}) == len(variants) > 1
         assert len({key for dump in dumps for key in dump if dump[key] != dumps[0][key]}) == 1, experiment
-        for variant in variants:
+        for variant in variants if not reduced else ():
             assert build_model(variant).count_params() > 0
 
 

@@ -70,17 +70,14 @@ def test_the_page_shows_the_crops_of_the_worst(run, dataset):
     assert data_url(jpeg_of(data[worst]["rgb128"]), "jpeg") == first[first.index("data:") : first.index('" width')]
 
 
-@pytest.mark.slow
-def test_the_command_says_it_all_in_80_columns_and_times_the_network(run, capfd):
-    code, out, err = called(capfd, "evaluate", run)
+def test_the_command_says_it_all_in_80_columns(run, capfd):
+    code, out, err = called(capfd, "evaluate", run, "--no-latency")
     assert (code, err) == (0, "")
     for words in ("CMAE", "constant predictor", "flipped", "multiply-adds", "a picture, one core"):
         assert words in out
-    assert "not measured" not in out
+    assert "not measured" in out
     assert out.splitlines()[-1] == f"Written: {run / 'report.html'} and {run / 'report.json'}"
     assert [line for line in out.splitlines()[:-1] if len(line) > 80] == []
-    report = json.loads((run / "report.json").read_text())
-    assert 0 < report["latency_ms"] <= report["latency_p95_ms"]
 
 
 def test_two_runs_stand_beside_each_other(run, dataset, capfd):
@@ -227,7 +224,7 @@ def test_predictions_of_every_test_sample_are_listed_at_the_end_of_a_training(da
     with (tmp_path / "run" / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert report["latency_ms"] > 0
+    assert 0 < report["latency_ms"] <= report["latency_p95_ms"]
     assert report["test"]["calibration"]["mean_sd_deg"] == pytest.approx(
         np.mean([float(row["predicted_sd"]) for row in rows if row["side"] == "test"]), abs=1e-3
     )
