@@ -111,6 +111,11 @@ def place_of(tab, selector):
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def tell(one, **changes):
+    """Have the page told a state that no recording need bring about; over an empty folder it stays."""
+    one.server.put({**one.state, **changes}, lambda: None)
+
+
 @contextmanager
 def frozen(tab):
     """A tab that the system has put to sleep."""
@@ -155,6 +160,42 @@ def test_the_screens_right_is_the_participants_right(sitting, visited):
     middle = place_of(tab, "#rim")[0]
     assert abs(azimuth) > 2
     assert (place_of(tab, "#hand")[0] < middle) == (azimuth > 0)
+
+
+def test_the_arrow_lies_between_hand_and_goal_and_goes_where_they_touch(sitting, visited):
+    one = sitting()
+    tab = visited(one.server.url)
+    wait_for(tab, "document.getElementById('words').textContent === 'Waiting for the first picture.'")
+    tell(one, hand={"azimuth": -20, "elevation": 0}, goal={"azimuth": 20, "elevation": 10})
+    wait_for(tab, "!document.getElementById('arrow').hasAttribute('hidden')")
+    tab.wait_for_timeout(300)  # the dot glides
+    (hand_x, _), (arrow_x, _), (goal_x, _) = (place_of(tab, selector) for selector in ("#hand", "#arrow", "#goal .dot"))
+    assert min(hand_x, goal_x) < arrow_x < max(hand_x, goal_x)
+    tell(one, hand={"azimuth": 19, "elevation": 9}, goal={"azimuth": 20, "elevation": 10})
+    wait_for(tab, "document.getElementById('arrow').hasAttribute('hidden')")
+
+
+def test_a_hand_that_is_lost_stays_where_it_was_and_looks_lost(sitting, visited):
+    one = sitting()
+    tab = visited(one.server.url)
+    wait_for(tab, "document.getElementById('words').textContent === 'Waiting for the first picture.'")
+    tell(one, hand={"azimuth": 5, "elevation": 5}, trail=[[5, 5]])
+    wait_for(tab, "!document.getElementById('hand').hasAttribute('hidden')")
+    assert "lost" not in (tab.locator("#hand").get_attribute("class") or "")
+    tell(one, hand=None, trail=[[5, 5]])
+    wait_for(tab, "document.getElementById('hand').classList.contains('lost')")
+    assert tab.locator("#hand").is_visible()
+
+
+def test_time_share_and_full_cells_are_those_of_the_state(sitting, visited):
+    one = sitting()
+    tab = visited(one.server.url)
+    wait_for(tab, "document.getElementById('words').textContent === 'Waiting for the first picture.'")
+    tell(one, seconds=125.0, filled=0.004, full_cells=2)
+    wait_for(tab, "document.getElementById('timer').textContent === '2:05'")
+    assert tab.locator("#filled").inner_text() == "<1 %"
+    assert tab.locator("#full").inner_text() == f"2 of {len(one.state['counts'])}"
+    assert tab.evaluate("document.getElementById('bar').value") == 0.004
 
 
 def test_a_rejected_frame_explains_itself_and_the_next_good_one_ends_it(sitting, visited):

@@ -372,6 +372,31 @@ def test_the_minutes_are_those_of_who_is_painting_from_stamps_or_at_a_kinects_ra
     assert (state["participant"], state["seconds"]) == ("p02", 0.5)  # from the first stamp to the last
 
 
+def test_the_trail_holds_the_latest_places_and_no_more(raw, monkeypatch):
+    places = [(90.0, 90.0 - k) for k in range(module._TRAIL + 3)]
+    shown = iter(places)
+    monkeypatch.setattr(module, "outcome_of", lambda *of: None)
+    monkeypatch.setattr(module, "label_of", lambda *of: Label(view_deg=next(shown)))
+    table = Table(raw)
+    begin(raw / "p01")
+    for k in range(len(places)):
+        table.write(*put(raw / "p01", k))
+        table.label_all()
+    assert table.state()["trail"] == [[0.0, 90.0 - elevation] for _, elevation in places[3:]]
+
+
+def test_a_hand_that_rests_brings_samples_but_no_distinct_ones(raw, monkeypatch):
+    monkeypatch.setattr(module, "outcome_of", lambda *of: None)
+    monkeypatch.setattr(module, "label_of", lambda *of: Label(view_deg=(90.0, 90.0)))
+    table = Table(raw)
+    begin(raw / "p01")
+    for k in range(3):
+        table.write(*put(raw / "p01", k))
+        table.label_all()
+    (person,) = table.state()["participants"]
+    assert (person["samples"], person["distinct"]) == (3, 1)
+
+
 def test_when_all_cells_are_full_it_is_done_and_says_so(raw, monkeypatch):
     corners = iter([(70.0, 70.0), (70.0, 110.0), (110.0, 70.0), (110.0, 110.0)])
     monkeypatch.setattr(module, "label_of", lambda *of: Label(view_deg=next(corners)))
@@ -384,6 +409,8 @@ def test_when_all_cells_are_full_it_is_done_and_says_so(raw, monkeypatch):
     state = table.state()
     assert (state["done"], state["goal"], state["filled"], state["full_cells"]) == (True, None, 1.0, 4)
     assert state["words"] == "Every cell is full. Well done!"
+    table.clock.now += 5.0  # the hand is gone, and need not come back
+    assert table.state()["words"] == state["words"]
 
 
 def test_what_keeps_a_recording_from_being_read_is_said_with_the_cure_once_it_lasts(raw):
@@ -453,3 +480,18 @@ def test_the_picture_is_the_newest_frames_in_its_own_colours_and_has_another_num
     shown = cv2.imdecode(np.frombuffer(table.game.picture()(), np.uint8), cv2.IMREAD_COLOR)
     assert shown.shape[1] == 480
     assert shown.mean(axis=(0, 1)) == pytest.approx([0, 0, 200], abs=5)
+
+
+def test_the_picture_keeps_its_shape_and_there_is_none_of_a_damaged_one(raw):
+    table = Table(raw)
+    _, color = put(begin(raw / "p01"), 0)
+    table.write(*(raw / "p01").glob("*/*"))
+    table.label_all()
+    height, width, _ = cv2.imread(str(color)).shape
+    picture = table.game.picture()
+    seen = cv2.imdecode(np.frombuffer(picture(), np.uint8), cv2.IMREAD_COLOR)
+    assert seen.shape[0] / seen.shape[1] == pytest.approx(height / width, abs=1 / seen.shape[1])
+    whole = color.read_bytes()
+    for left in (100, len(whole) // 2):  # no header, half of the pixels
+        color.write_bytes(whole[:left])
+        assert picture() is None

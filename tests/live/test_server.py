@@ -131,9 +131,11 @@ def test_every_answer_tells_the_browser_to_run_and_ask_for_nothing_else(server, 
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert "http" not in policy
+    assert "*" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["cache-control"] == "no-store"
     assert "server" not in headers
     assert "access-control-allow-origin" not in headers
@@ -193,6 +195,8 @@ def test_the_map_holds_the_cells_in_reach_in_the_order_of_their_counts(server):
     centres = cells.centre_angles_deg[cells.reachable_mask]
     assert [cell["centre"] for cell in given["cells"]] == centres.tolist()
     (azimuth, elevation), corners = given["cells"][0]["centre"], given["cells"][0]["corners"]
+    furthest = max(abs(angle) for cell in given["cells"] for corner in cell["corners"] for angle in corner)
+    assert (given["target"], given["reach"], given["limit"]) == (3, cells.reach_deg, furthest)
     assert sorted(corners) == sorted([[azimuth + x, elevation + y] for x in (-7.5, 7.5) for y in (-7.5, 7.5)])
 
 
@@ -228,6 +232,14 @@ def test_whoever_is_slow_misses_states_but_not_the_newest(server):
 def test_a_port_that_is_taken_is_named_with_the_cure(server):
     with pytest.raises(SettingsError, match=rf"--port {server.port}: cannot be used .*choose another"):
         LiveServer(server.port, {}, show_pictures=False)
+
+
+def test_a_game_that_goes_on_after_the_page_has_ended_is_not_in_the_way():
+    server = LiveServer(0, {}, show_pictures=False)
+    server.stop()
+    server.serve()
+    server.put({"words": "too late"}, lambda: None)
+    server.stop()
 
 
 def test_it_ends_though_somebody_listens_and_though_it_had_not_begun(server):

@@ -62,6 +62,16 @@ def test_the_time_left_is_reckoned_from_the_trials_of_this_sitting(tmp_path, cap
     assert (last[0], last[-1]) == ("2/4", "2:00")
 
 
+def test_the_smallest_error_is_the_best_and_has_the_star(tmp_path, capsys):
+    study = begun(tmp_path / "s", 2)
+    with shown(study, quiet=False) as on_change:
+        for error in (8.0, 9.0):
+            study.finish(study.take(), Measured("learned", error))
+            on_change(study)
+    first, second = (line.split() for line in capsys.readouterr().err.splitlines()[-2:])
+    assert (first[3:5], second[3:5]) == (["8.00*", "8.00"], ["9.00", "8.00"])
+
+
 def test_nothing_is_said_of_a_search_that_is_over(tmp_path, capsys):
     study = begun(tmp_path / "s", 1)
     while claim := study.take():

@@ -23,6 +23,7 @@ def test_a_structure_is_scored_by_the_mean_of_its_best():
 def test_the_smaller_mean_ranks_first_whoever_has_the_best_trial():
     found = ranked([*trials("lucky", [5.0, 15.0]), *trials("steady", [8.0, 8.0])], ["lucky", "steady"], 2)
     assert [each.structure for each in found] == ["steady", "lucky"]
+    assert found[0].spread_deg == 0.0  # two are enough for it
 
 
 def test_a_structure_with_too_few_that_learned_comes_last_and_says_so():
@@ -34,6 +35,7 @@ def test_a_structure_with_too_few_that_learned_comes_last_and_says_so():
         ("none", 0, True),
     ]
     assert found[1].outcomes == {"diverged": 2}
+    assert found[1].seconds == 30.0  # what failed took time, too
     assert found[1].collapsed_share == pytest.approx(2 / 3)
     assert (found[2].score_deg, found[2].collapsed_share, found[2].best) == (None, None, None)
 
