@@ -97,7 +97,7 @@ def test_a_build_killed_before_amid_and_after_any_step_goes_on_to_the_same_bytes
     assert n_killed >= len(distinct(steps)) + sum(name == "write" for name, _ in set(steps))
 
 
-@pytest.mark.parametrize("begun", ["new", "extended"], indirect=True)
+@pytest.mark.parametrize("begun", ["new", pytest.param("extended", marks=pytest.mark.sweep)], indirect=True)
 def test_a_disk_that_fails_at_any_step_ends_the_build_in_one_line_and_it_goes_on_to_the_same_bytes(
     raw, begun, fast_path
 ):

@@ -61,7 +61,8 @@ def test_what_is_missing_is_asked_for(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("handedness", ["left", pytest.param("right", marks=pytest.mark.sweep)])
+@pytest.mark.sweep
+@pytest.mark.parametrize("handedness", ["left", "right"])
 def test_a_participant_who_follows_the_arrow_comes_to_be_where_it_points(tmp_path, capsys, handedness):
     raw = tmp_path / "raw"
     with running_game() as game:

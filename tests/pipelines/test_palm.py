@@ -14,6 +14,7 @@ RUN = Path(__file__).resolve().parents[2] / "pipelines" / "palm" / "run.py"
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_it_trains_a_network_that_numpy_computes_as_keras_does():
     pipeline = runpy.run_path(str(RUN))
     looks = [pipeline["looks_at"](index, 3, 1) for index in range(2)]
