@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 
+from labelkit.live import journal as module
 from labelkit.live.journal import Entry, Journal, journal_path
 from labelkit.live.tally import Label
 from labelkit.records import Reason
@@ -34,7 +37,7 @@ def test_a_label_comes_back_to_the_bit_for_the_same_files_and_for_no_others(tmp_
 )
 def test_a_line_that_was_cut_or_is_none_is_passed_over(tmp_path, torn):
     path = written(tmp_path / "journal.jsonl", (ONE, SAMPLE))
-    path.write_bytes(path.read_bytes() + torn)
+    path.write_bytes(torn.rstrip(b"\n") + b"\n" + path.read_bytes() + torn)
     journal = Journal(path)
     assert journal.get(ONE) == SAMPLE
 
@@ -51,6 +54,31 @@ def test_a_folder_that_cannot_be_written_costs_the_journal_and_no_more(tmp_path,
     (tmp_path / "file").write_text("in the way")
     written(tmp_path / "file" / "journal.jsonl", (ONE, SAMPLE))
     assert "not kept for the next start" in caplog.text
+
+
+def test_a_disk_that_fills_up_costs_the_labels_from_then_on_and_no_more(tmp_path, caplog):
+    class Full:
+        def write(self, content):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self):
+            pass
+
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.keep_only([])
+        journal.add(ONE, SAMPLE)
+        journal._file.close()
+        journal._file = Full()
+        journal.add(OTHER, REJECTION)
+        journal.add(OTHER, REJECTION)
+    assert caplog.text.count("no longer kept for the next start") == 1
+    assert Journal(tmp_path / "journal.jsonl").get(ONE) == SAMPLE
+
+
+def test_what_another_version_labelled_is_labelled_anew(tmp_path, monkeypatch):
+    path = journal_path(tmp_path, BuildSettings())
+    monkeypatch.setattr(module, "versions", lambda: {"labelkit": "another"})
+    assert journal_path(tmp_path, BuildSettings()) != path
 
 
 def test_other_settings_another_folder_or_another_cache_are_another_journal(tmp_path, monkeypatch):

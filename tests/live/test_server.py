@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 
@@ -198,6 +199,8 @@ def test_the_map_holds_the_cells_in_reach_in_the_order_of_their_counts(server):
     furthest = max(abs(angle) for cell in given["cells"] for corner in cell["corners"] for angle in corner)
     assert (given["target"], given["reach"], given["limit"]) == (3, cells.reach_deg, furthest)
     assert sorted(corners) == sorted([[azimuth + x, elevation + y] for x in (-7.5, 7.5) for y in (-7.5, 7.5)])
+    around = pairwise([*corners, corners[0]])
+    assert all((one[0] == next[0]) != (one[1] == next[1]) for one, next in around)  # along the edges, not across
 
 
 def test_whoever_comes_or_comes_back_gets_the_whole_state_and_then_each_new_one(server):

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 
 from labelkit.dataset.dataset import Dataset
 from labelkit.deploy import latency as deploy
 from labelkit.errors import RunError, SettingsError, StudyError, TooLargeError, TrainingError
+from labelkit.evaluation.measures import constant_deg, measure
 from labelkit.runs import BEST, CHECKPOINT, LAST, read_split, read_state
 from labelkit.settings import TrainSettings, TuneSettings
 from labelkit.training import trainer
+from labelkit.training.epochs import Epoch
 from labelkit.training.load import load_run
+from labelkit.training.samples import take_sides
 from labelkit.tuning.trial import Drawn
-from labelkit.workflows.train import checked
+from labelkit.workflows import trial
+from labelkit.workflows.train import checked, divided
 from labelkit.workflows.trial import TrainTrial, check_networks, terms_of
 from tests.datasets import make_dataset
 
@@ -60,6 +67,8 @@ def test_of_a_trial_its_history_stays_and_its_weights_go(unbroken):
 def test_the_network_of_a_trial_is_timed_whether_it_learned_or_not(objective, tmp_path, monkeypatch):
     def timed(run):
         load_run(run)  # as the process that times it does
+        with pytest.raises(Timeout):  # one network is timed at a time
+            FileLock(run.parents[1] / trial._TIMING, timeout=0).acquire()
         return deploy.Latency(2.5, 3.0, 30, "tensorflow")
 
     monkeypatch.setattr(deploy, "measure_latency", timed)
@@ -115,6 +124,19 @@ def test_a_network_that_learns_nothing_is_stopped_when_its_grace_is_over(objecti
     assert "always saying the same has" in measured.why
 
 
+def test_a_network_that_learned_and_jumped_is_judged_by_its_best_epoch(objective, tmp_path, monkeypatch):
+    constant = objective.terms.constant_cmae_deg
+    good, bad = (Epoch(k, 0.3, 9.0, 9.0, share * constant, 1e-3, 1.0, 9.0) for k, share in ((3, 0.5), (4, 2.0)))
+
+    def jumps(*_, on_epoch, **__):
+        on_epoch(good, good, 0)
+        on_epoch(bad, good, 0)
+        return [good, bad]
+
+    monkeypatch.setattr(trainer, "fit_run", jumps)
+    assert run(objective, tmp_path / "0000").outcome == "learned"
+
+
 def test_one_that_ends_before_its_grace_without_having_learned_has_collapsed_too(objective, tmp_path):
     assert run(objective, tmp_path / "0000", learning_rate=1e-9, epochs=1).outcome == "collapsed"
 
@@ -149,6 +171,23 @@ def test_a_dataset_that_changed_meanwhile_stops_the_search(objective, tmp_path):
     other = make_dataset(tmp_path / "dataset", participants=4, samples=12, seed=1)
     with pytest.raises(StudyError, match="has changed since the search began"):
         run(TrainTrial(other, objective.terms, 3, False), tmp_path / "0000")
+
+
+def test_the_constant_predictor_knows_the_people_trained_on_alone(objective):
+    data, samples = checked(objective.dataset, SMALL)
+    aside = np.isin(samples.participants, divided(samples, SMALL).validation)
+    sides = take_sides(samples, divided(samples, SMALL))
+    turned = replace(samples, centred_deg=samples.centred_deg + np.where(aside, 30.0, 0.0)[:, None])
+    true_deg = sides.validation.centred_deg + 30.0
+    constant = np.broadcast_to(constant_deg(sides.train.centred_deg), true_deg.shape)
+    assert terms_of(data, turned, SMALL).constant_cmae_deg == pytest.approx(measure(true_deg, constant).cmae_deg)
+
+
+def test_a_trial_leaves_other_cores_to_other_trials_unless_the_user_said_otherwise(monkeypatch):
+    monkeypatch.setattr(os, "environ", {"OMP_NUM_THREADS": "3", "TF_CPP_MIN_LOG_LEVEL": "2"})
+    trial.one_thread_each()
+    assert (os.environ["OMP_NUM_THREADS"], os.environ["TF_NUM_INTRAOP_THREADS"]) == ("3", "1")
+    assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
 
 
 @pytest.mark.parametrize(
