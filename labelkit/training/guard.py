@@ -60,7 +60,7 @@ class Signs:
 
     Attributes:
         loss, largest_loss: of its steps: the mean over the samples, and the largest of a step.
-        cmae_ratio: validation CMAE over the constant predictor's; infinite where that is never wrong.
+        cmae_ratio: validation CMAE over the constant predictor's; 0 where that is never wrong.
         spread: deviation of the predictions over that of the labels, validation, mean of the two angles.
         gradient_norm: root mean square over the latest steps, as Adam remembers them.
         silent, silent_layer: the largest share of silent units of an activation, and where.

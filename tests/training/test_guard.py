@@ -1,22 +1,24 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from labelkit.errors import RunError, TrainingError
+from labelkit.evaluation.measures import measure
 from labelkit.models import build_model
-from labelkit.runs import BEST, GUARD, LAST, claim_run
+from labelkit.runs import BEST, GUARD, GUARD_SCHEMA, LAST, claim_run
 from labelkit.settings import TrainSettings
 from labelkit.training import trainer
 from labelkit.training.backend import start_keras
-from labelkit.training.epochs import best_of
+from labelkit.training.epochs import Epoch, best_of
 from labelkit.training.guard import Event, Layer, Signs, in_words, judged, not_a_number, reasons, unfit
 from labelkit.training.journal import Journal, Start, read_journal, write_journal
-from labelkit.training.load import weights_of
+from labelkit.training.load import copied, weights_of
 from labelkit.training.step import Stepper
-from labelkit.training.watch import Watch, activation, few, level, spread_of
+from labelkit.training.watch import Guard, Watch, activation, begin, begin_anew, few, guard_of, level, spread_of
 from tests.training.small import fitted, make_sides
 
 SMALL = {"resolutions": "32", "filters": 5, "dense": 16, "stages": 2, "epochs": 3, "batch_size": 8, "seed": 3}
@@ -138,6 +140,11 @@ def test_a_network_that_ends_knowing_something_has_ended():
     assert after(1.0, 1.0, 1.0, 0.94, 1.0, 1.0, epochs=6) is None
 
 
+def test_one_that_learned_and_ends_after_it_lost_it_again_has_ended():
+    back = Event(6, "lost", ("x",), "went-back", 2, 0.5, 1.0, 0)
+    assert after(1.0, 0.6, *[1.0] * 8, events=[back], epochs=10) is None
+
+
 def test_a_training_too_short_to_judge_by_ends_as_it_was_asked_to():
     assert after(1.0, 1.0, 1.0, epochs=3) is None
 
@@ -174,6 +181,7 @@ def test_a_number_that_is_none_goes_back_where_something_was_learned_and_begins_
         ({"gradient_norm": 50.0}, "gradients have grown to 50, 50 times the usual"),
         ({"largest_loss": 9.0}, "the loss of a step jumped to 9, where the mean is 0.3"),
         ({}, "no layer, gradient or loss stands out"),
+        ({"loss": -1.0, "largest_loss": -0.5}, "no layer, gradient or loss stands out"),
     ],
 )
 def test_each_sign_is_a_reason_by_itself(shown, words):
@@ -201,6 +209,7 @@ def test_activations_are_fit_that_are_alive_and_centred(layer, words):
 def test_an_activation_is_described_unit_by_unit():
     layer = activation("a", np.array([[-1.0, 3.0], [-3.0, 5.0]]))
     assert (layer.spread, layer.off_centre, layer.silent) == (1.0, 3.0, 0.5)
+    assert activation("relu", np.array([[0.0, 3.0], [0.0, 0.0]])).silent == 0.5
 
 
 def test_the_spread_of_a_constant_is_0_and_that_of_the_truth_1():
@@ -230,6 +239,16 @@ def test_levelled_layers_are_centred_and_of_one_spread(sides, family):
     said = model.predict_on_batch(few(sides.train, settings))
     assert said.mean(axis=0) == pytest.approx(0, abs=1e-4)
     assert np.sqrt((said.std(axis=0) ** 2).mean()) == pytest.approx(0.1, rel=1e-3)
+
+
+def test_how_sure_a_network_is_at_first_is_not_levelled(sides):
+    settings = TrainSettings(**SMALL, uncertainty="gaussian")
+    start_keras(0)
+    model = build_model(settings)
+    sure = model.get_layer("log_scale")
+    drawn = copied(sure.kernel).tolist(), copied(sure.bias).tolist()
+    level(model, few(sides.train, settings))
+    assert (copied(sure.kernel).tolist(), copied(sure.bias).tolist()) == drawn
 
 
 @pytest.mark.parametrize(("start", "levelled"), [("auto", True), ("plain", False), ("lsuv", True)])
@@ -345,6 +364,19 @@ def test_a_journal_that_lacks_what_the_checkpoint_knows_is_refused(tmp_path, sid
         trained(run, sides)
 
 
+def test_a_guard_goes_on_where_the_checkpoint_is_and_no_further_than_its_journal(tmp_path, sides):
+    settings = TrainSettings(**SMALL)
+    start_keras(0)
+    model = build_model(settings)
+    begun = Event(2, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
+    journal = Journal(Start((), (), False), tuple(history(1.0, 0.9, 0.8)), (begun,))
+    write_journal(tmp_path, journal)
+    assert guard_of(tmp_path, model, sides, settings, 2, 0).journal == journal.of(2, 0)
+    for epochs, events in ((4, 1), (3, 2)):
+        with pytest.raises(RunError, match="lacks some of what the checkpoint has seen"):
+            guard_of(tmp_path, model, sides, settings, epochs, events)
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"schema": "labelkit-guard/0"}', '{"schema": "labelkit-guard/1"}']
 )
@@ -354,12 +386,61 @@ def test_a_damaged_journal_is_refused_by_name(tmp_path, content):
         read_journal(tmp_path)
 
 
+def test_a_journal_of_another_version_is_refused_though_it_looks_alike(tmp_path):
+    write_journal(tmp_path, Journal(Start((), (), False)))
+    stored = (tmp_path / GUARD).read_text()
+    (tmp_path / GUARD).write_text(stored.replace(GUARD_SCHEMA, "labelkit-guard/9"))
+    with pytest.raises(RunError, match=r"schema 'labelkit-guard/9', this version reads"):
+        read_journal(tmp_path)
+
+
+class Seen:
+    """Stands for what watches a network: two layers, of which one is more than half silent."""
+
+    def layers(self):
+        return Layer("a", 0.3, 0.5, 0.1), Layer("b", 0.3, 0.5, 0.6)
+
+    def lowest_bias(self):
+        return -0.1, "a"
+
+
+def test_labels_that_are_all_alike_are_no_collapse_and_the_most_silent_layer_is_taken_down(tmp_path):
+    alike = SimpleNamespace(centred_deg=np.zeros((5, 2)))
+    sides = SimpleNamespace(train=alike, validation=alike)
+    guard = Guard(tmp_path, Seen(), sides, TrainSettings(epochs=30), Journal(Start((), (), False)))
+    for number in range(1, 9):
+        guard.look(Epoch(number, 0.3, 2.0, 2.0, 2.0, 1e-3, 1.0, 9.0), np.zeros((5, 2)), 0.5, 1.0)
+        assert guard.judge() is None
+    (*_, latest) = read_journal(tmp_path).signs
+    assert (latest.epoch, latest.silent, latest.silent_layer) == (8, 0.6, "b")
+
+
+def test_who_errs_as_the_median_of_the_people_trained_on_has_a_ratio_of_1(tmp_path):
+    train, validation = (SimpleNamespace(centred_deg=np.full((5, 2), angle)) for angle in (0.0, 10.0))
+    sides = SimpleNamespace(train=train, validation=validation)
+    guard = Guard(tmp_path, Seen(), sides, TrainSettings(), Journal(Start((), (), False)))
+    cmae_deg = measure(validation.centred_deg, train.centred_deg).cmae_deg
+    guard.look(Epoch(1, 0.3, 10.0, 10.0, cmae_deg, 1e-3, 1.0, 9.0), train.centred_deg, 0.5, 1.0)
+    assert guard.journal.signs[0].cmae_ratio == pytest.approx(1)
+
+
+def test_the_lowest_bias_is_a_hidden_layer_s(sides):
+    settings = TrainSettings(**SMALL)
+    start_keras(0)
+    model = build_model(settings)
+    for name, bias in (("dense1", -3.0), ("angles_rad", -9.0)):
+        variable = model.get_layer(name).bias
+        variable.assign(np.full(variable.shape, bias))
+    assert Watch(model, sides.train, settings).lowest_bias() == (-3.0, "dense1")
+
+
 def test_a_journal_comes_back_as_it_was(tmp_path):
     begun = Event(4, "stuck", ("x", "y"), "began-anew", 0, 1.0, 0.0, 1)
-    journal = Journal(Start((Layer("a", 0.1, 0.2, 0.3),), ("b",), True), tuple(history(1.0, 0.9)), (begun,))
+    last = dataclasses.replace(begun, epoch=8, did="nothing", rate=0.5)
+    journal = Journal(Start((Layer("a", 0.1, 0.2, 0.3),), ("b",), True), tuple(history(1.0, 0.9)), (begun, last))
     write_journal(tmp_path, journal)
     assert read_journal(tmp_path) == journal
-    assert (journal.rate, journal.since, journal.acted) == (1.0, 4, 1)
+    assert (journal.rate, journal.since, journal.acted) == (0.5, 4, 1)
     assert journal.of(1, 0) == dataclasses.replace(journal, signs=journal.signs[:1], events=())
 
 
@@ -372,8 +453,6 @@ def test_a_guard_that_may_do_no_more_lets_the_run_fail(tmp_path, sides, monkeypa
 
 
 def test_weights_of_another_draw_are_other_weights_and_the_same_ones_again(tmp_path, sides):
-    from labelkit.training.watch import begin_anew
-
     settings = TrainSettings(**SMALL)
     start_keras(3)
     model = build_model(settings)
@@ -383,6 +462,31 @@ def test_weights_of_another_draw_are_other_weights_and_the_same_ones_again(tmp_p
         drawn.append(weights_of(model)["dense1.kernel"])
     assert np.array_equal(drawn[0], drawn[2])
     assert not np.array_equal(drawn[0], drawn[1])
+
+
+@pytest.mark.parametrize(("start", "levelled"), [("auto", True), ("plain", False)])
+def test_weights_of_another_draw_are_levelled_unless_the_start_is_plain(sides, start, levelled):
+    settings = TrainSettings(**SMALL, start=start)
+    start_keras(3)
+    model = build_model(settings)
+    begin_anew(model, sides.train, settings, 1)
+    said = model.predict_on_batch(few(sides.train, settings))
+    assert bool(np.sqrt((said.std(axis=0) ** 2).mean()) == pytest.approx(0.1, rel=1e-3)) is levelled
+
+
+def test_weights_of_another_draw_keep_the_statistics_of_the_dataset(sides):
+    settings = TrainSettings(**SMALL, normalisation="dataset")
+    start_keras(3)
+    model = build_model(settings)
+
+    def statistics():
+        return [copied(variable).tolist() for variable in model.non_trainable_variables]
+
+    before = statistics()
+    begin(model, sides.train, settings)
+    learned = statistics()
+    begin_anew(model, sides.train, settings, 1)
+    assert statistics() == learned != before
 
 
 def test_dropout_is_spared_in_the_steps_themselves(sides):

@@ -15,7 +15,7 @@ from labelkit.evaluation.measures import constant_deg, measure
 from labelkit.runs import BEST, CHECKPOINT, LAST, read_split, read_state
 from labelkit.settings import TrainSettings, TuneSettings
 from labelkit.training import trainer
-from labelkit.training.epochs import Epoch
+from labelkit.training.epochs import Epoch, read_history
 from labelkit.training.load import load_run
 from labelkit.training.samples import take_sides
 from labelkit.tuning.trial import Drawn
@@ -48,11 +48,12 @@ def unbroken(objective, tmp_path_factory):
 
 
 def test_a_trial_is_measured_by_its_best_validation_error(unbroken):
-    measured, heard, _ = unbroken
+    measured, heard, folder = unbroken
     assert measured.outcome == "learned"
     assert [epoch for epoch, _ in heard] == [1, 2, 3]
     assert measured.cmae_deg == min(error for _, error in heard)
     assert heard[measured.best_epoch - 1][1] == measured.cmae_deg
+    assert measured.seconds == sum(epoch.seconds for epoch in read_history(folder, 3))
     assert measured.parameters > 1000
     assert measured.multiply_adds > measured.parameters
 
