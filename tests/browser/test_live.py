@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -196,6 +197,33 @@ def test_time_share_and_full_cells_are_those_of_the_state(sitting, visited):
     assert tab.locator("#filled").inner_text() == "<1 %"
     assert tab.locator("#full").inner_text() == f"2 of {len(one.state['counts'])}"
     assert tab.evaluate("document.getElementById('bar').value") == 0.004
+
+
+def test_everybody_is_listed_while_they_are_there_and_who_paints_is_marked(sitting, visited):
+    one = sitting()
+    tab = visited(one.server.url)
+    for person in ("p01", "p02"):
+        put(begin(one.raw / person, like=RAW / person), 0)
+        wait_for(tab, f"document.getElementById('person').textContent === '{person}'")
+    assert tab.locator("#people span").all_inner_texts() == ["p01", "p02"]
+    assert tab.locator("#people .now span").all_inner_texts() == ["p02"]
+    shutil.rmtree(one.raw / "p01")
+    wait_for(tab, "document.getElementById('people').children.length === 1")
+    assert tab.locator("#people span").all_inner_texts() == ["p02"]
+
+
+def test_the_page_says_which_pictures_are_still_to_be_counted_and_no_trouble_where_there_is_none(sitting, visited):
+    one = sitting()
+    tab = visited(one.server.url)
+    wait_for(tab, "document.getElementById('words').textContent === 'Waiting for the first picture.'")
+    for waiting, says in (
+        ({"skipped": 5, "earlier": 0}, "Behind: 5 pictures"),
+        ({"skipped": 0, "earlier": 7}, "Reading what was here before: 7 pictures"),
+        ({"skipped": 0, "earlier": 0, "frames": 9, "samples": 4}, "4 of 9 pictures count."),
+    ):
+        one.server.put({**one.state, **waiting}, lambda: None)
+        wait_for(tab, f"document.getElementById('state').textContent.startsWith('{says}')")
+    assert tab.locator("#troubles").get_attribute("hidden") is not None
 
 
 def test_a_rejected_frame_explains_itself_and_the_next_good_one_ends_it(sitting, visited):
