@@ -101,6 +101,7 @@ def test_a_token_in_an_address_opens_the_page_and_no_other_and_comes_back_as_a_c
     answer = ask(server, f"/?token={token}", authorization="")
     cookie = answer.headers["set-cookie"]
     assert answer.status == 200
+    assert cookie.startswith(f"labelkit-{server.port}=")  # cookies know no ports: another game has another
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert ask(server, f"/state?token={token}", authorization="").status == 403

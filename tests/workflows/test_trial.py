@@ -155,6 +155,17 @@ def test_a_training_that_cannot_go_on_is_an_outcome_and_says_why(objective, tmp_
     assert (measured.outcome, measured.why, measured.cmae_deg) == (outcome, str(error), None)
 
 
+def test_a_network_that_does_not_fit_into_memory_is_not_timed(objective, tmp_path, monkeypatch):
+    def too_large(*_, **__):
+        raise TooLargeError("not even one sample")
+
+    timed = []
+    monkeypatch.setattr(trainer, "fit_run", too_large)
+    monkeypatch.setattr(deploy, "measure_latency", timed.append)
+    assert run(replace(objective, latency=True), tmp_path / "0000").outcome == "impossible"
+    assert timed == []
+
+
 def test_a_loss_that_is_no_number_is_a_trial_that_diverged(objective, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer.Stepper, "step", lambda *_: math.nan)
     measured = run(objective, tmp_path / "0000")
