@@ -5,7 +5,8 @@ import pytest
 
 from labelkit.dataset.coverage import sample_cells
 from labelkit.dataset.table import REJECTED, SAMPLE, table_of
-from labelkit.live.tally import Label, Tally
+from labelkit.live import tally as module
+from labelkit.live.tally import Label, Tally, label_of
 from labelkit.records import Reason
 from labelkit.settings import CoverageSettings
 
@@ -102,3 +103,9 @@ def test_the_cameras_axes_are_counted_where_they_are_asked_for():
     tally.add([0.0], Label((70.0, 90.0), (90.0, 90.0)))
     ((row, column),) = np.argwhere(tally.coverage.counts)
     assert tally.cells.centre_angles_deg[row, column].tolist() == [17.5, 2.5]
+
+
+def test_a_label_holds_the_angles_of_both_frames_as_the_table_does(monkeypatch):
+    row = {"azimuth": 1.0, "elevation": 2.0, "view_azimuth": 3.0, "view_elevation": 4.0}
+    monkeypatch.setattr(module, "row_of", lambda recording, name, sample: row)
+    assert label_of(None, None, None) == Label(camera_deg=(1.0, 2.0), view_deg=(3.0, 4.0))
