@@ -39,6 +39,7 @@ from labelkit.files import sha256_of
 from labelkit.geometry.orientation import centred_deg
 from labelkit.runs import claim_run
 from labelkit.settings import TrainSettings
+from labelkit.training.augment import Augmentation
 from labelkit.training.backend import start_keras
 from labelkit.training.batches import Batches, epoch_order, prefetched
 from labelkit.training.samples import Samples, Sides
@@ -235,7 +236,7 @@ def own_peak_mb(folder: Path) -> dict[str, float]:
         batch_size=BATCH,
         seed=0,
         epoch=1,
-        augment=True,
+        augment=Augmentation(turn_deg=20.0),
     )
     for _ in prefetched(batches):
         lines = Path("/proc/self/status").read_text().splitlines()

@@ -2,26 +2,34 @@
 
     python benchmarks/quality.py [--networks base small ...] [--seeds 5] [--folder quality] [--picture quality.svg]
 
-40 simulated people of 400 frames; each seed deals them to training, validation and test anew and draws other weights.
-All networks are trained by `labelkit train` in the same way, and tested once. Beside the simulated strangers stand the
-recorded open hands of hand_mesh_truth (LABELKIT_TEST_DATA, else ../shared/data), cropped and labelled by a build as any
-recording is; they are five, so that their figure is coarse.
+60 simulated people of 400 frames; each seed deals them to training, validation and test anew and draws other weights.
+All networks are trained by `labelkit train` in the same way, one on each core at a time, and tested once; then they are
+timed, one after the other. Beside the simulated strangers stand the recorded open hands of hand_mesh_truth
+(LABELKIT_TEST_DATA, else ../shared/data), cropped and labelled by a build as any recording is: 11 frames of one hand,
+so that their figure is coarse.
 
-FOLDER holds the dataset and the runs: the same call again goes on where it stopped, and several calls for other
-networks may run side by side. The table goes to stdout, all figures to benchmarks/results/quality.json.
-docs/networks.md explains them.
+FOLDER holds the dataset and the runs: the same call again goes on where it stopped. The table goes to stdout, all
+figures to benchmarks/results/quality.json. docs/networks.md explains them.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
+import multiprocessing
 import os
 import shutil
 import statistics
-from collections.abc import Mapping, Sequence
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"))
 
 import numpy as np
 
@@ -29,14 +37,15 @@ import labelkit
 from labelkit.dataset.dataset import open_dataset
 from labelkit.evaluation.measures import constant_deg, measure
 from labelkit.files import write_bytes, write_text
-from labelkit.runs import FINISHED, REPORT, STATE, read_state
-from labelkit.settings import BuildSettings, SimulateSettings, TrainSettings
+from labelkit.processes import worker_count
+from labelkit.settings import SimulateSettings, TrainSettings
 from labelkit.training.load import load_run
 from labelkit.training.samples import Samples, read_samples
+from labelkit.workflows.train import train_once
 
 RESULT = Path(__file__).parent / "results" / "quality.json"
 REPOSITORY = Path(__file__).parents[1]
-PEOPLE, FRAMES, SEED = 40, 400, 12
+PEOPLE, FRAMES, SEED = 60, 400, 12
 
 # Beside each network's own structure. 11,000 samples an epoch are seven times those that the defaults were chosen on,
 # so half of the passes are more steps, of twice the samples, at twice the rate. Dropout only slows what 28 people and
@@ -60,17 +69,6 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "study-mobilenet": {"model": "study-mobilenet"},
 }
 FAMILIES = ("base", "squeezenet", "mobilenet")  # the best of each, for the goals
-HAND_SIDECAR = """[recording]
-participant = "hand"
-depth_unit_m = 0.001
-registered = true
-
-[files]
-color = "{key}_o.jpg"
-depth = "{key}_depth.png"
-
-[intrinsics]
-"""
 
 
 def dataset_in(folder: Path) -> Path:
@@ -83,39 +81,62 @@ def dataset_in(folder: Path) -> Path:
 
 
 def real_hands(folder: Path) -> Samples | None:
-    """Build a dataset of the recorded hands; None where they are not here, or none became a sample."""
+    """Build a dataset of the recorded hands; None where they are not here."""
     data = Path(os.environ.get("LABELKIT_TEST_DATA", REPOSITORY.parent / "shared" / "data")) / "hand_mesh_truth"
     if not data.is_dir():
         return None
+    sys.path.insert(0, str(REPOSITORY))
+    from tests.real.test_readers import HAND_MESH  # what a lab would write in recording.toml
+
     dataset = folder / "real" / "dataset"
     if not (dataset / "manifest.json").is_file():
         raw = folder / "real" / "raw" / "hand"
         shutil.copytree(data, raw, dirs_exist_ok=True)
-        focal = np.loadtxt(next(iter(sorted(data.glob("*_intrinsics.txt"))))).ravel()
-        keys = zip(("fx", "fy", "cx", "cy", "width", "height"), (*focal, 640, 480), strict=True)
-        write_text(raw / "recording.toml", HAND_SIDECAR + "".join(f"{key} = {value}\n" for key, value in keys))
-        labelkit.build_dataset(raw.parent, dataset, BuildSettings())
+        write_text(raw / "recording.toml", HAND_MESH)
+        labelkit.build_dataset(raw.parent, dataset)
     return read_samples(open_dataset(dataset))
 
 
-def trained(name: str, seed: int, dataset: Path, folder: Path) -> dict[str, Any]:
-    """Train a network from a seed unless that is done; give its report."""
-    run = folder / "runs" / f"{name}-{seed}"
-    if not (run / STATE).is_file():
-        labelkit.train(dataset, TrainSettings(**NETWORKS[name], **RECIPE, seed=seed), out=run)
-    elif read_state(run)["status"] != FINISHED:
-        labelkit.train(dataset, resume=run)
-    report: dict[str, Any] = json.loads((run / REPORT).read_text(encoding="utf-8"))
-    return report
+def train_all(runs: Mapping[Path, TrainSettings], dataset: Path) -> dict[Path, dict[str, Any]]:
+    """Train what is not trained yet, one on each core at a time; give their reports."""
+    workers = worker_count(0, len(runs))
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        reports = pool.map(partial(train_once, dataset, quiet=True), runs.values(), runs)
+        found = {}
+        for run, report in zip(runs, reports, strict=True):
+            print(f"{run.name}: {report['test']['cmae_deg']:.2f} degrees on strangers", flush=True)
+            found[run] = report
+    return found
 
 
-def off_real(name: str, seed: int, folder: Path, hands: Samples) -> float:
+def planned(runs: Mapping[str, Sequence[Path]]) -> Iterator[tuple[Path, TrainSettings]]:
+    """Give each run its settings, all networks' first seed first, so that a stopped call has something of each."""
+    for seed, folders in enumerate(zip(*runs.values(), strict=True)):
+        for name, run in zip(runs, folders, strict=True):
+            yield run, TrainSettings(**NETWORKS[name], **RECIPE, seed=seed)
+
+
+def off_real(run: Path, hands: Samples) -> float:
     """Give the CMAE of a run on the recorded hands, degrees."""
-    said = load_run(folder / "runs" / f"{name}-{seed}").predict(hands).centred_deg
-    return measure(hands.centred_deg, said).cmae_deg
+    return measure(hands.centred_deg, load_run(run).predict(hands).centred_deg).cmae_deg
 
 
-def row_of(name: str, reports: Sequence[Mapping[str, Any]], real: Sequence[float]) -> dict[str, Any]:
+def by_backdrop(reports: Sequence[Mapping[str, Any]], backdrops: Mapping[str, str]) -> dict[str, float]:
+    """Give the mean CMAE of the strangers before a wall, before things, and before what lies far off."""
+    found = defaultdict(list)
+    for report in reports:
+        for participant, test in report["test"]["participants"].items():
+            found[backdrops[participant]].append(test["cmae_deg"])
+    return {backdrop: statistics.mean(errors) for backdrop, errors in sorted(found.items())}
+
+
+def backdrops_of(truth: Path) -> dict[str, str]:
+    """Read what is behind each participant."""
+    with truth.open(encoding="utf-8", newline="") as file:
+        return {row["participant"]: row["backdrop"] for row in csv.DictReader(file)}
+
+
+def row_of(name: str, reports: Sequence[Mapping[str, Any]], real: Sequence[float], latency_ms: float) -> dict[str, Any]:
     """Put the seeds of a network together."""
     tests = [report["test"] for report in reports]
     errors = [test["cmae_deg"] for test in tests]
@@ -124,10 +145,11 @@ def row_of(name: str, reports: Sequence[Mapping[str, Any]], real: Sequence[float
         "seeds": len(reports),
         "parameters": reports[0]["parameters"],
         "multiply_adds": reports[0]["multiply_adds"],
-        "latency_ms": statistics.median(report["latency_ms"] for report in reports),
+        "latency_ms": latency_ms,
         "cmae_mean_deg": statistics.mean(errors),
         "cmae_least_deg": min(errors),
         "cmae_most_deg": max(errors),
+        "validation_mean_deg": statistics.mean(report["validation"]["cmae_deg"] for report in reports),
         "constant_deg": statistics.mean(test["constant_cmae_deg"] for test in tests),
         "normal_mean_deg": statistics.mean(test["normal_mean_deg"] for test in tests),
         "real_mean_deg": statistics.mean(real) if real else None,
@@ -217,18 +239,25 @@ def main() -> None:
 
     dataset = dataset_in(flags.folder)
     hands = real_hands(flags.folder)
+    backdrops = backdrops_of(flags.folder / "truth.csv")
+    runs = {name: [flags.folder / "runs" / f"{name}-{seed}" for seed in range(flags.seeds)] for name in flags.networks}
+    reports = train_all(dict(planned(runs)), dataset)
     rows = []
-    for name in flags.networks:
-        reports = [trained(name, seed, dataset, flags.folder) for seed in range(flags.seeds)]
-        real = [off_real(name, seed, flags.folder, hands) for seed in range(flags.seeds)] if hands else []
-        rows.append(row_of(name, reports, real))
-    print(f"{'':<18}{'parameters':>11}{'M mult-adds':>12}{'ms':>6}{'CMAE of strangers, deg':>24}{'real hands':>12}")
+    for name, folders in runs.items():
+        real = [off_real(run, hands) for run in folders] if hands else []
+        (latency,) = labelkit.latency(folders[0])
+        of_seeds = [reports[run] for run in folders]
+        where = by_backdrop(of_seeds, backdrops)
+        rows.append(row_of(name, of_seeds, real, latency.median_ms) | {"by_backdrop_deg": where})
+    print(f"{'':<17}{'':>10}{'M mult-':>8}{'':>6}{'CMAE of strangers,':>19}{'before':>7}{'':>7}{'real':>6}")
+    print(f"{'':<17}{'parameters':>10}{'adds':>8}{'ms':>6}{'degrees':>19}{'a wall':>7}{'things':>7}{'hands':>6}")
     for row in rows:
         span = f"{row['cmae_mean_deg']:.1f} ({row['cmae_least_deg']:.1f}..{row['cmae_most_deg']:.1f})"
         shown = "-" if row["real_mean_deg"] is None else f"{row['real_mean_deg']:.1f}"
+        where = "".join(f"{row['by_backdrop_deg'].get(kind, float('nan')):>7.1f}" for kind in ("wall", "clutter"))
         print(
-            f"{row['network']:<18}{row['parameters']:>11,}{row['multiply_adds'] / 1e6:>12.1f}{row['latency_ms']:>6.2f}"
-            f"{span:>24}{shown:>12}"
+            f"{row['network']:<17}{row['parameters']:>10,}{row['multiply_adds'] / 1e6:>8.1f}{row['latency_ms']:>6.2f}"
+            f"{span:>19}{where}{shown:>6}"
         )
     if hands:
         nearest = measure(hands.centred_deg, np.broadcast_to(constant_deg(hands.centred_deg), hands.centred_deg.shape))

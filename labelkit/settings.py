@@ -68,6 +68,8 @@ class SimulateSettings(Settings):
     seed: int = Field(1, ge=0, description="the same seed gives the same files")
     # The study's disc (FACTS, geometry of the label): inside it a hand is at most 48 degrees oblique.
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the disc of centred angles, degrees")
+    # 1: what participants are asked for. At 3 fingers bend by up to 90 degrees, as of a hand at ease.
+    curl: float = Field(1.0, ge=0, le=3, description="how far the fingers bend, times those of a hand held open")
     # Off: the published models are of single pixels. docs/simulator.md shows what real boards say.
     correlated_noise: bool = Field(False, description="let neighbouring depth pixels err together, as real ones do")
     # Off: only benchmarks that fit the true palm's pixels read them.
@@ -261,6 +263,9 @@ class TrainSettings(Settings):
         "shuffle", description="each sample once an epoch, or each cell of orientations as often"
     )
     augment: bool = Field(True, description="turn, mirror and light the training pictures, and their labels")
+    # The standard deviation of how hands turn by themselves in the simulator. Turns that no hand makes take room in the
+    # network: quarter turns erred 11.9 degrees on strangers after five epochs, these 8.9 (docs/networks.md).
+    turn_deg: float = Field(20.0, ge=0, le=180, description="most that augmentation turns a picture, degrees")
     # Off: the default recipe was measured without them (docs/decisions/network.md).
     noise: float = Field(0.0, ge=0, le=50, description="most noise that augmentation adds, grey levels")
     blur: float = Field(0.0, ge=0, le=5, description="most blur that augmentation adds, pixels of 128")

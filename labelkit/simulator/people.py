@@ -75,6 +75,7 @@ class Participant:
     exposure: float
     tint: FloatArray  # (3,) colour of the light
     camera: ColorCamera
+    curl: float  # how far the fingers bend, times those of a hand held open
 
     @property
     def handedness(self) -> Handedness:
@@ -105,11 +106,12 @@ class Moment:
     exposure: float
 
 
-def draw_participant(seed: int, index: int, handedness: Handedness | None = None) -> Participant:
+def draw_participant(seed: int, index: int, handedness: Handedness | None = None, *, curl: float = 1.0) -> Participant:
     """Draw the participant with this index; the same whoever else is recorded.
 
     Args:
         handedness: the side of the hand in place of the one that is drawn.
+        curl: how far the fingers bend, times those of a hand held open; changes nothing else.
     """
     rng = np.random.default_rng([seed, index, 0])
     tone = rng.uniform(0.0, len(_SKIN) - 1.0)
@@ -137,6 +139,7 @@ def draw_participant(seed: int, index: int, handedness: Handedness | None = None
             saturation=float(rng.uniform(0.6, 1.3)),
             vignette=float(rng.uniform(0.0, 0.35)),
         ),
+        curl=curl,
     )
 
 
@@ -197,7 +200,9 @@ class Manner:
             in_plane_rad=in_plane_rad,
             distance_m=float(self._distance[k]),
             place=self._place[k],
-            pose=_draw_pose(self._bend[k], self._fingers[k], hand_turn(angles_deg, in_plane_rad)),
+            pose=_draw_pose(
+                self._bend[k], self._fingers[k], hand_turn(angles_deg, in_plane_rad), self._participant.curl
+            ),
             light=lit / np.linalg.norm(lit),
             exposure=float(np.exp(0.04 * self._exposure[k])),
         )
@@ -215,13 +220,14 @@ def hand_turn(angles_deg: FloatArray, in_plane_rad: float) -> FloatArray:
     return tilt @ rotation(np.array([0.0, 0.0, 1.0]), in_plane_rad)
 
 
-def _draw_pose(bend: FloatArray, fingers: FloatArray, turn: FloatArray) -> Pose:
+def _draw_pose(bend: FloatArray, fingers: FloatArray, turn: FloatArray, curled: float) -> Pose:
     """Turn standard normals into joint angles a hand can have.
 
     Args:
         bend: (2,), wrist flexion and deviation.
         fingers: (5, 5) per digit: splay, curl of three joints, and curl shared by all of them.
         turn: (3, 3) rotation from hand to view frame.
+        curled: how far the fingers bend, times those of a hand held open.
     """
     flexion = np.clip(_BENT_SD_DEG * bend[0], -_BENT_MOST_DEG, _BENT_MOST_DEG)
     flexion = max(np.deg2rad(flexion), _least_flexion(turn))
@@ -230,7 +236,7 @@ def _draw_pose(bend: FloatArray, fingers: FloatArray, turn: FloatArray) -> Pose:
     splay[0] = np.deg2rad(np.clip(9.0 * fingers[0, 0], -16.0, 14.0))
     # slight curl: the fingers of an open hand are seldom quite straight, and never far bent backward
     curl = np.deg2rad([8.0, 10.0, 6.0]) * (1.0 + 0.5 * fingers[:, 1:4] + 0.6 * fingers[:1, 4:])
-    curl = np.clip(curl, np.deg2rad([-8.0, -2.0, 0.0]), np.deg2rad([30.0, 40.0, 25.0]))
+    curl = curled * np.clip(curl, np.deg2rad([-8.0, -2.0, 0.0]), np.deg2rad([30.0, 40.0, 25.0]))
     curl[0] *= 0.5  # the thumb lies beside the palm
     return Pose(splay, curl, (float(flexion), float(deviation)), turn.T @ np.array([0.1, 0.97, 0.22]))
 

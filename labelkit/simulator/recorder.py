@@ -40,9 +40,9 @@ def frame_rng(seed: int, index: int, frame: int) -> np.random.Generator:
 class FilmSet:
     """A participant's arm in a participant's room, ready to be filmed."""
 
-    def __init__(self, seed: int, index: int, handedness: Handedness | None = None) -> None:
+    def __init__(self, seed: int, index: int, handedness: Handedness | None = None, *, curl: float = 1.0) -> None:
         """Make them; the side of the hand is drawn, too, where None."""
-        self.participant: Participant = draw_participant(seed, index, handedness)
+        self.participant: Participant = draw_participant(seed, index, handedness, curl=curl)
         self.rays: FloatArray = full_rays(INTRINSICS)
         self.backdrop: Backdrop = make_backdrop(
             self.participant, INTRINSICS, np.random.default_rng([seed, index, _ROOM])
@@ -75,6 +75,7 @@ def record(
     index: int,
     frames: int,
     reach_deg: float,
+    curl: float,
     correlated: bool,
     masks: Path | None,
     on_frame: Callable[[], None],
@@ -84,11 +85,12 @@ def record(
     Args:
         raw: the folder of recordings; this one becomes raw/<participant>.
         index: which participant; the result does not depend on who else is recorded.
+        curl: how far the fingers bend, times those of a hand held open.
         correlated: whether neighbouring depth pixels err together.
         masks: where the parts' masks go, or None.
         on_frame: called after each frame; what it raises ends the recording.
     """
-    film_set = FilmSet(seed, index)
+    film_set = FilmSet(seed, index, curl=curl)
     participant = film_set.participant
     if masks:
         make_folder(masks / participant.name)

@@ -30,17 +30,24 @@ Lead = Callable[[Angles], Angles | None]
 
 @contextmanager
 def open_simulated(
-    wanted: Wanted, *, seed: int = 1, reach_deg: float = 45.0, correlated: bool = False, lead: Lead | None = None
+    wanted: Wanted,
+    *,
+    seed: int = 1,
+    reach_deg: float = 45.0,
+    curl: float = 1.0,
+    correlated: bool = False,
+    lead: Lead | None = None,
 ) -> Iterator[Camera]:
     """Put a participant in front of the sensor; another name or another seed is another person.
 
     Args:
         reach_deg: radius of the disc of centred angles over which the hand wanders.
+        curl: how far the fingers bend, times those of a hand held open.
         correlated: whether neighbouring depth pixels err together.
         lead: what the participant follows; whims where None.
     """
     index = zlib.crc32(wanted.participant.encode("utf-8", "surrogateescape"))
-    film_set = FilmSet(seed, index, wanted.handedness)
+    film_set = FilmSet(seed, index, wanted.handedness, curl=curl)
     lead = lead or Whim(np.random.default_rng([seed, index, _WHIM]), reach_deg).goal
     shots = _shots(film_set, wanted.fps, lead, seed, index, correlated)
     yield Camera(f"simulated sensor, seed {seed}", "kinect-v1", INTRINSICS, DEPTH_UNIT_M, shots)

@@ -8,6 +8,7 @@ light, blur and noise change nothing. Only a shift is not exact: it turns the vi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -16,8 +17,6 @@ from numpy.typing import NDArray
 
 from labelkit.records import ColorImage, FloatArray
 
-# A quarter turn each way and the mirror make eight people's light and habits into many (docs/decisions/network.md).
-_LARGEST_TURN_RAD = np.deg2rad(90.0)
 _MIRRORED_SHARE = 0.5
 _SCALE = 0.1  # of the logarithm: how large the hand is in its crop depends on how its fingers lie
 # Share of the picture. A hand of 0.2 m at 0.7 m fills the crop with 16 degrees, so this turns the view by under 1.
@@ -26,13 +25,23 @@ _SHIFT = 0.04
 _GAIN, _TINT, _OFFSET = 0.3, 0.2, 15.0
 
 
+@dataclass(frozen=True)
+class Augmentation:
+    """How much of what is asked for; the rest is the same for all.
+
+    Attributes:
+        turn_deg: largest turn either way, degrees.
+        noise: largest standard deviation of the noise of a picture, grey levels.
+        blur: largest standard deviation of a Gaussian blur, as pixels of a picture of 128.
+    """
+
+    turn_deg: float
+    noise: float = 0.0
+    blur: float = 0.0
+
+
 def augmented(
-    pictures: Mapping[str, NDArray[Any]],
-    in_picture: FloatArray,
-    rng: np.random.Generator,
-    *,
-    noise: float = 0.0,
-    blur: float = 0.0,
+    pictures: Mapping[str, NDArray[Any]], in_picture: FloatArray, rng: np.random.Generator, most: Augmentation
 ) -> tuple[dict[str, NDArray[Any]], FloatArray]:
     """Draw a changed copy of each sample.
 
@@ -41,25 +50,23 @@ def augmented(
     Args:
         pictures: "rgb" (n, S, S, 3) uint8, "depth" (n, S, S) uint16 millimetres, or both.
         in_picture: (n, 2) n_x and n_y, view frame.
-        noise: largest standard deviation of the noise of a picture, grey levels.
-        blur: largest standard deviation of a Gaussian blur, as pixels of a picture of 128.
     Returns:
         The changed pictures, and their n_x and n_y.
     """
     first = next(iter(pictures.values()))
     n, side = len(first), int(first.shape[1])
-    turns = rng.uniform(-_LARGEST_TURN_RAD, _LARGEST_TURN_RAD, n)
+    turns_rad = np.deg2rad(most.turn_deg) * rng.uniform(-1.0, 1.0, n)
     mirrors = np.where(rng.random(n) < _MIRRORED_SHARE, -1.0, 1.0)
     scales = np.exp(rng.uniform(-_SCALE, _SCALE, n))
     shifts_px = side * rng.uniform(-_SHIFT, _SHIFT, (n, 2))
     gains = np.exp(rng.uniform(-_GAIN, _GAIN, (n, 1)) + rng.uniform(-_TINT, _TINT, (n, 3)))
     offsets = rng.uniform(-_OFFSET, _OFFSET, (n, 1))
-    blurs_px = blur * side / 128.0 * rng.random(n)
-    noises = noise * rng.random(n)
+    blurs_px = most.blur * side / 128.0 * rng.random(n)
+    noises = most.noise * rng.random(n)
     changed: dict[str, NDArray[Any]] = {kind: np.empty_like(stack) for kind, stack in pictures.items()}
     moved = np.empty_like(in_picture)
     for k in range(n):
-        move = turn_and_mirror(turns[k], mirrors[k])
+        move = turn_and_mirror(turns_rad[k], mirrors[k])
         for kind, stack in pictures.items():
             changed[kind][k] = moved_picture(stack[k], scales[k] * move, shifts_px[k])
         if "rgb" in changed:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from labelkit.cells import Cells
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.records import FloatArray
-from labelkit.training.augment import augmented
+from labelkit.training.augment import Augmentation, augmented
 
 Pictures = dict[str, NDArray[Any]]  # field of the dataset -> (n, S, S, 3) or (n, S, S), as stored
 Indices = NDArray[np.integer[Any]]
@@ -55,9 +55,7 @@ class Batches:
         seed: int,
         epoch: int,
         balanced: bool = False,
-        augment: bool = False,
-        noise: float = 0.0,
-        blur: float = 0.0,
+        augment: Augmentation | None = None,
     ) -> None:
         """Shuffle the samples for this epoch.
 
@@ -67,8 +65,7 @@ class Batches:
             centred_rad: (n, 2) their centred azimuth and elevation, radians, view frame.
             epoch: counted from 1.
             balanced: show every cell of orientations as often, in place of every sample once.
-            augment: change the pictures at random, and their angles with them.
-            noise, blur: as for `augmented`.
+            augment: change the pictures at random, at most so much, and their angles with them.
         """
         if balanced:
             order = balanced_order(Cells().index_of(*np.rad2deg(centred_rad).T), seed, epoch)
@@ -81,7 +78,6 @@ class Batches:
         self._batch_size = batch_size
         self._key = (seed, epoch, _AUGMENT)
         self._augment = augment
-        self._noise, self._blur = noise, blur
 
     def __len__(self) -> int:
         return -(-len(self._indices) // self._batch_size)
@@ -95,7 +91,7 @@ class Batches:
         rng = np.random.default_rng([*self._key, number])
         kinds = {kind: max(sizes) for kind, sizes in _sizes_by_kind(self._fields).items()}
         largest = {kind: self._source.gather(f"{kind}{size}", indices) for kind, size in kinds.items()}
-        changed, in_picture = augmented(largest, np.sin(centred_rad), rng, noise=self._noise, blur=self._blur)
+        changed, in_picture = augmented(largest, np.sin(centred_rad), rng, self._augment)
         pictures = shrunk(changed, self._fields)
         return pictures, np.arcsin(np.clip(in_picture, -1.0, 1.0)).astype(np.float32)
 

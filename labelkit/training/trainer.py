@@ -29,6 +29,7 @@ from labelkit.runs import (
     write_weights,
 )
 from labelkit.settings import TrainSettings
+from labelkit.training.augment import Augmentation
 from labelkit.training.backend import is_out_of_memory
 from labelkit.training.batches import Batches, prefetched
 from labelkit.training.diagnostics import Diagnostics
@@ -248,9 +249,7 @@ class Training:
             seed=settings.seed,
             epoch=now.epoch,
             balanced=settings.sampling == "balanced",
-            augment=settings.augment,
-            noise=settings.noise,
-            blur=settings.blur,
+            augment=Augmentation(settings.turn_deg, settings.noise, settings.blur) if settings.augment else None,
         )
         with contextlib.closing(prefetched(batches, start=now.step)) as coming:
             began = time.perf_counter()

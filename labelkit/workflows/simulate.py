@@ -96,7 +96,7 @@ def simulate_live(
 
     Args:
         raw: the folder of recordings; made where there is none.
-        settings: seed, reach_deg and correlated_noise count here.
+        settings: seed, reach_deg, curl and correlated_noise count here.
         participant, session, handedness, fps, seconds: as of `RecordSettings`.
         follow: the address of a painting game, whose arrow the participant follows until its map is full; who
             follows none wanders.
@@ -114,7 +114,11 @@ def simulate_live(
         participant=participant, session=session, handedness=handedness, fps=fps, seconds=seconds, source="simulated"
     )
     source = partial(
-        open_simulated, seed=settings.seed, reach_deg=settings.reach_deg, correlated=settings.correlated_noise
+        open_simulated,
+        seed=settings.seed,
+        reach_deg=settings.reach_deg,
+        curl=settings.curl,
+        correlated=settings.correlated_noise,
     )
     if follow is None:
         return record_from(source, Path(raw), wanted, quiet=quiet)
@@ -194,6 +198,7 @@ def _record(staging: Path, settings: SimulateSettings, index: int, progress: Pro
         index=index,
         frames=settings.frames,
         reach_deg=settings.reach_deg,
+        curl=settings.curl,
         correlated=settings.correlated_noise,
         masks=staging / "truth" if settings.with_masks else None,
         on_frame=lambda: progress(True),

@@ -105,6 +105,29 @@ def train(
     return train_planned(run, network, data, samples, split, settings, quiet)
 
 
+def train_once(dataset: Path | str, settings: TrainSettings, out: Path | str, *, quiet: bool = False) -> dict[str, Any]:
+    """Train a network, go on where its training was interrupted, or leave it as it is where it is finished.
+
+    For scripts of many trainings, which then go on where they stopped. Give what `report.json` says of the run.
+
+    Raises:
+        RunError: the run in `out` has other settings.
+        what `train` raises.
+    """
+    from labelkit.runs import FINISHED, REPORT, SETTINGS, STATE, read_json, read_settings, read_state
+
+    run = Path(out)
+    if not (run / STATE).is_file():
+        train(dataset, settings, out=run, quiet=quiet)
+    elif read_settings(run) != settings:
+        raise RunError(
+            f"{run}: has other settings ({SETTINGS}) than are asked for; remove it, or choose another folder"
+        )
+    elif read_state(run)["status"] != FINISHED:
+        train(dataset, resume=run, quiet=quiet)
+    return read_json(run, REPORT)
+
+
 def checked(dataset: Path | str, settings: TrainSettings) -> tuple[Dataset, Samples]:
     """Open a dataset, and check its files and labels before anything is made of them."""
     from labelkit.dataset.dataset import open_dataset

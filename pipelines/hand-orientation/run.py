@@ -15,15 +15,15 @@ which leaks, as the pages say.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import labelkit
 from labelkit.files import write_text
-from labelkit.runs import FINISHED, PAGE, REPORT, STATE, read_state
+from labelkit.runs import PAGE
 from labelkit.settings import SimulateSettings, TrainSettings, TuneSettings, load_settings
+from labelkit.workflows.train import train_once
 from labelkit.workflows.tune import TuneResult
 
 HERE = Path(__file__).parent
@@ -46,7 +46,7 @@ SMALL_TRAINING = {
 
 def main() -> None:
     """Take the study's steps one after the other."""
-    asked = arguments()
+    asked = arguments(__doc__).parse_args()
     out: Path = asked.out or Path("hand-orientation-reduced" if asked.reduced else "hand-orientation")
     raw = asked.raw or recorded(out, SMALL if asked.reduced else WHOLE)
     dataset = out / "dataset"
@@ -59,7 +59,7 @@ def main() -> None:
         searches[family] = search
         if search.best:
             best = load_settings(TrainSettings, config=Path(search.best))
-            reports[family] = tested(dataset, best, out / "runs" / family)
+            reports[family] = train_once(dataset, best, out / "runs" / family)
         else:
             print(f"{family}: no trial learned, see {search.page}")
     tables = "\n\n".join((table_1(searches), table_2(searches, reports), table_3(reports)))
@@ -67,13 +67,13 @@ def main() -> None:
     print(f"{tables}\n\npages: {out}/studies/*/report.html, {out}/runs/*/{PAGE}; map: {out}/coverage-map.png")
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments(doc: str) -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--raw", type=Path, help="recordings; simulated where none are named")
     parser.add_argument("--out", type=Path, help="folder of all that is made")
     parser.add_argument("--reduced", action="store_true", help="the same in small")
-    return parser.parse_args()
+    return parser
 
 
 def recorded(out: Path, size: Mapping[str, int]) -> Path:
@@ -90,16 +90,6 @@ def search_settings(family: str, *, reduced: bool) -> TuneSettings:
         return settings
     small = {"train": settings.train | SMALL_TRAINING, "structures": settings.structures[:2], **SMALL_SEARCH}
     return settings.model_copy(update=small)
-
-
-def tested(dataset: Path, settings: TrainSettings, run: Path) -> dict[str, Any]:
-    """Train a network and test it, unless that is done; give what came out."""
-    if not (run / STATE).is_file():
-        labelkit.train(dataset, settings, out=run)
-    elif read_state(run)["status"] != FINISHED:
-        labelkit.train(dataset, resume=run)
-    report: dict[str, Any] = json.loads((run / REPORT).read_text(encoding="utf-8"))
-    return report
 
 
 def table_1(searches: Mapping[str, TuneResult]) -> str:

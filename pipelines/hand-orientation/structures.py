@@ -12,24 +12,31 @@ differences are large.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
+import multiprocessing
+import os
 import statistics
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from run import markdown, recorded, tested
+# One network on each core is faster than one on all.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"))
+
+from run import WHOLE, arguments, markdown, recorded
+from tqdm import tqdm
 
 import labelkit
 from labelkit.files import write_text
+from labelkit.processes import worker_count
 from labelkit.settings import BuildSettings, TrainSettings, as_toml
+from labelkit.workflows.train import train_once
 
 HERE = Path(__file__).parent
 
-# The study had 13 participants and about 9,700 pictures.
-WHOLE = {"participants": 13, "frames": 750}
 SMALL = {"participants": 16, "frames": 60}
 # Few samples need many steps before anything is learned; pictures of 128 pixels are most of the work of a network.
 SMALL_TRAINING = {"epochs": 25, "learning_rate": 1.5e-3, "resolutions": "64,32", "filters": 12}
@@ -39,33 +46,32 @@ BARE = {"report": False, "diagnostics": False}
 
 def main() -> None:
     """Train all variants of all experiments, and write their table."""
-    asked = arguments()
+    parser = arguments(__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of each variant (3)")
+    asked = parser.parse_args()
     out: Path = asked.out or Path("structures-reduced" if asked.reduced else "structures")
     raw = asked.raw or recorded(out, SMALL if asked.reduced else WHOLE)
     dataset = out / "dataset"
     labelkit.build_dataset(raw, dataset, BuildSettings(with_depth=True))
-    rows = []
-    for experiment, name, settings in variants(reduced=asked.reduced):
-        reports = [
-            tested(dataset, each, out / "runs" / folder_of(each))
-            for each in (TrainSettings(**settings, seed=seed) for seed in range(asked.seeds))
-        ]
-        rows.append([experiment, name, *figures(reports)])
-        print(" | ".join(rows[-1]), flush=True)
+    runs = {
+        (experiment, name): [TrainSettings(**settings, seed=seed) for seed in range(asked.seeds)]
+        for experiment, name, settings in variants(reduced=asked.reduced)
+    }
+    folders = {folder_of(each): each for seeds in runs.values() for each in seeds}
+    reports = dict(zip(folders, train_all(dataset, folders, out / "runs"), strict=True))
+    rows = [[*named, *figures([reports[folder_of(each)] for each in seeds])] for named, seeds in runs.items()]
     heading = ("experiment", "variant", "CMAE", "least to most", "constant", "parameters", "M mult-adds")
     table = markdown(f"Test errors of {asked.seeds} seeds, degrees, on strangers.", heading, rows)
     write_text(out / "structures.md", table + "\n")
     print(f"\n{table}\n\nwritten to {out / 'structures.md'}")
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--raw", type=Path, help="recordings; simulated where none are named")
-    parser.add_argument("--out", type=Path, help="folder of all that is made")
-    parser.add_argument("--reduced", action="store_true", help="the same in small")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of each variant (3)")
-    return parser.parse_args()
+def train_all(dataset: Path, folders: Mapping[str, TrainSettings], out: Path) -> Iterator[dict[str, Any]]:
+    """Train what is not trained yet, one network on each core at a time; give their reports."""
+    work = partial(train_once, dataset, quiet=True)
+    with ProcessPoolExecutor(worker_count(0, len(folders)), multiprocessing.get_context("spawn")) as pool:
+        found = pool.map(work, folders.values(), [out / folder for folder in folders])
+        yield from tqdm(found, desc="train", total=len(folders), unit=" networks", disable=None)
 
 
 def variants(*, reduced: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:

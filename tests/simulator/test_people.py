@@ -48,6 +48,18 @@ def test_distances_and_wrists_stay_within_what_is_said():
     assert 15.0 < flexion.std() < 30.0
 
 
+def test_curled_fingers_bend_so_many_times_as_far_and_nothing_else_changes():
+    open_hand, curled = (
+        [m for m in draw_moments(1, 0, 60, 45.0, draw_participant(1, 0, curl=curl)) if m] for curl in (1.0, 3.0)
+    )
+    for one, other in zip(open_hand, curled, strict=True):
+        assert other.pose.curl == pytest.approx(3.0 * one.pose.curl)
+        assert np.array_equal(other.pose.splay, one.pose.splay)
+        assert np.array_equal(other.angles_deg, one.angles_deg)
+        assert (other.pose.wrist, other.distance_m) == (one.pose.wrist, one.distance_m)
+    assert np.rad2deg(max(m.pose.curl[1:, 0].max() for m in curled)) > 60.0
+
+
 @pytest.mark.parametrize("angles", [(0.0, 0.0), (30.0, 0.0), (0.0, -45.0), (-20.0, 35.0)])
 def test_the_hand_is_turned_to_the_angles_asked_for(angles):
     turn = hand_turn(np.array(angles), 0.3)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelkit.training import augment
-from labelkit.training.augment import augmented, blurred, moved_picture, noisy, relit, turn_and_mirror
+from labelkit.training.augment import Augmentation, augmented, blurred, moved_picture, noisy, relit, turn_and_mirror
 
 S = 128
 
@@ -55,7 +55,7 @@ def test_a_quarter_turn_takes_right_to_down():
 def test_the_tilt_of_the_hand_stays_as_it_was():
     rng = np.random.default_rng(0)
     before = rng.uniform(-0.5, 0.5, (20, 2))
-    _, after = augmented({"rgb": np.zeros((20, S, S, 3), np.uint8)}, before, rng)
+    _, after = augmented({"rgb": np.zeros((20, S, S, 3), np.uint8)}, before, rng, Augmentation(90.0))
     assert np.linalg.norm(after, axis=1) == pytest.approx(np.linalg.norm(before, axis=1))
     assert not np.allclose(after, before)
 
@@ -67,11 +67,22 @@ def test_a_batch_s_pictures_move_with_its_labels(monkeypatch):
     directions = rng.normal(size=(12, 2))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     pictures = np.stack([blob_at(*((S - 1) / 2 + 40 * direction)) for direction in directions])
-    changed, moved = augmented({"rgb": pictures, "depth": pictures[..., 0].astype(np.uint16)}, directions, rng)
+    changed, moved = augmented(
+        {"rgb": pictures, "depth": pictures[..., 0].astype(np.uint16)}, directions, rng, Augmentation(90.0)
+    )
     depth = np.repeat(changed["depth"][..., None], 3, axis=-1)
     for stack in (changed["rgb"], depth):
         for picture, direction in zip(stack, moved, strict=True):
             assert spot_of(picture) == pytest.approx(40 * direction, abs=0.5)
+
+
+def test_no_picture_is_turned_further_than_asked():
+    to_the_right = np.tile([0.5, 0.0], (300, 1))
+    _, after = augmented(
+        {"rgb": np.zeros((300, 8, 8, 3), np.uint8)}, to_the_right, np.random.default_rng(0), Augmentation(25.0)
+    )
+    turned_deg = np.rad2deg(np.arctan2(after[:, 1], np.abs(after[:, 0])))  # the mirror flips x alone
+    assert (turned_deg.min(), turned_deg.max()) == (pytest.approx(-25, abs=1), pytest.approx(25, abs=1))
 
 
 def test_depth_is_moved_without_mixing_near_and_far():
@@ -85,7 +96,7 @@ def test_blur_and_noise_change_colour_alone_and_only_where_they_are_asked_for():
     pictures = {"rgb": rgb, "depth": rgb[..., 0].astype(np.uint16)}
 
     def drawn(**kwargs):
-        return augmented(pictures, np.zeros((3, 2)), np.random.default_rng(5), **kwargs)[0]
+        return augmented(pictures, np.zeros((3, 2)), np.random.default_rng(5), Augmentation(turn_deg=90.0, **kwargs))[0]
 
     plain, rough, soft = drawn(), drawn(noise=20.0), drawn(blur=20.0)
     assert all(np.array_equal(each["depth"], plain["depth"]) for each in (rough, soft))

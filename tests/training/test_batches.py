@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelkit.training.augment import Augmentation
 from labelkit.training.batches import Batches, epoch_order, prefetched
 
 FIELDS = ("rgb128", "rgb64", "rgb32")
@@ -23,7 +24,7 @@ class Numbered:
         return {field: self.gather(field, indices) for field in fields}
 
 
-def batches_of(n=23, *, batch_size=5, seed=0, epoch=1, augment=False, first=0):
+def batches_of(n=23, *, batch_size=5, seed=0, epoch=1, augment=None, first=0):
     angles = np.deg2rad(np.stack([np.arange(n), -np.arange(n)], axis=-1))
     return Batches(
         Numbered(), FIELDS, first + np.arange(n), angles, batch_size=batch_size, seed=seed, epoch=epoch, augment=augment
@@ -46,7 +47,7 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     assert all(epoch_order(50, 3, 2).tolist() != other.tolist() for other in others)
 
 
-@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("augment", [None, Augmentation(30.0)])
 def test_a_batch_does_not_depend_on_what_was_asked_before(augment):
     late, early = batches_of(augment=augment), batches_of(augment=augment)
     for k in range(4):
@@ -65,7 +66,7 @@ def test_angles_stay_with_their_pictures():
 
 
 def test_augmentation_changes_from_epoch_to_epoch():
-    one, other = (batches_of(1, epoch=epoch, augment=True)[0] for epoch in (1, 2))
+    one, other = (batches_of(1, epoch=epoch, augment=Augmentation(30.0))[0] for epoch in (1, 2))
     assert not np.array_equal(one[0]["rgb128"], other[0]["rgb128"])
 
 

@@ -21,7 +21,7 @@ from labelkit.settings import TrainSettings
 from labelkit.training import trainer
 from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
-from labelkit.workflows.train import train
+from labelkit.workflows.train import train, train_once
 from tests.commands import called
 from tests.datasets import make_dataset
 
@@ -355,6 +355,18 @@ def test_a_run_finds_its_dataset_again_and_goes_on(dataset, tmp_path, monkeypatc
     code, _out, err = called(capsys, "train", "--resume", run)
     assert code == 2
     assert "is finished, there is nothing to resume; for a new run with its settings: labelkit train --config" in err
+
+
+def test_a_training_of_a_script_is_begun_gone_on_with_and_not_done_twice(dataset, tmp_path, monkeypatch):
+    asked = TINY.model_copy(update={"epochs": 2})
+    fresh = train_once(dataset, asked, tmp_path / "fresh", quiet=True)
+    run = interrupted(dataset, tmp_path / "run", monkeypatch)
+    gone_on = train_once(dataset, asked, run, quiet=True)
+    assert (gone_on["epochs"], gone_on["test"]["cmae_deg"]) == (2, fresh["test"]["cmae_deg"])
+    monkeypatch.setattr("labelkit.workflows.train.train", lambda *_, **__: pytest.fail("trained again"))
+    assert train_once(dataset, asked, run, quiet=True) == gone_on
+    with pytest.raises(RunError, match=r"run: has other settings \(settings.toml\) than are asked for; remove it, or"):
+        train_once(dataset, TINY, run, quiet=True)
 
 
 def test_a_run_is_not_resumed_on_another_dataset(dataset, tmp_path, monkeypatch):
