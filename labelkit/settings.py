@@ -176,8 +176,9 @@ class CoverageSettings(Settings):
 
 # Networks with a name: it stands in the place of `model` for all of these keys, and any other may be set beside it.
 # `base` and `small` are ours (docs/networks.md has their errors and costs). Pictures of 128 pixels are four fifths of
-# the default network's work. `small` has less than a fiftieth of study-vanilla's parameters.
-_OURS: dict[str, Any] = {"model": "vanilla", "resolutions": "64,32"}
+# the default network's work, and colour tells the hand from what is behind it once there are a dozen people to learn
+# from. `small` has less than a fiftieth of study-vanilla's parameters.
+_OURS: dict[str, Any] = {"model": "vanilla", "resolutions": "64,32", "input": "rgb"}
 # The study's three networks, with the settings it found best [FACTS: results]. What the study does not
 # state (pooling and stride of MobileNet, what of SqueezeNet lies between its figures) is chosen; docs/training.md
 # says what.

@@ -37,7 +37,7 @@ from labelkit.workflows.train import train_once
 
 HERE = Path(__file__).parent
 
-SMALL = {"participants": 16, "frames": 60}
+SMALL = {"participants": 40, "frames": 24}
 # Few samples need many steps before anything is learned; pictures of 128 pixels are most of the work of a network.
 SMALL_TRAINING = {"epochs": 25, "learning_rate": 1.5e-3, "resolutions": "64,32", "filters": 12}
 # A page, a timing and statistics for each of some hundred runs would help nobody.
