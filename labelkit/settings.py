@@ -68,7 +68,7 @@ class SimulateSettings(Settings):
     seed: int = Field(1, ge=0, description="the same seed gives the same files")
     # The study's disc (FACTS, geometry of the label): inside it a hand is at most 48 degrees oblique.
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the disc of centred angles, degrees")
-    # 1: what participants are asked for. At 3 fingers bend by up to 90 degrees, as of a hand at ease.
+    # 1: what participants are asked for. At 3 fingers bend by 60 degrees, as of a hand at ease, and at times by 140.
     curl: float = Field(1.0, ge=0, le=3, description="how far the fingers bend, times those of a hand held open")
     # Off: the published models are of single pixels. docs/simulator.md shows what real boards say.
     correlated_noise: bool = Field(False, description="let neighbouring depth pixels err together, as real ones do")
