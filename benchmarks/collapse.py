@@ -63,8 +63,8 @@ NETWORK: Mapping[str, Any] = {
     "augment": False,
 }
 # What is known of how the study trained them: pixels as they are, Adam at Keras's own rate, no norm but where the
-# family has one. labelkit's are the defaults, at a rate for a few hundred steps. Neither augments: that is for strangers,
-# and for more steps.
+# family has one. labelkit's are the defaults, at a rate for a few hundred steps. Neither augments: that is for
+# strangers, and for more steps.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "study": {"normalisation": "none", "start": "plain", "guard": False, "learning_rate": 1e-3, "schedule": "constant"},
     "labelkit": {"normalisation": "standardise", "learning_rate": 2e-3},
