@@ -270,7 +270,7 @@ class TrainSettings(Settings):
     # Off: the default recipe was measured without them (docs/decisions/network.md).
     noise: float = Field(0.0, ge=0, le=50, description="most noise that augmentation adds, grey levels")
     blur: float = Field(0.0, ge=0, le=5, description="most blur that augmentation adds, pixels of 128")
-    guard: bool = Field(True, description="where a network collapses, say why, and go back or begin anew")
+    guard: bool = Field(True, description="where a network collapses, say why, and go back, begin anew or go on")
     # Each starts at half the rate, so the last goes at an eighth: slower than that, the rate was not the cause.
     tries: int = Field(
         3, ge=0, le=20, description="times the guard may go back, begin anew or go on; epochs start over"
