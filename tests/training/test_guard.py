@@ -129,6 +129,13 @@ def test_a_network_that_ends_knowing_next_to_nothing_goes_on_without_dropout():
     assert judged(slow, (), epochs=8, patience=25, tries=0) is None
 
 
+def test_who_went_on_and_still_knows_next_to_nothing_begins_anew_with_other_weights():
+    on = Event(8, "slow", ("x",), "went-on", 0, 0.5, 0.0, 1)
+    slow = [signs(epoch, 1.0, loss=0.30 - 0.004 * epoch) for epoch in range(1, 17)]
+    assert did(judged(slow, (on,), epochs=8, patience=25, tries=3)) == ("slow", "began-anew", 0, 0.5, 0.0, 2)
+    assert judged(slow, (on,), epochs=8, patience=25, tries=1) is None
+
+
 def test_patience_begins_anew_with_what_was_done():
     begun = Event(4, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
     slow = [signs(epoch, 1.0 + 0.001 * epoch, loss=0.30 - 0.004 * epoch) for epoch in range(1, 10)]
