@@ -185,6 +185,7 @@ def goals(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, float, str, 
 def draw(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     """Draw the error against latency and against parameters, and who is not beaten in both."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     from labelkit.figures.layout import FAINT, INK
     from labelkit.figures.saving import figure_bytes, house_style
@@ -219,10 +220,13 @@ def draw(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
                 zorder=0,
             )
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel(label, fontsize=9, color=INK)
             axes.tick_params(labelsize=8, colors=INK, length=3)
             axes.spines[["top", "right"]].set_visible(False)
-            axes.margins(x=0.25, y=0.12)
+            axes.margins(x=0.35, y=0.12)
             axes.set_ylim(bottom=0)
         figure.axes[0].set_ylabel("CMAE of strangers, degrees", fontsize=9, color=INK)
     write_bytes(out, figure_bytes(figure, "svg"))

@@ -62,3 +62,4 @@ def test_the_picture_names_every_network(quality, tmp_path):
     quality.draw(rows, tmp_path / "quality.svg")
     drawn = (tmp_path / "quality.svg").read_text()
     assert all(drawn.count(f">{row['network']}<") == 2 for row in rows)  # against latency, and against parameters
+    assert "mathdefault" not in drawn
