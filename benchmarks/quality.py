@@ -221,7 +221,7 @@ def draw(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
             )
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.7g}")
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel(label, fontsize=9, color=INK)
             axes.tick_params(labelsize=8, colors=INK, length=3)
