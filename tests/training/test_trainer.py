@@ -12,6 +12,7 @@ from labelkit.runs import BEST, CHECKPOINT, HISTORY, LAST, claim_run
 from labelkit.settings import TrainSettings
 from labelkit.training import predict as predicting
 from labelkit.training import trainer
+from labelkit.training.augment import Augmentation
 from labelkit.training.backend import start_keras
 from labelkit.training.diagnostics import read_diagnostics
 from labelkit.training.epochs import Epoch, best_of, read_history
@@ -59,6 +60,20 @@ def test_the_network_learns_what_the_pictures_show(tmp_path, sides):
     seen = {"augment": False, "normalisation": "scale", "filters": 8, "stages": 3, "dense": 32, "learning_rate": 0.003}
     _, history = trained(claim_run("vanilla", tmp_path / "run"), sides, epochs=15, **seen)
     assert best_of(history).cmae_deg < 9  # the constant predictor errs by about 19
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_pictures_are_changed_as_far_as_the_settings_say(tmp_path, sides, monkeypatch, augment):
+    asked, batches = [], trainer.Batches
+
+    def noted(*args, **kwargs):
+        asked.append(kwargs["augment"])
+        return batches(*args, **kwargs)
+
+    monkeypatch.setattr(trainer, "Batches", noted)
+    run = claim_run("run", tmp_path / "run")
+    fitted(run, sides, SMALL | {"epochs": 1, "augment": augment, "turn_deg": 33.0, "noise": 2.0, "blur": 1.0})
+    assert asked == [Augmentation(33.0, 2.0, 1.0) if augment else None]
 
 
 def test_the_kept_weights_are_those_of_the_best_epoch_on_validation(tmp_path, sides):
