@@ -69,7 +69,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "study": {"normalisation": "none", "start": "plain", "guard": False, "learning_rate": 1e-3, "schedule": "constant"},
     "labelkit": {"normalisation": "standardise", "learning_rate": 2e-3},
 }
-NORMS = {"study": {"mobilenet": "batch"}, "labelkit": {}}
+NORMS = {("study", "mobilenet"): "batch"}  # of recipe and family; no other has one
 
 
 class Task(NamedTuple):
@@ -106,7 +106,7 @@ def drawn(family: str, draw: int) -> dict[str, Any]:
 
 def settings_of(task: Task) -> TrainSettings:
     """Put a drawn network and a recipe together."""
-    norm = NORMS[task.recipe].get(task.family, "none")
+    norm = NORMS.get((task.recipe, task.family), "none")
     keys = {**NETWORK, **drawn(task.family, task.draw), **RECIPES[task.recipe], "norm": norm, "seed": task.seed}
     return TrainSettings(
         model=f"study-{task.family}", epochs=EPOCHS, patience=EPOCHS, batch_size=BATCH, diagnostics=False, **keys

@@ -236,7 +236,7 @@ def own_peak_mb(folder: Path) -> dict[str, float]:
         batch_size=BATCH,
         seed=0,
         epoch=1,
-        augment=Augmentation(turn_deg=20.0),
+        augment=Augmentation(TrainSettings().turn_deg),
     )
     for _ in prefetched(batches):
         lines = Path("/proc/self/status").read_text().splitlines()

@@ -203,10 +203,9 @@ def _answered(
     rate, dropout, draw = (events[-1].rate, events[-1].dropout, events[-1].draw) if events else (1.0, 1.0, 0)
     if len(events) >= tries:
         return Event(epoch, found, why, "nothing", 0, rate, dropout, draw)
-    if found == "slow" and events and events[-1].did == "went-on":  # and learned no more by that
-        return Event(epoch, found, why, "began-anew", 0, rate, 0.0, draw + 1)
     if found == "slow":
-        return Event(epoch, found, why, "went-on", 0, rate, 0.0, draw)
+        in_vain = bool(events) and events[-1].did == "went-on"
+        return Event(epoch, found, why, "began-anew" if in_vain else "went-on", 0, rate, 0.0, draw + in_vain)
     wild = not history or history[-1].cmae_ratio > _WILD
     if found in ("dead", "stuck") and not wild:
         # Two dropped layers of a few dozen neurons pass on too little to learn from (docs/study.md).

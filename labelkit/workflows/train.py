@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -126,6 +127,22 @@ def train_once(dataset: Path | str, settings: TrainSettings, out: Path | str, *,
     elif read_state(run)["status"] != FINISHED:
         train(dataset, resume=run, quiet=quiet)
     return read_json(run, REPORT)
+
+
+def train_each(dataset: Path | str, runs: Mapping[Path, TrainSettings]) -> Iterator[dict[str, Any]]:
+    """Do `train_once` for each run, in a process for each core; give the reports in their order, as they come.
+
+    Small networks train faster side by side than on many cores each: set OMP_NUM_THREADS, TF_NUM_INTRAOP_THREADS and
+    TF_NUM_INTEROP_THREADS to 1 before anything is imported.
+    """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from labelkit.processes import worker_count
+
+    # "spawn" as TensorFlow has threads
+    with ProcessPoolExecutor(worker_count(0, len(runs)), multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(partial(train_once, dataset, quiet=True), runs.values(), runs)
 
 
 def checked(dataset: Path | str, settings: TrainSettings) -> tuple[Dataset, Samples]:

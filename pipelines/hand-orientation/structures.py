@@ -13,13 +13,10 @@ differences are large.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import statistics
 import tomllib
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +28,8 @@ from tqdm import tqdm
 
 import labelkit
 from labelkit.files import write_text
-from labelkit.processes import worker_count
 from labelkit.settings import BuildSettings, TrainSettings, as_toml
-from labelkit.workflows.train import train_once
+from labelkit.workflows.train import train_each
 
 HERE = Path(__file__).parent
 
@@ -57,21 +53,14 @@ def main() -> None:
         (experiment, name): [TrainSettings(**settings, seed=seed) for seed in range(asked.seeds)]
         for experiment, name, settings in variants(reduced=asked.reduced)
     }
-    folders = {folder_of(each): each for seeds in runs.values() for each in seeds}
-    reports = dict(zip(folders, train_all(dataset, folders, out / "runs"), strict=True))
+    folders = {out / "runs" / folder_of(each): each for seeds in runs.values() for each in seeds}
+    trained = tqdm(train_each(dataset, folders), desc="train", total=len(folders), unit=" networks", disable=None)
+    reports = {folder.name: report for folder, report in zip(folders, trained, strict=True)}
     rows = [[*named, *figures([reports[folder_of(each)] for each in seeds])] for named, seeds in runs.items()]
     heading = ("experiment", "variant", "CMAE", "least to most", "constant", "parameters", "M mult-adds")
     table = markdown(f"Test errors of {asked.seeds} seeds, degrees, on strangers.", heading, rows)
     write_text(out / "structures.md", table + "\n")
     print(f"\n{table}\n\nwritten to {out / 'structures.md'}")
-
-
-def train_all(dataset: Path, folders: Mapping[str, TrainSettings], out: Path) -> Iterator[dict[str, Any]]:
-    """Train what is not trained yet, one network on each core at a time; give their reports."""
-    work = partial(train_once, dataset, quiet=True)
-    with ProcessPoolExecutor(worker_count(0, len(folders)), multiprocessing.get_context("spawn")) as pool:
-        found = pool.map(work, folders.values(), [out / folder for folder in folders])
-        yield from tqdm(found, desc="train", total=len(folders), unit=" networks", disable=None)
 
 
 def variants(*, reduced: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -71,8 +71,8 @@ def test_pictures_are_changed_as_far_as_the_settings_say(tmp_path, sides, monkey
         return batches(*args, **kwargs)
 
     monkeypatch.setattr(trainer, "Batches", noted)
-    run = claim_run("run", tmp_path / "run")
-    fitted(run, sides, SMALL | {"epochs": 1, "augment": augment, "turn_deg": 33.0, "noise": 2.0, "blur": 1.0})
+    changed = {"augment": augment, "turn_deg": 33.0, "noise": 2.0, "blur": 1.0}
+    trained(claim_run("run", tmp_path / "run"), sides, epochs=1, **changed)
     assert asked == [Augmentation(33.0, 2.0, 1.0) if augment else None]
 
 

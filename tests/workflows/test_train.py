@@ -21,7 +21,7 @@ from labelkit.settings import TrainSettings
 from labelkit.training import trainer
 from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
-from labelkit.workflows.train import train, train_once
+from labelkit.workflows.train import train, train_each, train_once
 from tests.commands import called
 from tests.datasets import make_dataset
 
@@ -367,6 +367,14 @@ def test_a_training_of_a_script_is_begun_gone_on_with_and_not_done_twice(dataset
     assert train_once(dataset, asked, run, quiet=True) == gone_on
     with pytest.raises(RunError, match=r"run: has other settings \(settings.toml\) than are asked for; remove it, or"):
         train_once(dataset, TINY, run, quiet=True)
+
+
+def test_trainings_side_by_side_report_in_their_order(dataset, tmp_path):
+    runs = {tmp_path / f"run-{seed}": TINY.model_copy(update={"seed": seed}) for seed in (2, 1)}
+    reports = list(train_each(dataset, runs))
+    assert [report["name"] for report in reports] == ["run-2", "run-1"]
+    assert [read_settings(run).seed for run in runs] == [2, 1]
+    assert reports[0]["test"]["cmae_deg"] != reports[1]["test"]["cmae_deg"]
 
 
 def test_a_run_is_not_resumed_on_another_dataset(dataset, tmp_path, monkeypatch):
