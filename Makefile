@@ -66,7 +66,7 @@ bench-collapse: setup  ## train 32 random networks a family by two recipes, in c
 bench-study: setup  ## train from the study's recipe to labelkit's, in collapse/; goes on where it stopped
 	$(BIN)/python benchmarks/study.py --picture docs/images/study.svg $(ARGS)
 
-bench-quality: setup  ## train presets and families on 40 simulated people, in quality/: hours; goes on where it stopped
+bench-quality: setup  ## train presets and families on 60 simulated people, in quality/: hours; goes on where it stopped
 	$(BIN)/python benchmarks/quality.py $(ARGS)
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
