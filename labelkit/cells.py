@@ -122,17 +122,19 @@ class Cells:
         Returns:
             (...) row * side + column, or OUTSIDE where no reachable cell holds the orientation.
         """
-        x, y = self._plane_of(np.asarray(azimuth_deg, np.float64), np.asarray(elevation_deg, np.float64))
-        row, column = self._along(y), self._along(x)
+        azimuth, elevation = np.asarray(azimuth_deg, np.float64), np.asarray(elevation_deg, np.float64)
+        x, y = self._plane_of(azimuth, elevation)
+        row, column = self._along(y, elevation), self._along(x, azimuth)
         inside = (row >= 0) & (row < self.side) & (column >= 0) & (column < self.side)
         index = np.where(inside, row * self.side + column, 0)
         return np.where(inside & self.reachable_mask.ravel()[index], index, OUTSIDE)
 
-    def _along(self, place_deg: FloatArray) -> IntArray:
+    def _along(self, place_deg: FloatArray, angle_deg: FloatArray) -> IntArray:
+        """Find the cells along one axis: how far out by the place, on which side by the unrounded angle."""
         half = self.side // 2
         # From the front outward, so that the mirrored hand falls in the mirrored cell.
         ring = np.maximum(np.searchsorted(self.edges_deg[half:], np.abs(place_deg), side="left") - 1, 0)
-        return np.where(place_deg >= 0, half + ring, half - 1 - ring)
+        return np.where(angle_deg >= 0, half + ring, half - 1 - ring)
 
     def _plane_of(self, azimuth_deg: FloatArray, elevation_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
         if self.kind == "square":
