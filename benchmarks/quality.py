@@ -178,7 +178,7 @@ def goals(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, float, str, 
 def draw(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     """Draw the error against latency and against parameters, and who is not beaten in both."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     from labelkit.figures.layout import FAINT, INK
     from labelkit.figures.saving import figure_bytes, house_style
@@ -195,10 +195,15 @@ def draw(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
                 color, mark = ("#d9772b", "s") if study else ("#2b4a8b", "o")
                 axes.plot(row[key], row["cmae_mean_deg"], mark, color=color, markersize=6)
                 axes.vlines(row[key], row["cmae_least_deg"], row["cmae_most_deg"], color=color, linewidth=1)
+                # a name stands on the right, or on the left where it would run into the next network's
+                left = any(
+                    row[key] < other[key] and abs(row["cmae_mean_deg"] - other["cmae_mean_deg"]) < 1 for other in rows
+                )
                 axes.annotate(
                     row["network"],
                     (row[key], row["cmae_mean_deg"]),
-                    xytext=(5, 4),
+                    xytext=(-5 if left else 5, 4),
+                    ha="right" if left else "left",
                     textcoords="offset points",
                     fontsize=8,
                 )
@@ -213,8 +218,9 @@ def draw(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
                 zorder=0,
             )
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.7g}")
+            wide = max(row[key] for row in rows) > 30 * min(row[key] for row in rows)
+            axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel(label, fontsize=9, color=INK)
             axes.tick_params(labelsize=8, colors=INK, length=3)
