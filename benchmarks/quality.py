@@ -3,9 +3,9 @@
     python benchmarks/quality.py [--networks base small ...] [--seeds 5] [--folder quality] [--picture quality.svg]
 
 60 simulated people of 400 frames; each seed deals them to training, validation and test anew and draws other weights.
-All networks are trained by `labelkit train` with one recipe, none for longer than `base`, one on each core at a time,
-and tested once; then they are timed, one after the other. Beside the simulated strangers stand the recorded open hands
-of hand_mesh_truth (LABELKIT_TEST_DATA, else ../shared/data), cropped and labelled by a build as any recording is: 11
+All networks are trained by `labelkit train` with one recipe (RECIPE, NETWORKS), one on each core at a time, and tested
+once; then they are timed, one after the other. Beside the simulated strangers stand the recorded open hands of
+hand_mesh_truth (LABELKIT_TEST_DATA, else ../shared/data), cropped and labelled by a build as any recording is: 11
 frames of one hand, so that their figure is coarse.
 
 FOLDER holds the dataset and the runs: the same call again goes on where it stopped, and the table shows all networks
@@ -57,9 +57,9 @@ RECIPE: Mapping[str, Any] = {
     "dropout": 0.0,
     "diagnostics": False,
 }
-# None takes longer in training than `base`. SqueezeNet and MobileNet have more filters than by default: theirs have a
-# sixth of `base`'s multiply-adds, and erred by 9.7 and 8.5 after 20 epochs. MobileNet goes at twice the rate: after
-# three epochs it erred on validation by 9.5 in place of 10.4, where SqueezeNet gained nothing.
+# Epochs make training about as long as `base`'s, or shorter. SqueezeNet and MobileNet have more filters than by
+# default: theirs have a sixth of `base`'s multiply-adds, and erred by 9.7 and 8.5 after 20 epochs. MobileNet goes at
+# twice the rate: after three epochs it erred on validation by 9.5 in place of 10.4, where SqueezeNet gained nothing.
 _COLOUR = {"resolutions": "64,32", "input": "rgb"}
 NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "base": {"model": "base"},

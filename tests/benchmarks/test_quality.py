@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def test_all_networks_train_to_the_end_and_each_has_its_first_seed_before_anothe
     assert [run.name for run, _ in planned[:2]] == ["base-0", "small-0"]
     assert [settings.seed for _, settings in planned] == [0] * len(runs) + [1] * len(runs)
     assert {(settings.batch_size, settings.dropout) for _, settings in planned} == {(32, 0.0)}
+    rates = {run.name.rpartition("-")[0]: settings.learning_rate for run, settings in planned}
+    assert rates == dict.fromkeys(quality.NETWORKS, 1.6e-3) | {"mobilenet": 3.2e-3}
     assert all(settings.patience == settings.epochs for _, settings in planned)
 
 
@@ -63,3 +66,12 @@ def test_the_picture_names_every_network(quality, tmp_path):
     drawn = (tmp_path / "quality.svg").read_text()
     assert all(drawn.count(f">{row['network']}<") == 2 for row in rows)  # against latency, and against parameters
     assert "mathdefault" not in drawn
+
+
+def test_a_name_stands_on_the_left_where_it_would_run_into_the_next(quality, tmp_path):
+    row = quality.row_of("base", [reported(4.5, {})], [], 1.2)
+    for error, on_the_left in ((4.6, 2), (9.0, 0)):  # in both halves of the picture
+        next_row = row | {"network": "next", "latency_ms": 1.3, "parameters": 1200, "cmae_mean_deg": error}
+        quality.draw([row, next_row], tmp_path / "quality.svg")
+        drawn = (tmp_path / "quality.svg").read_text()
+        assert len(re.findall("text-anchor: end[^>]*>base<", drawn)) == on_the_left
