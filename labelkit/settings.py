@@ -271,9 +271,10 @@ class TrainSettings(Settings):
     noise: float = Field(0.0, ge=0, le=50, description="most noise that augmentation adds, grey levels")
     blur: float = Field(0.0, ge=0, le=5, description="most blur that augmentation adds, pixels of 128")
     guard: bool = Field(True, description="where a network collapses, say why, and go back, begin anew or go on")
-    # Each starts at half the rate, so the last goes at an eighth: slower than that, the rate was not the cause.
+    # Stuck weights, others that go on in vain, and others again that may go on too: with 3, the last may not, and one
+    # network of 96 ended with nothing learned (docs/study.md).
     tries: int = Field(
-        3, ge=0, le=20, description="times the guard may go back, begin anew or go on; epochs start over"
+        4, ge=0, le=20, description="times the guard may go back, begin anew or go on; epochs start over"
     )
     seed: int = Field(0, ge=0, description="seed of weights, order and split")
     # A search compares many seeds of the weights on the same people.

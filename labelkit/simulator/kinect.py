@@ -65,13 +65,17 @@ def shadow_mask(depth_m: FloatArray) -> BoolArray:
         depth_m: (H, W), NaN where nothing is.
     """
     columns = np.arange(depth_m.shape[1], dtype=np.float32)
-    projected = columns - KINECT_V1_FOCAL_PX * KINECT_V1_BASELINE_M / np.nan_to_num(depth_m, nan=_FAR_M)
+    projected = columns - KINECT_V1_FOCAL_PX * KINECT_V1_BASELINE_M / _filled(depth_m)
     blocking = np.minimum.accumulate(projected[:, ::-1], axis=1)[:, ::-1]
     return np.asarray(projected - blocking > 1.0)
 
 
+def _filled(depth_m: FloatArray) -> FloatArray:
+    return np.where(np.isnan(depth_m), np.float32(_FAR_M), depth_m)
+
+
 def _range_around(depth_m: FloatArray) -> tuple[FloatArray, FloatArray]:
-    filled = np.nan_to_num(depth_m, nan=_FAR_M)
+    filled = _filled(depth_m)
     window = np.ones((3, 3), dtype=np.uint8)
     return cv2.erode(filled, window), cv2.dilate(filled, window)
 
@@ -112,10 +116,9 @@ def _fly(seen: FloatArray, rim: BoolArray, near: FloatArray, far: FloatArray, rn
 def _lost(rim: BoolArray, tilt: FloatArray, rng: np.random.Generator) -> BoolArray:
     """Draw the holes: grazing surfaces, rims, and specks anywhere."""
     lost = np.zeros(rim.shape, dtype=np.uint8)
-    chance = np.clip((tilt - _GRAZING_RAD) / (_BLIND_RAD - _GRAZING_RAD), 0.0, 1.0)
-    chance = np.maximum(np.nan_to_num(chance), rim * np.float32(_LOST_SHARE))
-    v, u = np.nonzero(chance)
-    lost[v, u] = rng.random(len(v)) < chance[v, u]
+    v, u = np.nonzero(rim | (tilt > _GRAZING_RAD))
+    chance = np.clip((tilt[v, u] - _GRAZING_RAD) / (_BLIND_RAD - _GRAZING_RAD), 0.0, 1.0)
+    lost[v, u] = rng.random(len(v)) < np.maximum(np.nan_to_num(chance), rim[v, u] * np.float32(_LOST_SHARE))
     height, width = rim.shape
     for _ in range(rng.poisson(_SPECKLES)):
         centre = (int(rng.integers(width)), int(rng.integers(height)))

@@ -91,7 +91,7 @@ def draw(
     lit = _shade(arm, colors, staged, moment, participant, hits, hit, ray, scene)
     cos_tilt[window][hit] = np.abs(np.einsum("ij,ij->i", hits.normals[hit], ray))
 
-    linear = backdrop.linear * _wall_light(scene, backdrop, rays, moment, participant)[..., None]
+    linear = backdrop.linear * _thrice(_wall_light(scene, backdrop, rays, moment, participant))
     cover = _coverage(scene, hit, rays[window], behind, intrinsics)[..., None]
     arm_color = np.zeros((*hit.shape, 3), dtype=np.float32)
     arm_color[hit] = lit
@@ -107,7 +107,7 @@ def photograph(linear: FloatArray, exposure: float, camera: ColorCamera, rng: np
     """
     height, width = linear.shape[:2]
     light = cv2.transform(linear, np.float32(exposure) * _saturation(camera.saturation))
-    light *= _vignette(height, width, camera.vignette)[..., None]
+    light *= _vignette(height, width, camera.vignette)
     levels = np.sqrt(np.clip(light, 0.0, 1.0, out=light), out=light)
     # Eight bits before the blur: that is what makes it cheap. Half a level is under any camera's noise.
     picture = cv2.convertScaleAbs(levels, alpha=255.0)
@@ -127,9 +127,14 @@ def _saturation(times: float) -> FloatArray:
 
 @lru_cache(maxsize=2)  # a recording has one camera
 def _vignette(height: int, width: int, lost: float) -> FloatArray:
-    """Say which share of the light each pixel gets: (height, width), 1 in the middle and 1 - lost in the corners."""
+    """Say which share of the light each pixel gets: (height, width, 3), 1 in the middle and 1 - lost in the corners."""
     v, u = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    return np.asarray(1.0 - lost * (u**2 + v**2) / 2.0, dtype=np.float32)
+    return _thrice(np.asarray(1.0 - lost * (u**2 + v**2) / 2.0, dtype=np.float32))
+
+
+def _thrice(picture: FloatArray) -> FloatArray:
+    """Repeat (H, W) for three channels: multiplying by that is several times faster than broadcasting."""
+    return cv2.merge([picture, picture, picture])
 
 
 def _window(vertices: FloatArray, intrinsics: Intrinsics) -> tuple[slice, slice]:
