@@ -136,6 +136,15 @@ def test_who_went_on_and_still_knows_next_to_nothing_begins_anew_with_other_weig
     assert judged(slow, (on,), epochs=8, patience=25, tries=1) is None
 
 
+def test_by_default_weights_drawn_for_those_that_went_on_in_vain_may_go_on_too():
+    stuck = Event(4, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
+    on = dataclasses.replace(stuck, epoch=12, found="slow", did="went-on")
+    anew = dataclasses.replace(on, epoch=20, did="began-anew", draw=2)
+    slow = [signs(epoch, 1.0, loss=0.40 - 0.004 * epoch) for epoch in range(1, 29)]
+    last = judged(slow, (stuck, on, anew), epochs=8, patience=25, tries=TrainSettings().tries)
+    assert did(last) == ("slow", "went-on", 0, 1.0, 0.0, 2)
+
+
 def test_patience_begins_anew_with_what_was_done():
     begun = Event(4, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
     slow = [signs(epoch, 1.0 + 0.001 * epoch, loss=0.30 - 0.004 * epoch) for epoch in range(1, 10)]
