@@ -134,7 +134,7 @@ def _vignette(height: int, width: int, lost: float) -> FloatArray:
 
 def _thrice(picture: FloatArray) -> FloatArray:
     """Repeat (H, W) for three channels: multiplying by that is several times faster than broadcasting."""
-    return cv2.merge([picture, picture, picture])
+    return np.asarray(cv2.merge([picture, picture, picture]))
 
 
 def _window(vertices: FloatArray, intrinsics: Intrinsics) -> tuple[slice, slice]:
