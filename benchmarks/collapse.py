@@ -1,6 +1,6 @@
 """Measure how often networks collapse: labelkit's recipe and the study's plain one, on the same random networks.
 
-    python benchmarks/collapse.py [--draws 12] [--shuffles 5] [--folder FOLDER]
+    python benchmarks/collapse.py [--draws 12] [--first 0] [--shuffles 5] [--folder FOLDER]
 
 Networks are the study's three families with settings drawn from the ranges it searched (its Table 1), on pictures of
 32 pixels, in batches of 8. Both recipes train the very same networks on the same pictures; they differ in how:
@@ -26,7 +26,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -176,9 +176,9 @@ def fitted(model: Any, sides: Sides, settings: TrainSettings, folder: Path) -> d
     }
 
 
-def tasks_of(draws: int, shuffles: int) -> Iterator[Task]:
+def tasks_of(draws: Iterable[int], shuffles: int) -> Iterator[Task]:
     """List all that is trained, draw by draw, so that what is done first is of use by itself."""
-    for draw in range(draws):
+    for draw in draws:
         for family in FAMILIES:
             for recipe in RECIPES:
                 yield Task(family, draw, recipe, draw)
@@ -238,13 +238,14 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=12, help="networks drawn for each family (12)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first draw (0)")
     parser.add_argument("--shuffles", type=int, default=5, help="seeds of the first vanilla network (5)")
     parser.add_argument("--folder", type=Path, default=Path("collapse"), help="dataset and outcomes (collapse/)")
     parser.add_argument("--out", type=Path, default=RESULT, help="JSON file of all figures")
     flags = parser.parse_args()
 
     sides = sides_of(dataset_in(flags.folder))
-    tasks = list(tasks_of(flags.draws, flags.shuffles))
+    tasks = list(tasks_of(range(flags.first, flags.first + flags.draws), flags.shuffles))
     results = outcomes(tasks, sides, flags.folder)
     draws = [each for each in results if each["seed"] < 1000]
     rows = table(draws)
