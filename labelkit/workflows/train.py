@@ -309,9 +309,10 @@ def _state_kept(run: Path) -> Iterator[None]:
 def _train_and_report(
     run: Path, model: keras.Model, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
 ) -> None:
+    from labelkit.processes import interrupts_kept
     from labelkit.workflows.evaluate import keep_page
 
-    with _state_kept(run):
+    with _state_kept(run), interrupts_kept():
         result, history = _train_and_test(run, model, sides, split, settings, quiet)
     if settings.report:  # behind the state: whatever becomes of the page, the run is whole
         keep_page(result, run, history)

@@ -220,7 +220,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_used(dataset, tmp_path):
                 break
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=30)[1]
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert "Traceback" not in said
     state = read_state(tmp_path / "run")
     assert state["status"] == "interrupted"
@@ -345,6 +345,20 @@ def interrupted(dataset, run, monkeypatch, **settings):
         with pytest.raises(DeadError):
             train(dataset, TINY.model_copy(update={"epochs": 2, **settings}), out=run, quiet=True)
     return run
+
+
+def test_ctrl_c_is_one_though_a_library_makes_an_error_of_it(dataset, tmp_path, monkeypatch):
+    def close_epoch(*_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("in a callback") from None
+
+    monkeypatch.setattr(trainer.Training, "_close_epoch", close_epoch)
+    with pytest.raises(KeyboardInterrupt, match=r"no epoch was finished in .*; go on with: labelkit train --resume"):
+        train(dataset, TINY, out=tmp_path / "run", quiet=True)
+    assert read_state(tmp_path / "run")["status"] == "interrupted"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_run_finds_its_dataset_again_and_goes_on(dataset, tmp_path, monkeypatch, capsys):
