@@ -15,7 +15,6 @@ from functools import cache
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
-from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -223,35 +222,6 @@ def one_thread() -> AbstractContextManager[object]:
 @cache
 def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
-
-
-@contextmanager
-def interrupts_kept() -> Iterator[None]:
-    """Raise KeyboardInterrupt after Ctrl-C, even where a library made an error of its own of it.
-
-    Some do so when it arrives in their callbacks. Only the main thread hears Ctrl-C, and who answers it already is left
-    to it.
-    """
-    here = threading.current_thread() is threading.main_thread()
-    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        signal.default_int_handler(number, frame)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield
-    except Exception as error:
-        if asked:
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelkit.errors import RecordingError
+from labelkit.interrupts import answered_by
 from labelkit.settings import BuildSettings, CoverageSettings
 
 if TYPE_CHECKING:
@@ -92,7 +93,10 @@ def coverage_live_in_terminal(
     """
     _check(Path(raw))
     over, states = threading.Event(), [dict[str, Any]()]
-    with _game(Path(raw), settings, build, cache=cache) as (game, play), _until_interrupted(over):
+    with (
+        _game(Path(raw), settings, build, cache=cache) as (game, play),
+        answered_by(lambda *_: over.set(), signal.SIGINT, signal.SIGTERM),
+    ):
         play.publish = lambda state: states.__setitem__(0, state)
         play.ended = over.set
         play.start()
@@ -129,16 +133,6 @@ def _game(
             play.stop()
         if play.failure:
             raise play.failure
-
-
-@contextmanager
-def _until_interrupted(over: threading.Event) -> Iterator[None]:
-    before = {number: signal.signal(number, lambda *_: over.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _result(raw: Path | str, game: Game) -> LiveResult:

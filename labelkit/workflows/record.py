@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from labelkit.errors import OutputError, OutputExistsError, SettingsError
 from labelkit.files import THEN_AGAIN, make_folder, mendable, remove
+from labelkit.interrupts import answered_by
 from labelkit.settings import RecordSettings
 
 if TYPE_CHECKING:
@@ -118,15 +119,8 @@ def _asked_to_stop() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         asked.set()
 
-    if threading.current_thread() is not threading.main_thread():  # no signals are delivered there
+    with answered_by(ask, signal.SIGINT, signal.SIGTERM):
         yield asked
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _film(

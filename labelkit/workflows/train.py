@@ -309,7 +309,7 @@ def _state_kept(run: Path) -> Iterator[None]:
 def _train_and_report(
     run: Path, model: keras.Model, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
 ) -> None:
-    from labelkit.processes import interrupts_kept
+    from labelkit.interrupts import interrupts_kept
     from labelkit.workflows.evaluate import keep_page
 
     with _state_kept(run), interrupts_kept():
