@@ -19,8 +19,8 @@ import labelkit
 from labelkit.cli.program import COMMANDS
 
 FLOORS = (
-    "errors | records settings files processes traces | geometry imaging cells | labelling evaluation"
-    " | recordings dataset runs | simulator building models | training baselines sources | tuning deploy figures"
+    "errors | records settings files processes interrupts traces | geometry imaging cells | labelling evaluation"
+    " | recordings dataset runs | simulator building models | training sources | tuning deploy figures"
     " | report live | workflows | cli"
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS.split("|")) for room in rooms.split()}
@@ -52,6 +52,13 @@ def labelkit_imports(source: str, package: str) -> Iterator[str]:
             top, _, inner = module.partition(".")
             if top == "labelkit" and inner and not inner.startswith("__"):
                 yield labelkit._PUBLIC.get(inner, module).split(".")[1]
+
+
+def test_every_room_has_the_floor_that_its_page_draws():
+    page = (REPOSITORY / "docs/decisions/floors.md").read_text(encoding="utf-8")
+    drawn = [line.split() for line in page.splitlines() if line.startswith("    ")]
+    assert drawn == [rooms.split() for rooms in reversed(FLOORS.split("|"))]
+    assert set(FLOOR) == {room_of(path) for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
