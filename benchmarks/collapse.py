@@ -239,7 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=12, help="networks drawn for each family (12)")
     parser.add_argument("--first", type=int, default=0, help="number of the first draw (0)")
-    parser.add_argument("--shuffles", type=int, default=5, help="seeds of the first vanilla network (5)")
+    parser.add_argument("--shuffles", type=int, default=5, help="seeds of the third vanilla network (5)")
     parser.add_argument("--folder", type=Path, default=Path("collapse"), help="dataset and outcomes (collapse/)")
     parser.add_argument("--out", type=Path, default=RESULT, help="JSON file of all figures")
     flags = parser.parse_args()

@@ -2,12 +2,13 @@
 
     python benchmarks/study.py [--seeds 3] [--folder FOLDER] [--picture docs/images/study.svg]
 
-The network is the study's best vanilla one, on pictures of 32 pixels; each row keeps the changes of those before
-it, until the last one changes the network too. Pictures are turned, mirrored and lit only at the path's end, with ten
-times the steps: that is for strangers, and slow. Two more tables change one thing beside the path: first weights and
-norms of the study's MobileNet, and each trouble put back alone into labelkit's recipe. Every row is trained from
-several seeds, on the dataset and the people of benchmarks/collapse.py. Before all that, the activations of fresh
-networks are looked at, of all families and normalisations, on pictures of 128, 64 and 32 pixels.
+The network is the study's best vanilla one, on pictures of 32 pixels; each row keeps the changes of those before it,
+until the last one changes the network too. Pictures are turned, mirrored and lit only at the path's end, with ten
+times the steps: that is for strangers, and slow. Three more tables change one thing beside the path: first weights and
+norms of the study's MobileNet, the dropout of a narrow SqueezeNet, and each trouble put back alone into labelkit's
+recipe. Every row is trained from several seeds, on the dataset and the people of benchmarks/collapse.py. Before all
+that, the activations of fresh networks are looked at, of all families and normalisations, on pictures of 128, 64 and
+32 pixels.
 
 FOLDER holds the dataset and each run's outcome as it comes: the same call again goes on where it stopped. Tables go to
 stdout, all figures to benchmarks/results/study.json. docs/study.md explains them.
@@ -30,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from collapse import FAMILIES, dataset_in, fitted, sides_of
+from collapse import FAMILIES, Task, dataset_in, fitted, settings_of, sides_of
 from numpy.typing import NDArray
 
 from labelkit import __version__
@@ -113,7 +114,16 @@ def beside() -> dict[str, list[Row]]:
     ours = next(row for row in path() if row.name == "+ guard")
     small = {**ours.settings, "model": "study-mobilenet", "guard": False, "start": "plain", "norm": "none"}
     small |= {"learning_rate": 2e-3, "epochs": MOBILE_EPOCHS, "patience": MOBILE_EPOCHS}
+    narrow = vars(settings_of(Task("squeezenet", 0, "labelkit", 0)))  # dense layers of 24 and 12, a dropout of 0.67
+    levelled = narrow | {"guard": False, "start": "lsuv"}
     return {
+        "the dropout of a narrow SqueezeNet, the first of collapse.py": [
+            Row("0.67", levelled),
+            Row("0.33", levelled | {"dropout": 0.33}),
+            Row("0", levelled | {"dropout": 0.0}),
+            Row("0, group norm", levelled | {"dropout": 0.0, "norm": "group"}),
+            Row("0.67, guard", narrow),
+        ],
         "the study's MobileNet in labelkit's recipe, without its guard": [
             Row("no norm", small),
             Row("no norm, levelled", small | {"start": "lsuv"}),
