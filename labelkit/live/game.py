@@ -159,7 +159,7 @@ class Game:
         self._by_list: dict[Path, str] = {}
         self._arrivals = count(1)
         self._todo: list[_Waiting] = []  # the newest last
-        self._queued: set[tuple[str, str]] = set()  # the recordings and files of those
+        self._queued: dict[tuple[str, str], _Waiting] = {}  # those by recording and file
         self._unsettled: dict[_Waiting, tuple[Signature, float]] = {}  # how its files were, and since when
         self._shown = _Shown()
         self._chosen: Gap | None = None
@@ -228,12 +228,17 @@ class Game:
 
     def _wait_for(self, name: str, place: int) -> None:
         recorded = self._recorded[name]
-        if not self._is_known(recorded, place):
-            self._queue(_Waiting(next(self._arrivals), name, recorded.listed.names[place].key))
+        if self._is_known(recorded, place):
+            return
+        waiting = _Waiting(next(self._arrivals), name, recorded.listed.names[place].key)
+        found = self._queued.get(waiting[1:])
+        if found and found.arrival == _EARLIER:  # a look was faster to find it than word of its being written
+            self._todo.remove(self._queued.pop(waiting[1:]))
+        self._queue(waiting)
 
     def _queue(self, waiting: _Waiting) -> None:
         if waiting[1:] not in self._queued:
-            self._queued.add(waiting[1:])
+            self._queued[waiting[1:]] = waiting
             self._todo.append(waiting)
 
     def _is_known(self, recorded: _Recorded, place: int) -> bool:
@@ -278,7 +283,7 @@ class Game:
         self._wake()
         while self._todo:
             waiting = self._todo.pop()
-            self._queued.discard(waiting[1:])
+            del self._queued[waiting[1:]]
             recorded = self._recorded.get(waiting.recording)
             place = recorded.listed.place_of.get(waiting.file) if recorded else None
             if recorded is None or place is None or self._is_known(recorded, place):

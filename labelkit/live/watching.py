@@ -59,7 +59,7 @@ class _Looks:
     running: Future[tuple[list[Listed], list[str]]] | None = None
     not_before: float = 0.0
     began: float = 0.0
-    since: list[Path] = field(default_factory=list)  # what changed since the look that is running began
+    since: list[Path] = field(default_factory=list)  # what changed since the look that is running, or the first, began
 
 
 class Play(threading.Thread):
@@ -145,7 +145,7 @@ class Play(threading.Thread):
         if paths:
             self._changed_at = time.monotonic()
             self._looks.wanted |= self._game.changed(paths)
-            if self._looks.running:
+            if self._looks.running or not self._game.looked:
                 self._looks.since += paths
 
     def _heard(self, item: set[Path] | BaseException) -> set[Path]:

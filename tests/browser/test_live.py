@@ -229,7 +229,8 @@ def test_the_page_says_which_pictures_are_still_to_be_counted_and_no_trouble_whe
 def test_a_rejected_frame_explains_itself_and_the_next_good_one_ends_it(sitting, visited):
     one = sitting()
     tab = visited(one.server.url)
-    put(begin(one.raw / "p01"), 0, "e")
+    wait_for(tab, "document.getElementById('words').textContent === 'Waiting for the first picture.'")
+    put(begin(one.raw / "p01"), 0, "e")  # one that was there before the game began is counted and not shown
     wait_for(tab, f"document.getElementById('words').textContent === {ADVICE[Reason.NO_HAND]!r}")
     assert "wrong" in tab.locator("#words").get_attribute("class")
     put(one.raw / "p01", 1)

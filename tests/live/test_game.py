@@ -372,6 +372,17 @@ def test_the_minutes_are_those_of_who_is_painting_from_stamps_or_at_a_kinects_ra
     assert (state["participant"], state["seconds"]) == ("p02", 0.5)  # from the first stamp to the last
 
 
+def test_a_picture_that_a_look_found_already_is_a_new_one_when_it_is_written(raw):
+    files = put(begin(raw / "p01"), 0, "e")
+    table = Table(raw)
+    assert (table.state()["skipped"], table.state()["earlier"]) == (0, 1)
+    table.write(*files)
+    assert (table.state()["skipped"], table.state()["earlier"]) == (1, 0)
+    table.label_all()
+    assert table.state()["rejected"]["code"] == Reason.NO_HAND.value
+    assert (table.state()["skipped"], table.state()["earlier"]) == (0, 0)
+
+
 def test_the_trail_holds_the_latest_places_and_no_more(raw, monkeypatch):
     places = [(90.0, 90.0 - k) for k in range(module._TRAIL + 3)]
     shown = iter(places)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -9,6 +10,7 @@ from labelkit.errors import RecordingError
 from labelkit.live import watching as module
 from labelkit.live.game import Game
 from labelkit.live.watching import Play
+from labelkit.records import Reason
 from labelkit.settings import BuildSettings
 from tests.live.conftest import COARSE, begin, put
 
@@ -52,6 +54,17 @@ def test_frames_sessions_and_participants_that_appear_are_seen_as_they_come(raw)
         state = until(lambda state: state["samples"] == 4)
         assert state["participant"] == "p02"
         assert [one["samples"] for one in state["participants"]] == [3, 1]
+
+
+def test_a_picture_that_is_written_before_the_first_look_began_is_a_new_one(raw):
+    build = BuildSettings()
+    game = Game(raw, COARSE, build)
+    play = Play(game, build)
+    play._events.put(set(put(begin(raw / "p01"), 0, "e")))
+    with ThreadPoolExecutor(1) as looker:
+        while not game.looked:
+            play._turn(looker)
+    assert game.state()["rejected"]["code"] == Reason.NO_HAND.value
 
 
 def test_a_recording_that_lacks_its_sidecar_says_so_and_goes_on_when_it_has_one(raw):
