@@ -4,11 +4,11 @@
 
 The network is the study's best vanilla one, on pictures of 32 pixels; each row keeps the changes of those before it,
 until the last one changes the network too. Pictures are turned, mirrored and lit only at the path's end, with ten
-times the steps: that is for strangers, and slow. Three more tables change one thing beside the path: first weights and
-norms of the study's MobileNet, the dropout of a narrow SqueezeNet, and each trouble put back alone into labelkit's
-recipe. Every row is trained from several seeds, on the dataset and the people of benchmarks/collapse.py. Before all
-that, the activations of fresh networks are looked at, of all families and normalisations, on pictures of 128, 64 and
-32 pixels.
+times the steps: that is for strangers, and slow. Four more tables change one thing beside the path: how far pictures
+are turned, the dropout of a narrow SqueezeNet, first weights and norms of the study's MobileNet, and each trouble put
+back alone into labelkit's recipe. Every row is trained from several seeds, on the dataset and the people of
+benchmarks/collapse.py. Before all that, the activations of fresh networks are looked at, of all families and
+normalisations, on pictures of 128, 64 and 32 pixels.
 
 FOLDER holds the dataset and each run's outcome as it comes: the same call again goes on where it stopped. Tables go to
 stdout, all figures to benchmarks/results/study.json. docs/study.md explains them.
@@ -116,7 +116,12 @@ def beside() -> dict[str, list[Row]]:
     small |= {"learning_rate": 2e-3, "epochs": MOBILE_EPOCHS, "patience": MOBILE_EPOCHS}
     narrow = vars(settings_of(Task("squeezenet", 0, "labelkit", 0)))  # dense layers of 24 and 12, a dropout of 0.67
     levelled = narrow | {"guard": False, "start": "lsuv"}
+    turned, last = path()[-2:]
     return {
+        "pictures turned by up to 90 degrees, where the path turns them by 20": [
+            Row("the study's network", turned.settings | {"turn_deg": 90.0}),
+            Row("labelkit's network", last.settings | {"turn_deg": 90.0}),
+        ],
         "the dropout of a narrow SqueezeNet, the first of collapse.py": [
             Row("0.67", levelled),
             Row("0.33", levelled | {"dropout": 0.33}),
