@@ -15,6 +15,7 @@ Found = Literal["no-number", "dead", "stuck", "lost", "slow"]
 Did = Literal["went-back", "began-anew", "went-on", "nothing"]
 
 COLLAPSED = 0.95  # of the constant predictor's CMAE: above it a network has learned next to nothing
+_LITTLE = 0.92  # above it a network goes on at its end, so that not rounding alone decides on which side of 0.95 it ends
 _LEARNED = 0.85  # under it a network has learned something that can be lost
 _LOST_EPOCHS = 3  # in a row: validation on few people jumps from one epoch to the next
 # Of the labels' spread: such an answer hears nothing of the pictures, or nearly nothing.
@@ -146,9 +147,11 @@ def judged(
     chance = max(2, min(patience, max(_CHANCE_EPOCHS, math.ceil(_CHANCE * epochs))))
     best = min(history, key=lambda signs: signs.cmae_ratio)
     if len(history) - begun(events) >= epochs or len(history) - max(best.epoch, since) >= patience:  # it would end
-        found: Found | None = "slow" if len(attempt) >= chance and all(map(_collapsed, history)) else None
         if len(events) >= tries:
             return None
+        bound = COLLAPSED if events and events[-1].did == "went-on" else _LITTLE  # other weights are for the collapsed
+        is_slow = len(attempt) >= chance and all(_collapsed(signs, bound) for signs in history)
+        found: Found | None = "slow" if is_slow else None
     else:
         found = _found(attempt, best.cmae_ratio, chance)
     return found and _answered(found, reasons(history), history, events, tries)
@@ -179,9 +182,9 @@ def _found(attempt: Sequence[Signs], best: float, chance: int) -> Found | None:
     return None if slow else "stuck"
 
 
-def _collapsed(signs: Signs) -> bool:
+def _collapsed(signs: Signs, bound: float = COLLAPSED) -> bool:
     # The training's median is not the best constant for other people: one that says the same to all may err less.
-    return signs.cmae_ratio > COLLAPSED or signs.spread < _SAME_SPREAD
+    return signs.cmae_ratio > bound or signs.spread < _SAME_SPREAD
 
 
 def _falling(losses: Sequence[float]) -> bool:
@@ -247,7 +250,7 @@ FOUND: Mapping[Found, str] = {
     "dead": "the answer hears nothing of the pictures",
     "stuck": "nothing is learned",
     "lost": "what was learned is lost",
-    "slow": "at its end next to nothing is learned",
+    "slow": "at its end little is learned",
 }
 _HOW = "with {0.rate:g} of the learning rate and {0.dropout:g} of the dropout"
 DID: Mapping[Did, str] = {

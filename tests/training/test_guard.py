@@ -153,7 +153,15 @@ def test_patience_begins_anew_with_what_was_done():
 
 
 def test_a_network_that_ends_knowing_something_has_ended():
-    assert after(1.0, 1.0, 1.0, 0.94, 1.0, 1.0, epochs=6) is None
+    assert after(1.0, 1.0, 1.0, 0.91, 1.0, 1.0, epochs=6) is None
+
+
+def test_a_network_that_ends_near_the_bound_goes_on_but_is_given_no_other_weights():
+    near = (1.0, 1.0, 1.0, 0.94, 0.96, 0.96)
+    assert did(after(*near, epochs=6)) == ("slow", "went-on", 0, 1.0, 0.0, 0)
+    on = Event(6, "slow", ("x",), "went-on", 0, 1.0, 0.0, 0)
+    assert after(*near, *[0.96] * 6, events=[on], epochs=6) is None
+    assert did(after(*[0.96] * 12, events=[on], epochs=6)) == ("slow", "began-anew", 0, 1.0, 0.0, 1)
 
 
 def test_one_that_learned_and_ends_after_it_lost_it_again_has_ended():
