@@ -15,7 +15,7 @@ Found = Literal["no-number", "dead", "stuck", "lost", "slow"]
 Did = Literal["went-back", "began-anew", "went-on", "nothing"]
 
 COLLAPSED = 0.95  # of the constant predictor's CMAE: above it a network has learned next to nothing
-_LITTLE = 0.92  # above it a network goes on at its end, so that not rounding alone decides on which side of 0.95 it ends
+_LITTLE = 0.92  # above it a network goes on at its end, so that rounding alone does not decide where it ends
 _LEARNED = 0.85  # under it a network has learned something that can be lost
 _LOST_EPOCHS = 3  # in a row: validation on few people jumps from one epoch to the next
 # Of the labels' spread: such an answer hears nothing of the pictures, or nearly nothing.
