@@ -1,6 +1,6 @@
 """Measure which of the study's troubles came from what: from its recipe to labelkit's, one change at a time.
 
-    python benchmarks/study.py [--seeds 3] [--folder FOLDER] [--picture docs/images/study.svg]
+    python benchmarks/study.py [--seeds 5] [--folder FOLDER] [--picture docs/images/study.svg]
 
 The network is the study's best vanilla one, on pictures of 32 pixels; each row keeps the changes of those before it,
 until the last one changes the network too. Pictures are turned, mirrored and lit only at the path's end, with ten
@@ -332,7 +332,7 @@ _WIDEST = 24.0  # degrees: of what errs more, the least error is written
 def main() -> None:
     """Measure, print, draw and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of each row (3)")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of each row (5)")
     parser.add_argument("--folder", type=Path, default=Path("collapse"), help="dataset and outcomes (collapse/)")
     parser.add_argument("--picture", type=Path, help="draw the path here, .svg")
     parser.add_argument("--out", type=Path, default=RESULT, help="JSON file of all figures")
