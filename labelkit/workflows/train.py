@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from labelkit import __version__
 from labelkit.errors import LabelkitError, OutputError, RunError
 from labelkit.files import THEN_AGAIN
+from labelkit.interrupts import interrupts_kept
 from labelkit.settings import EvaluateSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -309,7 +310,6 @@ def _state_kept(run: Path) -> Iterator[None]:
 def _train_and_report(
     run: Path, model: keras.Model, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
 ) -> None:
-    from labelkit.interrupts import interrupts_kept
     from labelkit.workflows.evaluate import keep_page
 
     with _state_kept(run), interrupts_kept():

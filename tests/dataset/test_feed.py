@@ -65,7 +65,7 @@ def test_tf_data_reads_it_sample_by_sample(dataset):
 
 
 def test_torch_loads_it_in_batches_and_in_other_processes(dataset):
-    data = pytest.importorskip("torch.utils.data")
+    data = pytest.importorskip("torch.utils.data", reason="torch is not installed; labelkit does not need it")
     assert holds_all(data.DataLoader(dataset, batch_size=4, shuffle=True), dataset)
     batches = data.BatchSampler(data.RandomSampler(dataset), 4, drop_last=False)
     assert holds_all(data.DataLoader(dataset, sampler=batches, batch_size=None), dataset)
@@ -73,6 +73,6 @@ def test_torch_loads_it_in_batches_and_in_other_processes(dataset):
 
 
 def test_grain_maps_it(dataset):
-    grain = pytest.importorskip("grain")
+    grain = pytest.importorskip("grain", reason="grain is not installed; labelkit does not need it")
     stream = grain.MapDataset.source(dataset).shuffle(seed=1).batch(4)
     assert holds_all([stream[k] for k in range(len(stream))], dataset)
