@@ -35,12 +35,12 @@ import numpy as np
 from labelkit import __version__
 from labelkit.dataset.dataset import open_dataset
 from labelkit.evaluation.measures import constant_deg, measure
-from labelkit.runs import BEST, claim_run
+from labelkit.runs.folder import BEST, claim_run
 from labelkit.settings import BuildSettings, SimulateSettings, TrainSettings
 from labelkit.training.backend import start_keras
+from labelkit.training.collapse import COLLAPSED, in_words
 from labelkit.training.epochs import best_of
-from labelkit.training.guard import COLLAPSED, in_words
-from labelkit.training.journal import read_journal
+from labelkit.training.guard_record import read_journal
 from labelkit.training.load import load_weights
 from labelkit.training.predict import predict
 from labelkit.training.samples import Sides, read_samples

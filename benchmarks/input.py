@@ -37,7 +37,7 @@ from labelkit.dataset.schema import FIELDS, shard_name
 from labelkit.dataset.shards import shard_bytes
 from labelkit.files import sha256_of
 from labelkit.geometry.orientation import centred_deg
-from labelkit.runs import claim_run
+from labelkit.runs.folder import claim_run
 from labelkit.settings import TrainSettings
 from labelkit.training.augment import Augmentation
 from labelkit.training.backend import start_keras

@@ -48,9 +48,9 @@ import numpy as np
 
 from labelkit import __version__
 from labelkit.cells import OUTSIDE, Cells
+from labelkit.curation.distinct import DistinctSamples
+from labelkit.curation.guidance import Angles, Goal, next_gap
 from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
-from labelkit.labelling.distinct import DistinctSamples
-from labelkit.labelling.guidance import Angles, Gap, next_gap
 from labelkit.settings import CoverageSettings
 from labelkit.simulator.player import NOISE_DEG, REACTION_S, SPEED_DEG_S, Player, Whim
 
@@ -72,7 +72,7 @@ class Arrows:
     """The game's arrows."""
 
     def __init__(self) -> None:
-        self._gap: Gap | None = None
+        self._gap: Goal | None = None
 
     def __call__(self, here_deg: Angles, counts: np.ndarray) -> Angles | None:
         self._gap = next_gap(counts, CELLS, SETTINGS.target, here_deg, self._gap)

@@ -35,7 +35,7 @@ import labelkit
 from labelkit.dataset.dataset import open_dataset
 from labelkit.evaluation.measures import constant_deg, measure
 from labelkit.files import write_bytes, write_text
-from labelkit.runs import FINISHED, REPORT, STATE, read_json, read_state
+from labelkit.runs.folder import FINISHED, REPORT, STATE, read_json, read_state
 from labelkit.settings import SimulateSettings, TrainSettings
 from labelkit.training.load import load_run
 from labelkit.training.samples import Samples, read_samples

@@ -38,7 +38,7 @@ from labelkit import __version__
 from labelkit.files import write_bytes
 from labelkit.settings import TrainSettings
 from labelkit.training.backend import start_keras
-from labelkit.training.batches import Indices, Pictures, Source, epoch_order
+from labelkit.training.batches import BatchSource, Indices, Pictures, epoch_order
 from labelkit.training.samples import Samples, Sides
 
 RESULT = Path(__file__).parent / "results" / "study.json"
@@ -153,8 +153,8 @@ def beside() -> dict[str, list[Row]]:
 def before_the_first_step(sides: Sides) -> list[dict[str, Any]]:
     """Look at the activations of fresh networks: where the signal is weakest, farthest off zero, most silent."""
     from labelkit.models import build_model
-    from labelkit.training.guard import unfit
-    from labelkit.training.watch import Watch, few, level
+    from labelkit.training.collapse import unfit
+    from labelkit.training.guard import Watch, few, level
 
     cases = [
         *((f"study-{family}", norm) for family in FAMILIES for norm in ("none", "scale", "standardise")),
@@ -186,7 +186,7 @@ def before_the_first_step(sides: Sides) -> list[dict[str, Any]]:
 class Scrambled:
     """A source whose colours are laid out anew where their axes should have been swapped."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: BatchSource) -> None:
         self._source = source
 
     def gather(self, name: str, indices: Indices) -> NDArray[Any]:

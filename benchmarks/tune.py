@@ -77,8 +77,8 @@ def _trained(sampler: str, trials: int, dataset: Path | None, *, known: int) -> 
     from labelkit.settings import TuneSettings
     from labelkit.training.backend import start_keras
     from labelkit.tuning.study import begin_study
+    from labelkit.workflows.run_trial import TrainTrial, one_thread_each, terms_of
     from labelkit.workflows.train import checked
-    from labelkit.workflows.trial import TrainTrial, one_thread_each, terms_of
 
     one_thread_each()
     start_keras(0)
@@ -169,7 +169,7 @@ class StandIn:
     def __init__(self) -> None:
         from sklearn.ensemble import ExtraTreesRegressor
 
-        from labelkit.training.guard import COLLAPSED
+        from labelkit.training.collapse import COLLAPSED
 
         rows = _rows()
         self.constant_deg = float(rows[0]["constant_cmae_deg"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from labelkit.curation.splits import Split, split_participants
 from labelkit.dataset.dataset import open_dataset
-from labelkit.labelling.splits import Split, split_participants
-from labelkit.runs import BEST, FINISHED, LAST, write_plan, write_state, write_weights
+from labelkit.runs.arrays import write_weights
+from labelkit.runs.folder import BEST, FINISHED, LAST, write_state
+from labelkit.runs.plan import write_plan
 from labelkit.settings import TrainSettings
 from labelkit.training.backend import start_keras
 from labelkit.training.epochs import Epoch, write_history

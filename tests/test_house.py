@@ -19,9 +19,9 @@ import labelkit
 from labelkit.cli.program import COMMANDS
 
 FLOORS = (
-    "errors | records settings files processes interrupts traces | geometry imaging cells | labelling evaluation"
-    " | recordings dataset runs | simulator building models | training sources | tuning deploy figures"
-    " | report live | workflows | cli"
+    "errors | records settings files processes interrupts traces | geometry imaging cells"
+    " | labelling curation evaluation | recordings dataset runs | simulator building models | training sources"
+    " | tuning deploy figures | report live | workflows | cli"
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS.split("|")) for room in rooms.split()}
 

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from labelkit import __version__
 from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
-from labelkit.building.stage import SHARDS_NAME, Part, Stage
+from labelkit.building.staging import SHARDS_NAME, FinishedJob, Stage
 from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME
 from labelkit.dataset.lock import only_one_at
 from labelkit.dataset.log import LOG_NAME, log
@@ -132,7 +132,7 @@ class _Previous:
         starts = accumulate((entry.frames for entry in manifest.recordings), initial=0)
         self._first_row = dict(zip(self.recordings, starts, strict=False))
 
-    def part(self, job: Job, inputs: str) -> Part | None:
+    def part(self, job: Job, inputs: str) -> FinishedJob | None:
         """Give what became of a job's frames; None where it would become of other frames, or its shard is gone."""
         entry = self.recordings.get(job.recording)
         if entry is None or entry.inputs_sha256 != inputs:
@@ -143,10 +143,10 @@ class _Previous:
         if job.excluded != {job.start + offset for offset, yes in enumerate(excluded) if yes}:
             return None
         if rows["shard"].null_count == len(job):
-            return Part(rows, None)
+            return FinishedJob(rows, None)
         shard, path = self.manifest.files.get(job.shard), self.out / job.shard
         there = shard is not None and not path.is_symlink() and path.is_file() and path.stat().st_size == shard.bytes
-        return Part(rows, shard) if there else None
+        return FinishedJob(rows, shard) if there else None
 
     @cached_property
     def _rows(self) -> StoredRows:
@@ -179,13 +179,13 @@ class _Kept:
         self.changes = True
         return self._stage.holds(job)
 
-    def part(self, job: Job) -> Part:
+    def part(self, job: Job) -> FinishedJob:
         """Read what became of a job, once all are done."""
         part = self._stage.part(job) if job.key in self.staged else self._in_previous(job)
         assert part is not None, f"{job.shard} vanished while the build ran"
         return part
 
-    def _in_previous(self, job: Job) -> Part | None:
+    def _in_previous(self, job: Job) -> FinishedJob | None:
         if self._previous is None:
             return None
         part = self._previous.part(job, self._plan.inputs[job.recording])

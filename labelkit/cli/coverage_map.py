@@ -17,7 +17,7 @@ from labelkit.workflows import coverage_map as workflow
 
 if TYPE_CHECKING:
     from labelkit.cells import Cells
-    from labelkit.figures.terminal import Terminal
+    from labelkit.figures.coverage_text import Terminal
 
 MAP_WIDTH = 80  # columns, at most: wider, the cells only drift apart
 
@@ -103,7 +103,7 @@ def _play(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from labelkit.workflows.live import coverage_live, coverage_live_in_terminal
+    from labelkit.workflows.play import coverage_live, coverage_live_in_terminal
 
     def opened(url: str) -> None:
         # At once, and all there is on stdout: whoever reads it waits for the address.
@@ -145,7 +145,7 @@ def _drawing(quiet: bool) -> Callable[[dict[str, Any], Cells, int], None]:
 
 
 def _text(result: workflow.CoverageMap, by: workflow.By | None) -> str:
-    from labelkit.figures.terminal import coverage_text
+    from labelkit.figures.coverage_text import coverage_text
 
     text = coverage_text(
         result.whole,
@@ -160,7 +160,7 @@ def _text(result: workflow.CoverageMap, by: workflow.By | None) -> str:
 
 
 def _terminal() -> Terminal:
-    from labelkit.figures.terminal import Terminal, can_show_unicode
+    from labelkit.figures.coverage_text import Terminal, can_show_unicode
 
     return Terminal(
         width=min(MAP_WIDTH, shutil.get_terminal_size().columns),

@@ -12,10 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from labelkit.dataset.coverage import sample_cells
+from labelkit.curation.wording import counted, findings
 from labelkit.dataset.manifest import Manifest
+from labelkit.dataset.sample_cells import sample_cells
 from labelkit.dataset.table import COLUMNS, TABLE_NAME
-from labelkit.labelling.wording import counted, findings
 from labelkit.settings import CoverageSettings
 
 CARD_NAME, CROISSANT_NAME = "README.md", "croissant.json"

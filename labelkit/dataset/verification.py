@@ -55,7 +55,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Defect:
     """One thing that is wrong, and with which file: relative to the dataset, and such that any terminal can show it."""
 
     fault: Fault
@@ -67,7 +67,7 @@ class Finding:
             object.__setattr__(self, "file", ascii(self.file)[1:-1])
 
 
-def verify_dataset(folder: Path, report: Callable[[int, int], None]) -> tuple[Manifest | None, list[Finding]]:
+def verify_dataset(folder: Path, report: Callable[[int, int], None]) -> tuple[Manifest | None, list[Defect]]:
     """Find everything that is missing, foreign, changed or contradictory in a dataset.
 
     Args:
@@ -89,10 +89,10 @@ def verify_dataset(folder: Path, report: Callable[[int, int], None]) -> tuple[Ma
     return manifest, findings
 
 
-def _listed(folder: Path) -> tuple[dict[str, int], list[Finding]]:
+def _listed(folder: Path) -> tuple[dict[str, int], list[Defect]]:
     """List the plain files below a folder with their sizes, and complain of all that is neither file nor folder."""
     there: dict[str, int] = {}
-    findings: list[Finding] = []
+    findings: list[Defect] = []
     waiting = [""]
     while waiting:
         below = waiting.pop()
@@ -104,7 +104,7 @@ def _listed(folder: Path) -> tuple[dict[str, int], list[Finding]]:
                     f"{folder}: cannot be opened as a dataset folder ({error.strerror}); "
                     f"make one with: labelkit build-dataset RAW --out {folder}"
                 ) from None
-            findings.append(Finding(Fault.CHANGED, below, f"cannot be opened ({error.strerror})"))
+            findings.append(Defect(Fault.CHANGED, below, f"cannot be opened ({error.strerror})"))
             continue
         for entry in entries:
             name = f"{below}/{entry.name}" if below else entry.name
@@ -113,11 +113,11 @@ def _listed(folder: Path) -> tuple[dict[str, int], list[Finding]]:
                 there[name] = facts.st_size
             elif not stat.S_ISDIR(facts.st_mode):
                 kind = "a link, which is not followed" if entry.is_symlink() else "a pipe, socket or device"
-                findings.append(Finding(Fault.FOREIGN, name, kind))
+                findings.append(Defect(Fault.FOREIGN, name, kind))
             elif f"{name}/" == SHARDS:
                 waiting.append(name)
             else:
-                findings.append(Finding(Fault.FOREIGN, f"{name}/", _LEFT.get(name, "a folder of something else")))
+                findings.append(Defect(Fault.FOREIGN, f"{name}/", _LEFT.get(name, "a folder of something else")))
     return there, findings
 
 
@@ -127,46 +127,46 @@ _LEFT = {
 }
 
 
-def _manifest(folder: Path, there: dict[str, int]) -> tuple[Manifest | None, list[Finding]]:
+def _manifest(folder: Path, there: dict[str, int]) -> tuple[Manifest | None, list[Defect]]:
     """Read the manifest, if only for what it lists: where its hash is wrong, that is a finding among others."""
     missing = [name for name in (MANIFEST_NAME, MANIFEST_HASH_NAME) if name not in there]
     if len(missing) == 2 and not any(name.startswith(SHARDS) or name == TABLE_NAME for name in there):
         raise DatasetError(f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: labelkit build-dataset RAW")
-    findings = [Finding(Fault.MISSING, name, "without it the dataset is not finished") for name in missing]
+    findings = [Defect(Fault.MISSING, name, "without it the dataset is not finished") for name in missing]
     if MANIFEST_NAME in missing:
         return None, findings
     try:
         content = read_at_most(folder, MANIFEST_NAME, MOST_MANIFEST_BYTES)
         stated = hash_line(content) if missing else read_at_most(folder, MANIFEST_HASH_NAME, MOST_HASH_BYTES)
     except OSError as error:
-        return None, [*findings, Finding(Fault.CHANGED, error.filename, f"cannot be read ({error.strerror})")]
+        return None, [*findings, Defect(Fault.CHANGED, error.filename, f"cannot be read ({error.strerror})")]
     if stated != hash_line(content):
-        findings.append(Finding(Fault.CHANGED, MANIFEST_NAME, f"it or {MANIFEST_HASH_NAME}: they do not match"))
+        findings.append(Defect(Fault.CHANGED, MANIFEST_NAME, f"it or {MANIFEST_HASH_NAME}: they do not match"))
     try:
         return parsed(content, Path(MANIFEST_NAME)), findings
     except DatasetError as error:
-        return None, [*findings, Finding(Fault.CHANGED, MANIFEST_NAME, _without(error, MANIFEST_NAME))]
+        return None, [*findings, Defect(Fault.CHANGED, MANIFEST_NAME, _without(error, MANIFEST_NAME))]
 
 
-def _foreign(there: dict[str, int], manifest: Manifest) -> Iterator[Finding]:
+def _foreign(there: dict[str, int], manifest: Manifest) -> Iterator[Defect]:
     for name in there:
         if name not in manifest.files and name not in _UNLISTED:
             left = "left by a process that was killed" if name.endswith(".part") else "the manifest does not name it"
-            yield Finding(Fault.FOREIGN, name, left)
+            yield Defect(Fault.FOREIGN, name, left)
     if there.get(LOCK_NAME):
-        yield Finding(Fault.CHANGED, LOCK_NAME, "should be empty")
+        yield Defect(Fault.CHANGED, LOCK_NAME, "should be empty")
 
 
 def _files(
     folder: Path, manifest: Manifest, there: dict[str, int], report: Callable[[int, int], None]
-) -> Iterator[Finding]:
+) -> Iterator[Defect]:
     """Check the table first, since the shards are compared with it, then each other file on its own."""
     rows = None
     done, total = 0, sum(entry.bytes for entry in manifest.files.values())
     for name in sorted(manifest.files, key=lambda name: (name != TABLE_NAME, name)):
         entry = manifest.files[name]
         if name not in there:
-            yield Finding(Fault.MISSING, name, "the manifest names it")
+            yield Defect(Fault.MISSING, name, "the manifest names it")
         elif name == TABLE_NAME:
             table, findings = _read(folder, name, entry, read_open_table)
             yield from findings
@@ -199,37 +199,37 @@ def _in_shard(
         yield from contradictions.between(columns, attributes, name, rows)
 
 
-def changed(folder: Path, name: str, entry: FileEntry) -> list[Finding]:
+def changed(folder: Path, name: str, entry: FileEntry) -> list[Defect]:
     """Compare a file with what the manifest says of it; at most one finding."""
     return _read(folder, name, entry, lambda *_: None)[1]
 
 
 def _read(
     folder: Path, name: str, entry: FileEntry, read: Callable[[BufferedReader, Path], T]
-) -> tuple[T | None, list[Finding]]:
+) -> tuple[T | None, list[Defect]]:
     """Hash a file and, only if it is what the manifest says, read it: the same open file, whatever its name is now."""
     try:
         with opened(folder, name) as file:
             if says := difference(file, entry):
-                return None, [Finding(Fault.CHANGED, name, says)]
+                return None, [Defect(Fault.CHANGED, name, says)]
             file.seek(0)
             return read(file, Path(name)), []
     except OSError as error:
-        return None, [Finding(Fault.CHANGED, name, f"cannot be read ({error.strerror})")]
+        return None, [Defect(Fault.CHANGED, name, f"cannot be read ({error.strerror})")]
     except DatasetError as error:
         return None, [_contradictory(name, _without(error, name))]
 
 
-def _log(folder: Path) -> list[Finding]:
+def _log(folder: Path) -> list[Defect]:
     try:
         broken = broken_line(read_at_most(folder, LOG_NAME, MOST_LOG_BYTES))
     except OSError as error:
-        return [Finding(Fault.CHANGED, LOG_NAME, f"cannot be read ({error.strerror})")]
-    return [Finding(Fault.CHANGED, LOG_NAME, f"line {broken} does not match its own hash")] if broken else []
+        return [Defect(Fault.CHANGED, LOG_NAME, f"cannot be read ({error.strerror})")]
+    return [Defect(Fault.CHANGED, LOG_NAME, f"line {broken} does not match its own hash")] if broken else []
 
 
-def _contradictory(name: str, says: str) -> Finding:
-    return Finding(Fault.CONTRADICTORY, name, says)
+def _contradictory(name: str, says: str) -> Defect:
+    return Defect(Fault.CONTRADICTORY, name, says)
 
 
 def _without(error: DatasetError, name: str) -> str:

@@ -18,7 +18,7 @@ _BINS = 8  # of equally many samples, by stated uncertainty
 
 
 @dataclass(frozen=True)
-class Calibration:
+class UncertaintyCalibration:
     """Stated uncertainties beside the errors that came.
 
     Attributes:
@@ -41,7 +41,7 @@ class Calibration:
     bin_error_deg: tuple[float, ...]
 
 
-def calibrate(apart_deg: FloatArray, sd_deg: FloatArray) -> Calibration:
+def calibrate(apart_deg: FloatArray, sd_deg: FloatArray) -> UncertaintyCalibration:
     """Compare stated uncertainties with errors.
 
     Args:
@@ -53,7 +53,7 @@ def calibrate(apart_deg: FloatArray, sd_deg: FloatArray) -> Calibration:
     bounds = -2.0 * np.log1p(-np.array(NOMINAL))
     observed = (d2[:, None] <= bounds).mean(axis=0)
     groups = np.array_split(np.argsort(sd_deg, kind="stable"), min(_BINS, len(d2)))
-    return Calibration(
+    return UncertaintyCalibration(
         mean_d2=float(d2.mean()),
         within_68=float(np.mean(d2 <= 2.30)),
         within_95=float(np.mean(d2 <= 6.18)),

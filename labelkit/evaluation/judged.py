@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labelkit.cells import Cells, IntArray
 from labelkit.evaluation.by_cell import CellErrors, errors_by_cell
-from labelkit.evaluation.calibration import Calibration, calibrate
+from labelkit.evaluation.calibration import UncertaintyCalibration, calibrate
 from labelkit.evaluation.extremes import apart_in_time
 from labelkit.evaluation.measures import Measures, measure, measure_by, normals_apart_deg
 from labelkit.evaluation.outcomes import Outcomes, outcomes
@@ -70,7 +70,7 @@ class Judged:
         return errors_by_cell(self.true_deg, self.predicted_deg, cells)
 
     @cached_property
-    def calibration(self) -> Calibration | None:
+    def calibration(self) -> UncertaintyCalibration | None:
         """How right the stated uncertainty is; None where none is stated."""
         return None if self.sd_deg is None else calibrate(self.apart_deg, self.sd_deg)
 

@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Circle, PathPatch, Rectangle
 from matplotlib.path import Path
 
+from labelkit.curation.wording import percent, printable
 from labelkit.figures import scene as drawn
 from labelkit.figures.layout import FAINT, INK, MISSING, panel
 from labelkit.figures.saving import house_style
@@ -21,7 +22,6 @@ from labelkit.figures.scene import Scene
 from labelkit.geometry.camera import transform_points
 from labelkit.geometry.orientation import angles_deg_from_normal, centred_deg, unit, view_from_camera
 from labelkit.labelling.palm import Palm
-from labelkit.labelling.wording import percent, printable
 from labelkit.records import ColorImage, FloatArray, Sample
 
 Words = Sequence[tuple[str, Sequence[tuple[str, str]]]]  # heading -> lines of (what, value)

@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from labelkit.figures.errors import RUN_COLORS
+from labelkit.curation.wording import printable
+from labelkit.figures.error_maps import RUN_COLORS
 from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, panel
 from labelkit.figures.saving import house_style
-from labelkit.labelling.wording import printable
 from labelkit.records import FloatArray
-from labelkit.runs import Histogram, Histograms
-from labelkit.training.guard import Signs
-from labelkit.training.journal import Journal
+from labelkit.runs.histograms import Histogram, Histograms
+from labelkit.training.collapse import Signs
+from labelkit.training.guard_record import GuardRecord
 
 # Of the histograms, a strip for each tensor: values told apart, epochs shown, and inches.
 _BINS, _LONGEST = 48, 200
@@ -73,7 +73,7 @@ def curves_figure(runs: Sequence[Curves]) -> Figure:
     return figure
 
 
-def signs_figure(journals: Mapping[str, Journal]) -> Figure:
+def signs_figure(journals: Mapping[str, GuardRecord]) -> Figure:
     """Draw what the guards of one or two runs watched: spread of the predictions, silent units, gradients.
 
     Args:

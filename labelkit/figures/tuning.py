@@ -14,7 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from labelkit.figures.errors import RUN_COLORS
+from labelkit.figures.error_maps import RUN_COLORS
 from labelkit.figures.layout import FAINT, INK, MISSING, panel
 from labelkit.figures.saving import house_style
 

@@ -1,1 +1,1 @@
-"""From a frame to its label, and what decides. Pure."""
+"""Labelling of one frame: palm, plane, normal, crop, and the checks that reject it."""

@@ -18,7 +18,7 @@ from labelkit.geometry.noise import depth_sigma_m
 from labelkit.geometry.open3d_plane import segment_plane
 from labelkit.geometry.orientation import cross, unit
 from labelkit.geometry.plane import Plane, PlaneFit, find_plane, fit_plane, fit_plane_robustly
-from labelkit.imaging.palm import (
+from labelkit.imaging.palm_network import (
     ABOVE_M,
     BESIDE_M,
     CELL_M,

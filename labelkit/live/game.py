@@ -21,11 +21,11 @@ import numpy as np
 from labelkit.building.plan import is_excluded
 from labelkit.building.shard import outcome_of
 from labelkit.cells import Cells
+from labelkit.curation.coverage import Coverage, summed
+from labelkit.curation.guidance import Goal, next_gap, turn_words
 from labelkit.errors import RawFrameError
-from labelkit.labelling.coverage import Coverage, summed
-from labelkit.labelling.guidance import Gap, next_gap, turn_words
 from labelkit.live.advice import ADVICE
-from labelkit.live.journal import Entry, Journal, Signature, entry_of, facts_digest
+from labelkit.live.label_cache import Entry, LabelCache, Signature, entry_of, facts_digest
 from labelkit.live.tally import Angles, Label, Tally, label_of
 from labelkit.recordings.growth import grown, lists_of, picture_folders_of
 from labelkit.recordings.listing import portable, source_path
@@ -144,7 +144,7 @@ class Game:
         raw: Path,
         settings: CoverageSettings,
         build: BuildSettings,
-        journal: Journal | None = None,
+        journal: LabelCache | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.raw = raw.resolve()
@@ -152,7 +152,7 @@ class Game:
         self.target = settings.target
         self._settings = settings
         self._build = build
-        self._journal = journal or Journal()
+        self._journal = journal or LabelCache()
         self._clock = clock
         self._recorded: dict[str, _Recorded] = {}
         self._by_folder: dict[Path, str] = {}
@@ -162,7 +162,7 @@ class Game:
         self._queued: dict[tuple[str, str], _Waiting] = {}  # those by recording and file
         self._unsettled: dict[_Waiting, tuple[Signature, float]] = {}  # how its files were, and since when
         self._shown = _Shown()
-        self._chosen: Gap | None = None
+        self._chosen: Goal | None = None
         self._troubles: dict[str, float] = {}  # what keeps a recording from being read, and since when
         self.looked = False  # whether it is known what was there before the game began
 
@@ -405,7 +405,7 @@ class Game:
             "picture": shown.arrival if shown.file else None,
         }
 
-    def _words(self, person: str | None, hand: Angles | None, gap: Gap | None, mirrored: bool) -> str:
+    def _words(self, person: str | None, hand: Angles | None, gap: Goal | None, mirrored: bool) -> str:
         if person is None:
             return "Waiting for the first picture."
         rejected = self._shown.rejected

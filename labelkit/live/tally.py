@@ -9,9 +9,9 @@ import numpy as np
 
 from labelkit.building.shard import row_of
 from labelkit.cells import Cells
-from labelkit.dataset.coverage import Placed, placed
-from labelkit.labelling.coverage import Coverage, measure_coverage
-from labelkit.labelling.distinct import DistinctSamples, filled_stamps
+from labelkit.curation.coverage import Coverage, measure_coverage
+from labelkit.curation.distinct import DistinctSamples, filled_stamps
+from labelkit.dataset.sample_cells import Placed, placed
 from labelkit.records import FloatArray, FrameName, Reason, Recording, Rejection, Sample
 from labelkit.settings import CoverageSettings
 

@@ -22,13 +22,13 @@ from labelkit.recordings.listing import (
     portable,
     source_path,
 )
-from labelkit.recordings.pairs import open_pairs
-from labelkit.recordings.patterns import open_patterns
+from labelkit.recordings.reader import FrameSource, OtherLayoutError, Reader
+from labelkit.recordings.readers.pairs import open_pairs
+from labelkit.recordings.readers.patterns import open_patterns
+from labelkit.recordings.readers.tum import open_tum
 from labelkit.recordings.recording import StoredRecording, name_below
 from labelkit.recordings.settle import Problem, Statements, calibration_of, gather, problems_of
 from labelkit.recordings.sidecar import FILE_NAME, Sidecar, Stated, read_sidecar
-from labelkit.recordings.source import OtherLayoutError, Reader, Source
-from labelkit.recordings.tum import open_tum
 from labelkit.records import Recording
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Finding:
     name: str
     folder: Path
     layout: str | None = None
-    source: Source | None = None
+    source: FrameSource | None = None
     stated: Statements | None = None
     recording: Recording | None = None
     problems: tuple[Problem, ...] = ()
@@ -215,7 +215,7 @@ def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Fi
     raise OtherLayoutError("; ".join(misses))
 
 
-def _settled(raw: Path, folder: Path, layout: str, source: Source, sidecar: Sidecar) -> Finding:
+def _settled(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: Sidecar) -> Finding:
     place = _below(raw, folder)
     name = "/".join(part for part in (place, source.clip) if part) or "."
     person = Stated(portable(place.split("/")[0]), "folder") if place else Stated(portable(raw.name), "name of RAW")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labelkit.errors import RecordingError
 from labelkit.recordings.listing import folders_in, pictures_in
-from labelkit.recordings.source import OtherLayoutError
+from labelkit.recordings.reader import OtherLayoutError
 
 COLOR_FOLDERS = ("color", "colour", "rgb", "image", "images")
 DEPTH_FOLDERS = ("depth", "depths")

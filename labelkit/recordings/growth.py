@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from labelkit.errors import RecordingError
+from labelkit.recordings.reader import PicturePair, PictureSource
 from labelkit.recordings.recording import StoredRecording
-from labelkit.recordings.source import PicturePair, PictureSource
 from labelkit.records import Recording
 
 

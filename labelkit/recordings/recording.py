@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from labelkit.errors import RawFrameError
 from labelkit.recordings.listing import portable
+from labelkit.recordings.reader import FrameSource
 from labelkit.recordings.sidecar import FILE_NAME
-from labelkit.recordings.source import Source
 from labelkit.records import (
     Calibration,
     ColorImage,
@@ -36,7 +36,7 @@ _SATURATED = np.iinfo(np.uint16).max  # what they store beyond their reach
 class StoredRecording:
     """The Recording of every reader; see records.Recording for what the attributes mean."""
 
-    source: Source
+    source: FrameSource
     folder: str  # the folder the source's names are relative to, itself relative to RAW; "" for RAW
     name: str
     place: str
@@ -111,7 +111,7 @@ def metres(stored: NDArray[np.uint16], unit_m: float) -> FloatArray:
     return depth_m
 
 
-def _read_color(source: Source, index: int) -> ColorImage:
+def _read_color(source: FrameSource, index: int) -> ColorImage:
     try:
         return source.read_color(index)
     except RawFrameError as error:

@@ -14,8 +14,8 @@ import numpy as np
 
 from labelkit.errors import RawFrameError
 from labelkit.recordings.profiles import PROFILES
+from labelkit.recordings.reader import FrameSource
 from labelkit.recordings.sidecar import Sidecar, Stated, statements
-from labelkit.recordings.source import Source
 from labelkit.records import DEFAULT_RANGE_M, Calibration, FrameName, Intrinsics
 
 Size = tuple[int, int]  # width, height
@@ -71,7 +71,7 @@ class Statements:
         return {name: " and ".join(sorted(about)) for name, about in sorted(origins.items())}
 
 
-def gather(source: Source, sidecar: Sidecar, *, layout: str, participant: Stated) -> Statements:
+def gather(source: FrameSource, sidecar: Sidecar, *, layout: str, participant: Stated) -> Statements:
     """Lay all statements on a recording over each other.
 
     Args:
@@ -183,7 +183,7 @@ def _camera(stated: Statements, table: str) -> Intrinsics:
     return Intrinsics(**numbers, distortion=tuple(distortion))
 
 
-def _sizes_seen(source: Source) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
+def _sizes_seen(source: FrameSource) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
     names = [source.frame_name(index) for index in range(len(source))]
 
     def seen(has: Callable[[FrameName], str | None], size_of: Callable[[int], Size]) -> tuple[Size, ...]:

@@ -11,15 +11,15 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from labelkit.curation.coverage import Coverage, ranked
+from labelkit.curation.doubts import TWIN_RMS, Turns, Twins, find_twins, jump_mask, spread, turns_between
+from labelkit.curation.wording import counted, percent
 from labelkit.dataset.manifest import Manifest, ParticipantEntry, RecordingEntry
-from labelkit.labelling.coverage import Coverage, ranked
-from labelkit.labelling.doubts import TWIN_RMS, Turns, Twins, find_twins, jump_mask, spread, turns_between
-from labelkit.labelling.wording import counted, percent
 from labelkit.records import ColorImage
-from labelkit.report.coverage_map import SCRIPT, Groups, coverage_map, map_style
+from labelkit.report.coverage_page import SCRIPT, Groups, coverage_map, map_style
 from labelkit.report.page import TEMPLATES, Cell, Column, Section, Shown, data_block, data_url, facts, note, page, table
-from labelkit.report.pictures import Arrow, arrow_end, jpeg_of, tile, tiles
-from labelkit.report.samples import Samples, thumbnail
+from labelkit.report.shown_samples import ShownSamples, thumbnail
+from labelkit.report.tiles import NormalArrow, arrow_end, jpeg_of, tile, tiles
 
 Numbers = NDArray[np.int64]
 
@@ -55,7 +55,7 @@ class DatasetReport:
 def dataset_report(
     name: str,
     manifest: Manifest,
-    samples: Samples,
+    samples: ShownSamples,
     whole: Coverage,
     groups: Groups,
     *,
@@ -112,7 +112,7 @@ _COVERAGE_LEAD = (
 _FITS_LEAD = "The samples whose points lie furthest from their plane (rms of the inliers). The worst first."
 _UNCERTAIN_LEAD = "The samples whose labels are least certain: one standard deviation of the normal's direction."
 _JUMPS_LEAD = (
-    f"Samples that turned by {JUMP_DEG:g} degrees or more within {JUMP_WITHIN_S:g} s of the one before in their "
+    f"ShownSamples that turned by {JUMP_DEG:g} degrees or more within {JUMP_WITHIN_S:g} s of the one before in their "
     "recording. Hands seldom do; where the crops look alike, one of the two labels is wrong."
 )
 _TWINS_LEAD = (
@@ -160,7 +160,7 @@ def _overview(manifest: Manifest, whole: Coverage) -> Markup:
     return body
 
 
-def _coverage(samples: Samples, whole: Coverage, groups: Groups, frame: str) -> Markup:
+def _coverage(samples: ShownSamples, whole: Coverage, groups: Groups, frame: str) -> Markup:
     reachable = np.flatnonzero(whole.cells.reachable_mask)
     most = max(1, min(PER_CELL, GALLERY // len(reachable)))
     index = samples.cells.index
@@ -178,29 +178,29 @@ def _some(numbers: Numbers, distinct: NDArray[np.bool_], most: int) -> Numbers:
     return spread(numbers[distinct[numbers]], most)
 
 
-def _gallery_entry(samples: Samples, number: int) -> list[Any]:
+def _gallery_entry(samples: ShownSamples, number: int) -> list[Any]:
     (crop,) = samples.crops(np.array([number]))
     x, y = arrow_end(samples.view_normals[number])
     return [data_url(jpeg_of(crop), "jpeg"), x, y, _caption(samples, number)]
 
 
-def _caption(samples: Samples, number: int) -> str:
+def _caption(samples: ShownSamples, number: int) -> str:
     azimuth, elevation = 90.0 - samples.column("view_azimuth")[number], 90.0 - samples.column("view_elevation")[number]
     return f"{samples.column('frame')[number]} ({_signed(azimuth)}, {_signed(elevation)})"
 
 
-def _sample_tile(samples: Samples, number: int, words: str = "") -> Markup:
+def _sample_tile(samples: ShownSamples, number: int, words: str = "") -> Markup:
     (crop,) = samples.crops(np.array([number]))
     caption = _caption(samples, number)
     return tile(
         crop,
-        [Arrow(samples.view_normals[number])],
+        [NormalArrow(samples.view_normals[number])],
         alt=f"crop of {caption}",
         caption=Markup("<b>{}</b> {}").format(words, caption) if words else caption,
     )
 
 
-def _ranked_tiles(samples: Samples, column: str, form: str) -> Markup:
+def _ranked_tiles(samples: ShownSamples, column: str, form: str) -> Markup:
     values = samples.column(column)
     known = np.flatnonzero(np.isfinite(values))
     worst = known[np.argsort(-values[known], kind="stable")][:SHOWN]
@@ -211,7 +211,7 @@ def _ranked_tiles(samples: Samples, column: str, form: str) -> Markup:
     return note(words) + tiles([_sample_tile(samples, k, form.format(values[k])) for k in worst.tolist()])
 
 
-def _pair(samples: Samples, one: int, other: int, words: str) -> Markup:
+def _pair(samples: ShownSamples, one: int, other: int, words: str) -> Markup:
     return Markup('<li class="pair"><p><b>{}</b></p>{}</li>').format(
         words, tiles([_sample_tile(samples, one), _sample_tile(samples, other)])
     )
@@ -221,7 +221,7 @@ def _pairs(shown: Sequence[Markup]) -> Markup:
     return Markup('<ul class="pairs">{}</ul>\n').format(Markup("").join(shown))
 
 
-def _jumps(samples: Samples, turns: Turns, jumps: Numbers) -> Markup:
+def _jumps(samples: ShownSamples, turns: Turns, jumps: Numbers) -> Markup:
     if not len(jumps):
         return note("None.")
     worst = jumps[np.argsort(-turns.turn_deg[jumps], kind="stable")][:SHOWN]
@@ -233,7 +233,7 @@ def _jumps(samples: Samples, turns: Turns, jumps: Numbers) -> Markup:
     )
 
 
-def _twins(samples: Samples, whole: Coverage, twins: Twins, compared: int) -> Markup:
+def _twins(samples: ShownSamples, whole: Coverage, twins: Twins, compared: int) -> Markup:
     words = f"Within their recordings {counted(whole.repeats, 'sample')} repeat one just before and do not count."
     if compared < len(samples):
         words += f" Of {len(samples):,} pictures {compared:,}, evenly drawn, were compared across recordings."
@@ -247,7 +247,7 @@ def _twins(samples: Samples, whole: Coverage, twins: Twins, compared: int) -> Ma
     )
 
 
-def _twin_pairs(samples: Samples, twins: Twins) -> Markup:
+def _twin_pairs(samples: ShownSamples, twins: Twins) -> Markup:
     shown = zip(twins.pairs[:SHOWN].tolist(), twins.rms.tolist(), strict=False)
     return _pairs([_pair(samples, one, other, f"{rms:.1f} grey levels") for (one, other), rms in shown])
 
@@ -258,7 +258,7 @@ def _leaks(twins: Twins, sides: NDArray[np.str_]) -> Twins:
     return Twins(twins.pairs[across], twins.rms[across])
 
 
-def _leakage(samples: Samples, groups: Groups, leaks: Twins, sides: NDArray[np.str_]) -> Markup:
+def _leakage(samples: ShownSamples, groups: Groups, leaks: Twins, sides: NDArray[np.str_]) -> Markup:
     splits = groups["split"]
     if not splits:
         return note("Too few participants for a split: it needs samples of three.")

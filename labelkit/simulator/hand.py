@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelkit.records import FloatArray
-from labelkit.simulator.rig import Part, along_digits, creases, palm_frame, palmarity, parts_of, skin_weights
+from labelkit.simulator.rig import BodyPart, along_digits, creases, palm_frame, palmarity, parts_of, skin_weights
 from labelkit.simulator.skeleton import (
     FOREARM_MM,
     MM,
@@ -38,7 +38,7 @@ class Arm:
     Attributes:
         vertices, normals: (n, 3).
         triangles: (m, 3), counter-clockwise from outside.
-        parts: (m,) Part of each triangle.
+        parts: (m,) BodyPart of each triangle.
         bones, weights: (n, 3): the bones that move a vertex, and how much.
         joints: (N_BONES, 3): the point about which each bone turns.
         axes: (5, 3): the axis about which each digit curls toward the palm.
@@ -172,7 +172,7 @@ def _assemble(meshes: list[tuple[FloatArray, IntArray, FloatArray]], skeleton: S
     digit, along = along_digits(vertices, skeleton)
     bones, weights = skin_weights(vertices, digit, along, skeleton, scale)
     parts = parts_of(vertices, normals, digit, along, scale)
-    parts[starts[2] :] = Part.SLEEVE  # nothing, where there is none
+    parts[starts[2] :] = BodyPart.SLEEVE  # nothing, where there is none
     parts = parts[triangles].max(axis=1)
     palmar, crease = palmarity(vertices, normals, scale), creases(vertices, digit, along, skeleton, scale)
     hand_from_wrist, origin = palm_frame(vertices, triangles, parts)
@@ -188,6 +188,6 @@ def _assemble(meshes: list[tuple[FloatArray, IntArray, FloatArray]], skeleton: S
         joints=(joints_of(skeleton, shape) - origin) @ turn,
         axes=curl_axes(skeleton) @ turn * mirror[0],  # an axis of rotation is a pseudovector
         skin=np.stack([palmar, crease], axis=-1),
-        outline=np.unique(triangles[np.isin(parts, [Part.PALM, Part.EDGE, Part.FINGERS])]),
+        outline=np.unique(triangles[np.isin(parts, [BodyPart.PALM, BodyPart.EDGE, BodyPart.FINGERS])]),
         left=shape.left,
     )

@@ -16,7 +16,7 @@ from labelkit.simulator.backdrop import Backdrop
 from labelkit.simulator.hand import Arm
 from labelkit.simulator.people import ColorCamera, Moment, Participant
 from labelkit.simulator.rays import Hits, blocked, cast, scene_of
-from labelkit.simulator.rig import Part
+from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.stage import Staged
 
 _SHADOW_STEP = 4  # pixels between the wall's shadow samples; the blur between them makes it soft
@@ -31,7 +31,7 @@ class Rendered:
     Attributes:
         depth_m: (H, W) float32, NaN where nothing is.
         cos_tilt: (H, W) float32, cosine between surface normal and viewing ray.
-        parts: (H, W) uint8, Part.
+        parts: (H, W) uint8, BodyPart.
         linear: (H, W, 3) float32 linear colour.
     """
 
@@ -49,7 +49,7 @@ def skin_colors(arm: Arm, participant: Participant, rng: np.random.Generator) ->
     blotch = np.cos(arm.vertices @ waves.T + rng.uniform(0, 2 * np.pi, 8)).mean(axis=1)
     color = color * (1.0 + 0.12 * blotch[:, None] * (0.6, 1.0, 1.0)) * (1.0 - 0.16 * crease[:, None])
     cloth = np.zeros(len(color), dtype=np.bool_)
-    cloth[arm.triangles[arm.parts == Part.SLEEVE]] = True
+    cloth[arm.triangles[arm.parts == BodyPart.SLEEVE]] = True
     color[cloth] = participant.cloth * (1.0 + 0.05 * np.cos(arm.vertices[cloth] @ waves[:1].T))
     return np.asarray(np.clip(color, 0.02, 0.98) ** 2)  # sRGB's curve, near enough
 

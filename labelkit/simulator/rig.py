@@ -19,7 +19,7 @@ _CREASE_MM = -8.0  # y of the wrist crease
 _FACING = 0.75  # palmar skin: its normal within 41 degrees of the palm's
 
 
-class Part(IntEnum):
+class BodyPart(IntEnum):
     """What a pixel shows; the values of the masks in OUT/truth."""
 
     BACKGROUND = 0
@@ -88,15 +88,15 @@ def skin_weights(
 
 
 def parts_of(vertices: FloatArray, normals: FloatArray, digit: IntArray, along: FloatArray, scale: float) -> IntArray:
-    """Say what each vertex belongs to (n,), Part; of a bare arm."""
+    """Say what each vertex belongs to (n,), BodyPart; of a bare arm."""
     y = vertices[:, 1]
-    parts = np.where(normals[:, 2] < -_FACING, int(Part.PALM), int(Part.EDGE))
+    parts = np.where(normals[:, 2] < -_FACING, int(BodyPart.PALM), int(BodyPart.EDGE))
     # the thumb is a finger from where its metacarpal leaves the palm's body; the ball of the thumb that
     # moves with it is neither
-    parts[(digit == 0) & (along > _THENAR_MM * scale)] = Part.EDGE
+    parts[(digit == 0) & (along > _THENAR_MM * scale)] = BodyPart.EDGE
     root = np.where(digit == 0, 26.0, _ROOT_MM) * scale
-    parts[(along > root) & (y < _CREASE_MM * scale)] = Part.FINGERS
-    parts[y > _CREASE_MM * scale] = Part.FOREARM
+    parts[(along > root) & (y < _CREASE_MM * scale)] = BodyPart.FINGERS
+    parts[y > _CREASE_MM * scale] = BodyPart.FOREARM
     return parts
 
 
@@ -106,7 +106,7 @@ def palm_frame(vertices: FloatArray, triangles: IntArray, parts: IntArray) -> tu
     Returns:
         hand_from_wrist (3, 3) and the origin (3,) in the wrist's frame.
     """
-    corners = vertices[triangles[parts == Part.PALM]]
+    corners = vertices[triangles[parts == BodyPart.PALM]]
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     centres = corners.mean(axis=1)
     origin = np.average(centres, axis=0, weights=areas)

@@ -16,7 +16,7 @@ from labelkit.geometry.orientation import angle_between, angles_deg_from_normal,
 from labelkit.records import Intrinsics
 from labelkit.simulator.people import Moment, Participant
 from labelkit.simulator.render import Rendered
-from labelkit.simulator.rig import Part
+from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.skeleton import FOREARM_BONE, UPPER_ARM_BONE, digit_bone
 from labelkit.simulator.stage import Staged
 
@@ -135,8 +135,8 @@ def truth_of(
         wrist_bend=float(np.rad2deg(angle_between(forearm, staged.turn[:, 1]))),
         wrist_flexion=float(flexion),
         wrist_deviation=float(deviation),
-        palm_pixels=int(np.count_nonzero(rendered.parts == Part.PALM)),
-        hand_pixels=int(np.isin(rendered.parts, [Part.PALM, Part.FINGERS, Part.EDGE]).sum()),
+        palm_pixels=int(np.count_nonzero(rendered.parts == BodyPart.PALM)),
+        hand_pixels=int(np.isin(rendered.parts, [BodyPart.PALM, BodyPart.FINGERS, BodyPart.EDGE]).sum()),
     )
 
 

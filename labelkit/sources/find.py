@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 
 from labelkit.errors import SensorError, SettingsError, nearest
-from labelkit.sources.camera import Source
+from labelkit.sources.source import Source
 
 GROUP = "labelkit.sources"
 

@@ -20,7 +20,7 @@ _MOST_BYTES = 1_000_000
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
-class Arrow:
+class GameArrow:
     """The arrow of a running game, read again and again in a thread of its own; a context manager."""
 
     def __init__(self, url: str) -> None:
@@ -41,7 +41,7 @@ class Arrow:
         self._read()
         self._thread = threading.Thread(target=self._follow, name="arrow", daemon=True)
 
-    def __enter__(self) -> Arrow:
+    def __enter__(self) -> GameArrow:
         self._thread.start()
         return self
 

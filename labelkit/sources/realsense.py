@@ -15,7 +15,7 @@ import numpy as np
 from labelkit.errors import MissingExtraError, SensorError, SettingsError
 from labelkit.geometry.camera import fit_distortion
 from labelkit.records import FloatArray, Intrinsics
-from labelkit.sources.camera import Camera, Shot, Wanted
+from labelkit.sources.source import Camera, Shot, Wanted
 
 # All depth cameras of the D400 and L500 series and their colour cameras have this size.
 _WIDTH, _HEIGHT = 640, 480

@@ -16,7 +16,7 @@ from labelkit.simulator.people import Manner, Moment
 from labelkit.simulator.player import Angles, Player, Whim
 from labelkit.simulator.recorder import INTRINSICS, FilmSet, frame_rng
 from labelkit.simulator.render import Rendered
-from labelkit.sources.camera import Camera, Shot, Wanted
+from labelkit.sources.source import Camera, Shot, Wanted
 
 # What the hand does besides turning is drawn for so many frames and then goes back the way it came.
 _MANNER_FRAMES = 4096

@@ -24,7 +24,7 @@ ItemOut = TypeVar("ItemOut", covariant=True)
 _ORDER, _AUGMENT = 0, 1
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """What pictures are gathered from, such as a Dataset."""
 
     def gather(self, field: str, indices: Indices) -> NDArray[Any]: ...
@@ -46,7 +46,7 @@ class Batches:
 
     def __init__(
         self,
-        source: Source,
+        source: BatchSource,
         fields: Sequence[str],
         indices: Indices,
         centred_rad: FloatArray,

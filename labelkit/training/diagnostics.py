@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.errors import RunError
-from labelkit.runs import DIAGNOSTICS, DIAGNOSTICS_SCHEMA, write_json
+from labelkit.runs.folder import DIAGNOSTICS, DIAGNOSTICS_SCHEMA, write_json
 from labelkit.settings import TrainSettings
 from labelkit.training.load import weights_of
 from labelkit.training.samples import Samples

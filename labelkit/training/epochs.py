@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labelkit.errors import RunError
-from labelkit.runs import HISTORY, read_rows, write_rows
+from labelkit.runs.folder import HISTORY, read_rows, write_rows
 
 
 @dataclass(frozen=True)

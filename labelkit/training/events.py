@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from labelkit.files import write_bytes
-from labelkit.runs import EVENTS, Histogram, Histograms
+from labelkit.runs.folder import EVENTS
+from labelkit.runs.histograms import Histogram, Histograms
 from labelkit.training.backend import event_tools
 from labelkit.training.epochs import Epoch
 

@@ -1,266 +1,212 @@
-"""Whether a network is fit to train, whether it has collapsed, why, and what is done about it: pure decisions.
-
-A network has collapsed when it knows unseen people no better than the constant predictor does. That alone decides;
-what its layers, gradients and loss did then says why.
-"""
+"""Looks into a network while it trains, and puts its weights right before it does."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+import logging
+from dataclasses import replace
+from pathlib import Path
 
-Found = Literal["no-number", "dead", "stuck", "lost", "slow"]
-Did = Literal["went-back", "began-anew", "went-on", "nothing"]
+import keras
+import numpy as np
+from numpy.typing import NDArray
 
-COLLAPSED = 0.95  # of the constant predictor's CMAE: above it a network has learned next to nothing
-_LITTLE = 0.92  # above it a network goes on at its end, so that rounding alone does not decide where it ends
-_LEARNED = 0.85  # under it a network has learned something that can be lost
-_LOST_EPOCHS = 3  # in a row: validation on few people jumps from one epoch to the next
-# Of the labels' spread: such an answer hears nothing of the pictures, or nearly nothing.
-_DEAD_SPREAD, _SAME_SPREAD = 0.01, 0.1
-_DEAD_EPOCHS = 2
-# A network that is slow is not stuck while its loss falls, unless it is far off. Few samples make an epoch's loss
-# uncertain to a percent or two, so two halves of four epochs and more are compared.
-_FALLING, _CHANCE_EPOCHS, _CHANCE = 0.02, 4, 1 / 8
-_WILD = 2.0  # of the constant predictor's CMAE
-_SLOWER = 0.5  # times the learning rate, where that may have been the reason
+from labelkit.errors import RunError
+from labelkit.evaluation.measures import constant_deg, measure
+from labelkit.records import FloatArray
+from labelkit.runs.folder import GUARD
+from labelkit.settings import TrainSettings
+from labelkit.training.backend import seed_keras
+from labelkit.training.batches import Pictures, epoch_order
+from labelkit.training.collapse import Event, Layer, Signs, judged, not_a_number, unfit
+from labelkit.training.diagnostics import is_activation
+from labelkit.training.epochs import Epoch
+from labelkit.training.guard_record import GuardRecord, Start, read_journal, write_journal
+from labelkit.training.load import copied, name_of
+from labelkit.training.samples import Samples, Sides
+from labelkit.training.statistics import learn_statistics
 
-# Of activations before the first step, measured on the families (docs/study.md): the network that learns best has
-# spreads of 0.04 to 0.25, lies within 1.2 deviations of zero, and has up to 0.16 of a layer's units silent; where all
-# layers were levelled, some lie 2.1 off.
-_LEAST_SPREAD, _MOST_SPREAD = 0.01, 30.0
-_MOST_OFF_CENTRE = 2.5
-_MOST_SILENT = 0.3
+log = logging.getLogger(__name__)
 
-# What counts as a reason: a gradient or loss so many times its usual size, half of a layer silent, biases that moved as
-# far as activations are wide.
-_JUMP, _SILENT, _BIAS, _VANISHED = 10.0, 0.5, -0.5, 1e-6
+_SAMPLES = 32  # as few as tell a silent unit of a dense layer from one that answers now and then
+_LEAST = 1e-12  # keeps a division by a spread finite
+_ANSWERS = ("angles_rad", "direction", "log_scale")  # as models.head names them
+_ANSWER_SPREAD = 0.1  # rad, a quarter of what labels spread over: no answer begins far from the middle of the disc
 
 
-@dataclass(frozen=True)
-class Layer:
-    """What an activation gives on one batch.
+class Watch:
+    """Looks at the activations of a network, always on the same few training samples."""
 
-    Attributes:
-        spread: root mean square over its units of their deviation over samples and places.
-        off_centre: median over its units of |mean| / deviation.
-        silent: share of its units that are never above zero.
+    def __init__(self, model: keras.Model, train: Samples, settings: TrainSettings) -> None:
+        self._model = model
+        self._pictures = few(train, settings)
+        shown = {layer.name: layer.output for layer in model.layers if is_activation(layer)}
+        self._activations = keras.Model(model.inputs, shown)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Look at every activation."""
+        # Called as it is: to compile it would take longer than all that it is asked in a run.
+        seen = self._activations(self._pictures, training=False)
+        return tuple(activation(name, _in_rows(values)) for name, values in seen.items())
+
+    def lowest_bias(self) -> tuple[float, str]:
+        """Find the layer whose biases are lowest on average: their mean, and its name."""
+        means = [
+            (float(copied(weight).mean()), name_of(weight).removesuffix(".bias"))
+            for weight in self._model.trainable_variables
+            if name_of(weight).endswith(".bias") and name_of(weight).removesuffix(".bias") not in _ANSWERS
+        ]
+        return min(means, default=(0.0, ""))
+
+
+class Guard:
+    """Watches over a training: looks after each epoch, judges, and keeps what it saw in the run folder."""
+
+    def __init__(self, run: Path, watch: Watch, sides: Sides, settings: TrainSettings, journal: GuardRecord) -> None:
+        """Go on after what is in the journal."""
+        self.journal = journal
+        self._run = run
+        self._watch = watch
+        self._settings = settings
+        self._true_deg = sides.validation.centred_deg
+        constant = np.broadcast_to(constant_deg(sides.train.centred_deg), self._true_deg.shape)
+        self._constant_deg = measure(self._true_deg, constant).cmae_deg
+
+    def look(self, epoch: Epoch, predicted_deg: FloatArray, largest_loss: float, gradient_norm: float) -> None:
+        """Take down the signs of an epoch.
+
+        Args:
+            predicted_deg: (n, 2) centred angles of the validation samples.
+        """
+        most = max(self._watch.layers(), key=lambda layer: layer.silent)
+        bias, bias_layer = self._watch.lowest_bias()
+        signs = Signs(
+            epoch=epoch.epoch,
+            loss=epoch.loss,
+            largest_loss=largest_loss,
+            cmae_ratio=epoch.cmae_deg / self._constant_deg if self._constant_deg else 0.0,
+            spread=spread_of(predicted_deg, self._true_deg),
+            gradient_norm=gradient_norm,
+            silent=most.silent,
+            silent_layer=most.name,
+            bias=bias,
+            bias_layer=bias_layer,
+        )
+        self._keep(replace(self.journal, signs=(*self.journal.signs, signs)))
+
+    def judge(self) -> Event | None:
+        """Judge the training after the epoch that was looked at last."""
+        journal, settings = self.journal, self._settings
+        event = judged(
+            journal.signs,
+            journal.events,
+            epochs=settings.epochs,
+            patience=settings.patience,
+            tries=settings.tries,
+        )
+        if event:
+            self._keep(replace(journal, events=(*journal.events, event)))
+        return event
+
+    def no_number(self, epoch: int, what: str) -> Event:
+        """Judge a loss or an answer that is no number."""
+        journal = self.journal
+        event = not_a_number(epoch, what, journal.signs, journal.events, self._settings.tries)
+        self._keep(replace(journal, events=(*journal.events, event)))
+        return event
+
+    def _keep(self, journal: GuardRecord) -> None:
+        self.journal = journal
+        write_journal(self._run, journal)
+
+
+def guard_of(run: Path, model: keras.Model, sides: Sides, settings: TrainSettings, epochs: int, events: int) -> Guard:
+    """Go on guarding a run of which so many epochs are done and so many events were.
+
+    Raises:
+        RunError: the journal is damaged or does not reach that far.
     """
-
-    name: str
-    spread: float
-    off_centre: float
-    silent: float
-
-
-@dataclass(frozen=True)
-class Signs:
-    """What an epoch showed.
-
-    Attributes:
-        loss, largest_loss: of its steps: the mean over the samples, and the largest of a step.
-        cmae_ratio: validation CMAE over the constant predictor's; 0 where that is never wrong.
-        spread: deviation of the predictions over that of the labels, validation, mean of the two angles.
-        gradient_norm: root mean square over the latest steps, as Adam remembers them.
-        silent, silent_layer: the largest share of silent units of an activation, and where.
-        bias, bias_layer: the lowest mean of a layer's biases, and where.
-    """
-
-    epoch: int
-    loss: float
-    largest_loss: float
-    cmae_ratio: float
-    spread: float
-    gradient_norm: float
-    silent: float
-    silent_layer: str
-    bias: float
-    bias_layer: str
+    journal = read_journal(run)
+    if journal is None or len(journal.signs) < epochs or len(journal.events) < events:
+        raise RunError(f"{run / GUARD}: lacks some of what the checkpoint has seen; train again")
+    return Guard(run, Watch(model, sides.train, settings), sides, settings, journal.of(epochs, events))
 
 
-@dataclass(frozen=True)
-class Event:
-    """What was found, why, and what was done.
-
-    Attributes:
-        epoch: in which (no-number), or after which, it was found.
-        why: sentences without a full stop.
-        to_epoch: whose weights it went back to; 0 where it did not.
-        rate, dropout: what the learning rate and the dropout are multiplied by from here on.
-        draw: number of the weights' draw from here on; 0 is the first.
-    """
-
-    epoch: int
-    found: Found
-    why: tuple[str, ...]
-    did: Did
-    to_epoch: int
-    rate: float
-    dropout: float
-    draw: int
-
-    @property
-    def after(self) -> int:
-        """How many epochs were done before."""
-        return self.epoch - (self.found == "no-number")
+def spread_of(predicted_deg: FloatArray, true_deg: FloatArray) -> float:
+    """Set the deviation of predictions (n, 2) beside that of the truth; 1 where that has none."""
+    deviation = true_deg.std(axis=0)
+    return float(np.mean(predicted_deg.std(axis=0) / deviation)) if deviation.all() else 1.0
 
 
-def begun(events: Sequence[Event]) -> int:
-    """Count the epochs before the present attempt: one that begins anew or goes on has all its epochs before it."""
-    return max((event.after for event in events if event.did in ("began-anew", "went-on")), default=0)
+def few(train: Samples, settings: TrainSettings) -> Pictures:
+    """Gather a few training samples, the same for a seed."""
+    chosen = epoch_order(len(train), settings.seed, 0)[:_SAMPLES]
+    return train.source.gather_fields(settings.fields, train.indices[chosen])
 
 
-def unfit(layers: Iterable[Layer]) -> tuple[str, ...]:
-    """Say what is wrong with activations before the first step; nothing where they are alive and centred."""
-    said = []
-    for layer in layers:
-        if not _LEAST_SPREAD <= layer.spread <= _MOST_SPREAD:
-            said.append(f"{layer.name} spreads over {layer.spread:.2g}, not {_LEAST_SPREAD:g} to {_MOST_SPREAD:g}")
-        if layer.off_centre > _MOST_OFF_CENTRE:
-            said.append(f"{layer.name} lies {layer.off_centre:.1f} deviations off zero")
-        if layer.silent > _MOST_SILENT:
-            said.append(f"{layer.silent:.0%} of the units of {layer.name} are silent")
-    return tuple(said)
-
-
-def judged(
-    history: Sequence[Signs], events: Sequence[Event], *, epochs: int, patience: int, tries: int
-) -> Event | None:
-    """Judge a training after an epoch.
+def activation(name: str, values: FloatArray) -> Layer:
+    """Describe what an activation gives.
 
     Args:
-        history: of all epochs so far, at least one.
-        events: so far.
-        epochs, patience: that an attempt has, in all and without getting better.
-        tries: how often something may be done.
+        values: (n, units) for each sample and place.
+    """
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    return Layer(
+        name=name,
+        spread=float(np.sqrt(np.mean(deviation**2))),
+        off_centre=float(np.median(np.abs(mean) / np.maximum(deviation, _LEAST))),
+        silent=float(np.mean(values.max(axis=0) <= 0)),
+    )
+
+
+def begin(model: keras.Model, train: Samples, settings: TrainSettings) -> Start | None:
+    """Make a network ready for its first step: statistics of the dataset, and weights that are fit.
+
     Returns:
-        What was found and is to be done; None where all is well, or nothing more can be done and that was said.
+        What the guard found; None where there is no guard.
     """
-    if events and events[-1].did == "nothing":
-        return None
-    since = events[-1].after if events else 0
-    attempt = [signs for signs in history if signs.epoch > since]
-    if not attempt:
-        return None
-    chance = max(2, min(patience, max(_CHANCE_EPOCHS, math.ceil(_CHANCE * epochs))))
-    best = min(history, key=lambda signs: signs.cmae_ratio)
-    if len(history) - begun(events) >= epochs or len(history) - max(best.epoch, since) >= patience:  # it would end
-        if len(events) >= tries:
-            return None
-        bound = COLLAPSED if events and events[-1].did == "went-on" else _LITTLE  # other weights are for the collapsed
-        is_slow = len(attempt) >= chance and all(_collapsed(signs, bound) for signs in history)
-        found: Found | None = "slow" if is_slow else None
-    else:
-        found = _found(attempt, best.cmae_ratio, chance)
-    return found and _answered(found, reasons(history), history, events, tries)
+    if settings.normalisation == "dataset":
+        learn_statistics(model, train, settings)
+    layers = Watch(model, train, settings).layers() if settings.guard else ()
+    wrong = unfit(layers)
+    levelled = settings.start == "lsuv" or (settings.start == "auto" and bool(wrong))
+    if levelled:
+        level(model, few(train, settings))
+        log.info("the weights were levelled on a batch%s", f", as {'; '.join(wrong)}" if wrong else "")
+    return Start(layers, wrong, levelled) if settings.guard else None
 
 
-def not_a_number(epoch: int, why: str, history: Sequence[Signs], events: Sequence[Event], tries: int) -> Event:
-    """Judge a loss or an answer that is no number, in an epoch."""
-    return _answered("no-number", (why, *reasons(history)), history, events, tries, epoch)
+def begin_anew(model: keras.Model, train: Samples, settings: TrainSettings, draw: int) -> None:
+    """Give a network other fresh weights: those of draw `draw`, levelled unless the settings start plain."""
+    from labelkit.models import build_model
+
+    seed_keras(settings.seed + draw * 1_000_003)  # far from the seeds that people choose side by side
+    for variable, fresh in zip(model.weights, build_model(settings).weights, strict=True):
+        variable.assign(copied(fresh))
+    if settings.normalisation == "dataset":
+        learn_statistics(model, train, settings)
+    if settings.start != "plain":
+        level(model, few(train, settings))
 
 
-def _found(attempt: Sequence[Signs], best: float, chance: int) -> Found | None:
-    """Say how an attempt has collapsed, if it has.
+def level(model: keras.Model, pictures: Pictures) -> None:
+    """Scale and shift each layer's weights so that, on these pictures, it gives mean 0 and deviation 1.
 
-    Args:
-        attempt: the epochs since the last event.
-        best: the lowest ratio of all epochs.
-        chance: epochs that an attempt has to learn something.
+    Each unit is centred by its bias, each layer scaled as a whole; the answer is given a small spread. The
+    directions of the kernels stay as they were drawn.
+
+    BatchSource: Mishkin & Matas 2016, All you need is a good init (LSUV), without its orthonormal draw.
     """
-    latest = attempt[-_DEAD_EPOCHS:]
-    if len(latest) == _DEAD_EPOCHS and all(signs.spread < _DEAD_SPREAD for signs in latest):
-        return "dead"
-    if best < _LEARNED:
-        latest = attempt[-_LOST_EPOCHS:]
-        return "lost" if len(latest) == _LOST_EPOCHS and all(map(_collapsed, latest)) else None
-    if len(attempt) < chance or not all(map(_collapsed, attempt)):
-        return None
-    slow = attempt[-1].cmae_ratio < _WILD and _falling([signs.loss for signs in attempt[-chance:]])
-    return None if slow else "stuck"
+    for layer in model.layers:
+        if not hasattr(layer, "kernel") or layer.name == "log_scale":
+            continue
+        seen = _in_rows(keras.Model(model.inputs, layer.output)(pictures, training=False))
+        target = _ANSWER_SPREAD if layer.name in _ANSWERS else 1.0
+        factor = target / max(float(np.sqrt(np.mean(seen.var(axis=0)))), _LEAST)
+        layer.kernel.assign(copied(layer.kernel) * factor)
+        layer.bias.assign((copied(layer.bias) - seen.mean(axis=0)) * factor)
 
 
-def _collapsed(signs: Signs, bound: float = COLLAPSED) -> bool:
-    # The training's median is not the best constant for other people: one that says the same to all may err less.
-    return signs.cmae_ratio > bound or signs.spread < _SAME_SPREAD
-
-
-def _falling(losses: Sequence[float]) -> bool:
-    half = len(losses) // 2
-    before, after = sum(losses[:half]) / half, sum(losses[-half:]) / half
-    return after < before - _FALLING * abs(before)
-
-
-def _answered(
-    found: Found,
-    why: tuple[str, ...],
-    history: Sequence[Signs],
-    events: Sequence[Event],
-    tries: int,
-    epoch: int | None = None,
-) -> Event:
-    """Decide what is done: go back where something was learned, begin anew where nothing was, go on where little."""
-    epoch = history[-1].epoch if epoch is None else epoch
-    rate, dropout, draw = (events[-1].rate, events[-1].dropout, events[-1].draw) if events else (1.0, 1.0, 0)
-    if len(events) >= tries:
-        return Event(epoch, found, why, "nothing", 0, rate, dropout, draw)
-    if found == "slow":
-        in_vain = bool(events) and events[-1].did == "went-on"
-        return Event(epoch, found, why, "began-anew" if in_vain else "went-on", 0, rate, 0.0, draw + in_vain)
-    wild = not history or history[-1].cmae_ratio > _WILD
-    if found in ("dead", "stuck") and not wild:
-        # Two dropped layers of a few dozen neurons pass on too little to learn from (docs/study.md).
-        rate, dropout = (rate if found == "stuck" and dropout else _SLOWER * rate), 0.0
-    else:
-        rate = _SLOWER * rate
-    best = min(history, key=lambda signs: signs.cmae_ratio, default=None)
-    if best is not None and best.cmae_ratio < _LEARNED and not _collapsed(best):
-        return Event(epoch, found, why, "went-back", best.epoch, rate, dropout, draw)
-    return Event(epoch, found, why, "began-anew", 0, rate, dropout, draw + 1)
-
-
-def reasons(history: Sequence[Signs]) -> tuple[str, ...]:
-    """Say what may be why the latest epoch is as it is."""
-    if not history:
-        return ()
-    now, before = history[-1], history[:-1]
-    usual = sorted(signs.gradient_norm for signs in before)[len(before) // 2] if before else math.inf
-    said = []
-    if now.cmae_ratio > _WILD:
-        said.append(f"it errs {now.cmae_ratio:.3g} times as much as the constant predictor")
-    if now.spread < _SAME_SPREAD:
-        said.append(f"it answers nearly the same to all: predictions spread over {now.spread:.1%} of what labels do")
-    if now.silent > _SILENT:
-        said.append(f"{now.silent:.0%} of the units of {now.silent_layer} are silent")
-    if now.bias < _BIAS:
-        said.append(f"the biases of {now.bias_layer} have drifted to {now.bias:.2f} on average")
-    if now.gradient_norm < _VANISHED:
-        said.append(f"gradients have vanished ({now.gradient_norm:.1g})")
-    if now.gradient_norm > _JUMP * usual:
-        said.append(f"gradients have grown to {now.gradient_norm:.2g}, {now.gradient_norm / usual:.0f} times the usual")
-    if now.largest_loss > _JUMP * abs(now.loss):
-        said.append(f"the loss of a step jumped to {now.largest_loss:.2g}, where the mean is {now.loss:.2g}")
-    return tuple(said) or ("no layer, gradient or loss stands out",)
-
-
-FOUND: Mapping[Found, str] = {
-    "no-number": "no number any more",
-    "dead": "the answer hears nothing of the pictures",
-    "stuck": "nothing is learned",
-    "lost": "what was learned is lost",
-    "slow": "at its end little is learned",
-}
-_HOW = "with {0.rate:g} of the learning rate and {0.dropout:g} of the dropout"
-DID: Mapping[Did, str] = {
-    "went-back": "went back to the weights of epoch {0.to_epoch}, " + _HOW,
-    "began-anew": "began anew with other weights (draw {0.draw}), " + _HOW,
-    "went-on": "went on for as many epochs again, " + _HOW,
-    "nothing": "nothing more is done, as --tries are used up",
-}
-
-
-def in_words(event: Event) -> str:
-    """Say an event in one line."""
-    return f"epoch {event.epoch}: {FOUND[event.found]} ({'; '.join(event.why)}): {DID[event.did].format(event)}"
+def _in_rows(values: keras.KerasTensor) -> FloatArray:
+    """Lay out (n, ..., units) as (rows, units), float64."""
+    found: NDArray[np.float64] = np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(values, "float32")), np.float64)
+    return found.reshape(-1, found.shape[-1])

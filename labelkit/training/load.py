@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelkit.curation.splits import FrameSplit, Split
 from labelkit.dataset.dataset import Dataset, open_dataset
 from labelkit.errors import RunError
-from labelkit.labelling.splits import FrameSplit, Split
-from labelkit.runs import BEST, Weights, read_dataset, read_settings, read_split, read_weights
+from labelkit.runs.arrays import Weights, read_weights
+from labelkit.runs.folder import BEST
+from labelkit.runs.plan import read_dataset, read_settings, read_split
 from labelkit.settings import TrainSettings
 from labelkit.training.backend import start_keras
 from labelkit.training.predict import Predictions, predict

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelkit.curation.splits import FrameSplit, Split
 from labelkit.dataset.dataset import Dataset
 from labelkit.dataset.table import TABLE_NAME
 from labelkit.errors import DatasetError
 from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
-from labelkit.labelling.splits import FrameSplit, Split
 from labelkit.records import BoolArray, FloatArray
-from labelkit.training.batches import Indices, Source
+from labelkit.training.batches import BatchSource, Indices
 
 _FIELDS = ("view_azimuth", "view_elevation")
 _UNIT_TOLERANCE = 1e-5  # float32 angles of an edge-on hand, as in geometry.orientation
@@ -34,7 +34,7 @@ class Samples:
         rows: (n,) rows in labels.parquet.
     """
 
-    source: Source
+    source: BatchSource
     indices: Indices
     centred_deg: FloatArray
     participants: NDArray[np.str_]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from labelkit.records import FloatArray
-from labelkit.runs import Arrays
+from labelkit.runs.arrays import Arrays
 from labelkit.settings import TrainSettings
 from labelkit.training.batches import Pictures
 from labelkit.training.load import copied, name_of

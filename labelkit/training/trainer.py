@@ -16,31 +16,21 @@ import numpy as np
 
 from labelkit.errors import TooLargeError, TrainingError
 from labelkit.evaluation.measures import measure
-from labelkit.runs import (
-    BEST,
-    CHECKPOINT,
-    LAST,
-    RUNNING,
-    Arrays,
-    Weights,
-    read_arrays,
-    write_arrays,
-    write_state,
-    write_weights,
-)
+from labelkit.runs.arrays import Arrays, Weights, read_arrays, write_arrays, write_weights
+from labelkit.runs.folder import BEST, CHECKPOINT, LAST, RUNNING, write_state
 from labelkit.settings import TrainSettings
 from labelkit.training.augment import Augmentation
 from labelkit.training.backend import is_out_of_memory
 from labelkit.training.batches import Batches, prefetched
+from labelkit.training.collapse import Event, in_words
 from labelkit.training.diagnostics import Diagnostics
 from labelkit.training.epochs import Epoch, best_of, read_history, write_history
-from labelkit.training.guard import Event, in_words
-from labelkit.training.journal import Journal, write_journal
+from labelkit.training.guard import Guard, begin, begin_anew, guard_of
+from labelkit.training.guard_record import GuardRecord, write_journal
 from labelkit.training.load import put_weights, weights_of
 from labelkit.training.predict import predict
 from labelkit.training.samples import Samples, Sides
 from labelkit.training.step import Stepper
-from labelkit.training.watch import Guard, begin, begin_anew, guard_of
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +70,7 @@ def fit_run(
     if not (run / CHECKPOINT).is_file():
         start = begin(model, sides.train, settings)
         if start:
-            write_journal(run, Journal(start))
+            write_journal(run, GuardRecord(start))
         Training(run, Stepper(model, settings), Progress(), settings, []).save()
     parts = 1
     while True:
@@ -320,6 +310,6 @@ class _MemoryFullError(Exception):
 def falling(done: float) -> float:
     """Find the learning rate's factor when a share `done` (0..1) of the steps is done: half a cosine, 1 to 0.
 
-    Source: Loshchilov & Hutter 2017, SGDR, without restarts.
+    BatchSource: Loshchilov & Hutter 2017, SGDR, without restarts.
     """
     return 0.5 * (1.0 + math.cos(math.pi * done))

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
-    from labelkit.dataset.coverage import SampleCells
+    from labelkit.curation.coverage import Coverage
+    from labelkit.curation.splits import Split
     from labelkit.dataset.dataset import Dataset
-    from labelkit.labelling.coverage import Coverage
-    from labelkit.labelling.splits import Split
+    from labelkit.dataset.sample_cells import SampleCells
 
 By = Literal["participant", "split"]
 
@@ -63,7 +63,7 @@ class CoverageMap:
 
     def figure(self, by: By | None = None) -> Figure:
         """Draw the map, with a small one for each group below it."""
-        from labelkit.figures.coverage import coverage_figure
+        from labelkit.figures.coverage_figure import coverage_figure
 
         return coverage_figure(
             self.whole, participants=len(self.participants), frame=self.frame, by=by, groups=self.groups(by)
@@ -73,7 +73,7 @@ class CoverageMap:
         """List the reachable cells, a row each, for all samples and for each group."""
         import pyarrow as pa
 
-        from labelkit.labelling.coverage import cell_rows
+        from labelkit.curation.coverage import cell_rows
 
         rows = [{"of": "all", "name": "", **row} for row in cell_rows(self.whole)]
         for name, coverage in self.groups(by).items():
@@ -92,8 +92,8 @@ class CoverageMap:
         }
 
     def _repr_html_(self) -> str:
+        from labelkit.curation.wording import findings
         from labelkit.figures.saving import figure_bytes
-        from labelkit.labelling.wording import findings
         from labelkit.report.page import data_url, render
 
         picture = data_url(figure_bytes(self.figure(), "png"), "png")
@@ -176,7 +176,7 @@ def checked_output(out: Path, suffixes: tuple[str, ...]) -> Path:
 
 def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
     """Find the samples' cells in the label table: one file, where the shards of a large dataset are thousands."""
-    from labelkit.dataset.coverage import sample_cells
+    from labelkit.dataset.sample_cells import sample_cells
     from labelkit.dataset.table import TABLE_NAME
 
     source.check_hashes([TABLE_NAME])
@@ -190,7 +190,7 @@ def count_coverage(
     source: Dataset, samples: SampleCells, settings: CoverageSettings, run: Path | str | None
 ) -> tuple[CoverageMap, Split | None]:
     """Count samples whole, by participant and by split; the split too, None where there are too few participants."""
-    from labelkit.labelling.coverage import summed
+    from labelkit.curation.coverage import summed
 
     people = samples.by_participant(source.manifest.participants)
     split = _split(source, people, run)
@@ -204,8 +204,8 @@ def count_coverage(
 
 def _split(source: Dataset, participants: Mapping[str, Coverage], run: Path | str | None) -> Split | None:
     """Find a run's split, or that of a training with default settings; None with too few participants."""
-    from labelkit.labelling.splits import FrameSplit, split_participants
-    from labelkit.runs import read_split
+    from labelkit.curation.splits import FrameSplit, split_participants
+    from labelkit.runs.plan import read_split
 
     if run is not None:
         split = read_split(Path(run))
@@ -231,7 +231,7 @@ def _picture(result: CoverageMap, by: By | None, file_format: Literal["png", "sv
 
 
 def _page(result: CoverageMap, _: By | None) -> bytes:
-    from labelkit.report.coverage_map import coverage_page
+    from labelkit.report.coverage_page import coverage_page
 
     return coverage_page(
         result.whole,

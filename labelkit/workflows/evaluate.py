@@ -15,7 +15,7 @@ from labelkit.settings import EvaluateSettings
 if TYPE_CHECKING:
     from labelkit.evaluation.judged import Judged
     from labelkit.records import ColorImage
-    from labelkit.report.run import RunResult
+    from labelkit.report.run_page import RunResult
     from labelkit.training.epochs import Epoch
     from labelkit.training.load import TrainedRun
     from labelkit.training.samples import Samples, Sides
@@ -62,8 +62,8 @@ def evaluate(
         SettingsError: `out` is no .html file.
         OutputError: no space or permission.
     """
-    from labelkit.report.run import run_page
-    from labelkit.runs import write_json
+    from labelkit.report.run_page import run_page
+    from labelkit.runs.folder import write_json
 
     settings = settings or EvaluateSettings()
     folders = [Path(run), *([Path(other)] if other is not None else [])]
@@ -92,7 +92,7 @@ def _comparison(results: Sequence[RunResult]) -> dict[str, Any] | None:
 
 
 def _page_path(folders: Sequence[Path], out: Path | str | None) -> Path:
-    from labelkit.runs import PAGE
+    from labelkit.runs.folder import PAGE
 
     if out is None:
         first, *second = folders
@@ -107,7 +107,8 @@ def _page_path(folders: Sequence[Path], out: Path | str | None) -> Path:
 
 def _check_finished(run: Path) -> None:
     """Refuse to touch the test before the network is chosen."""
-    from labelkit.runs import FINISHED, FOLDS, read_folds, read_state
+    from labelkit.runs.folder import FINISHED, FOLDS, read_state
+    from labelkit.runs.plan import read_folds
 
     state = read_state(run)
     if state.get("status") != FINISHED:
@@ -123,7 +124,7 @@ def _check_finished(run: Path) -> None:
 
 
 def _evaluated(run: Path, dataset: Path | str | None, settings: EvaluateSettings) -> RunResult:
-    from labelkit.runs import read_epochs
+    from labelkit.runs.folder import read_epochs
     from labelkit.training.epochs import read_history
     from labelkit.training.load import dataset_of, load_run
     from labelkit.training.samples import read_samples, take_sides
@@ -150,10 +151,11 @@ def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings
     from labelkit.evaluation.measures import constant_deg
     from labelkit.figures.training import Curves
     from labelkit.models.cost import multiply_adds
-    from labelkit.report.run import Cost, RunResult
-    from labelkit.runs import BEST, read_histograms
+    from labelkit.report.run_page import Cost, RunResult
+    from labelkit.runs.folder import BEST
+    from labelkit.runs.histograms import read_histograms
     from labelkit.training.epochs import best_of
-    from labelkit.training.journal import read_journal
+    from labelkit.training.guard_record import read_journal
 
     name, constant = trained.path.resolve().name, constant_deg(sides.train.centred_deg)
     validation, test = judge(trained, sides.validation), judge(trained, sides.test)
@@ -185,7 +187,7 @@ def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings
 
 def timed(result: RunResult, run: Path) -> RunResult:
     """Add the latency of the run's network."""
-    from labelkit.deploy.latency import measure_latency
+    from labelkit.deploy.timing import measure_latency
 
     latency = measure_latency(run)
     cost = replace(result.cost, latency_ms=latency.median_ms, latency_p95_ms=latency.p95_ms)
@@ -204,7 +206,7 @@ def _crops(samples: Samples, judged: Judged) -> Mapping[int, ColorImage]:
     """Read the pictures of the galleries."""
     import numpy as np
 
-    from labelkit.report.run import rows_shown
+    from labelkit.report.run_page import rows_shown
 
     shown = np.array(list(rows_shown(judged)), np.int64)
     pictures = samples.source.gather("rgb128", samples.indices[shown])
@@ -214,7 +216,7 @@ def _crops(samples: Samples, judged: Judged) -> Mapping[int, ColorImage]:
 def report_of(result: RunResult, run: Path) -> dict[str, Any]:
     """Say in plain values, as report.json holds them, what came out of a run."""
     from labelkit.evaluation.judged import side_report
-    from labelkit.runs import read_dataset
+    from labelkit.runs.plan import read_dataset
     from labelkit.training.backend import versions
 
     return {
@@ -242,7 +244,7 @@ def report_of(result: RunResult, run: Path) -> dict[str, Any]:
 def keep_report(result: RunResult, run: Path) -> None:
     """Write what a training leaves of its test: every prediction, and report.json."""
     from labelkit.evaluation.judged import prediction_rows
-    from labelkit.runs import PREDICTIONS, REPORT, write_json, write_rows
+    from labelkit.runs.folder import PREDICTIONS, REPORT, write_json, write_rows
 
     sides = {"validation": result.validation, "test": result.test}
     write_rows(run / PREDICTIONS, [row for side, judged in sides.items() for row in prediction_rows(side, judged)])
@@ -251,8 +253,8 @@ def keep_report(result: RunResult, run: Path) -> None:
 
 def keep_page(result: RunResult, run: Path, history: Sequence[Epoch]) -> None:
     """Time the network, and write the rest of the report: the page, and the event file for TensorBoard."""
-    from labelkit.report.run import run_page
-    from labelkit.runs import PAGE, REPORT, write_json
+    from labelkit.report.run_page import run_page
+    from labelkit.runs.folder import PAGE, REPORT, write_json
     from labelkit.training.events import write_events
 
     result = timed(result, run)

@@ -35,8 +35,8 @@ def latency(runs: Sequence[Path | str] | Path | str, settings: LatencySettings |
     Raises:
         RunError: no run, or a checkpoint that is not plainly its network's.
     """
-    from labelkit.deploy.latency import measure_latency
-    from labelkit.runs import read_state
+    from labelkit.deploy.timing import measure_latency
+    from labelkit.runs.folder import read_state
 
     settings = settings or LatencySettings()
     folders = [Path(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]

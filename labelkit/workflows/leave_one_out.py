@@ -45,7 +45,8 @@ def leave_one_out(
 ) -> LeaveOneOutResult:
     """Train once for each participant; the arguments are those of `train`, the dataset checked."""
     from labelkit.dataset.schema import slug
-    from labelkit.runs import FOLDS, claim_run, read_folds, write_folds
+    from labelkit.runs.folder import FOLDS, claim_run
+    from labelkit.runs.plan import read_folds, write_folds
 
     people = sorted(set(samples.participants.tolist()))
     divided(samples, _of_fold(settings, people[0]))  # for its checks, as is the next line, before a folder is made
@@ -60,7 +61,8 @@ def leave_one_out(
 
 def resume_folds(folder: Path, dataset: Path | str | None, quiet: bool) -> LeaveOneOutResult:
     """Train those that are not finished, and put all together. As `train`."""
-    from labelkit.runs import FINISHED, STATE, claim_run, only_one_at, read_folds, read_settings, read_state
+    from labelkit.runs.folder import FINISHED, STATE, claim_run, only_one_at, read_state
+    from labelkit.runs.plan import read_folds, read_settings
     from labelkit.training.load import dataset_of
 
     subfolders, settings = read_folds(folder), read_settings(folder)
@@ -84,7 +86,7 @@ def _together(folder: Path, settings: TrainSettings, runs: list[Path]) -> LeaveO
     import numpy as np
 
     from labelkit.evaluation.measures import measure
-    from labelkit.runs import FINISHED, PREDICTIONS, REPORT, read_rows, write_json, write_state
+    from labelkit.runs.folder import FINISHED, PREDICTIONS, REPORT, read_rows, write_json, write_state
 
     rows = [row for run in runs for row in read_rows(run / PREDICTIONS) if row["side"] == "test"]
     true, predicted = (

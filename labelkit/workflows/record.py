@@ -19,7 +19,7 @@ from labelkit.settings import RecordSettings
 
 if TYPE_CHECKING:
     from labelkit.recordings.tum_writer import TumWriter
-    from labelkit.sources.camera import Camera, Source
+    from labelkit.sources.source import Camera, Source
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def record_from(
     Args:
         until: asked after each frame: whether to end there.
     """
-    from labelkit.sources.camera import Wanted
+    from labelkit.sources.source import Wanted
 
     folder = _place(raw, settings)
     wanted = Wanted(fps=settings.fps, participant=settings.participant, handedness=settings.handedness)

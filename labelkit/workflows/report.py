@@ -72,7 +72,7 @@ def report(
     from labelkit.dataset.card import report_path
     from labelkit.dataset.dataset import Dataset, open_dataset
     from labelkit.report.dataset_page import dataset_report
-    from labelkit.report.samples import Samples
+    from labelkit.report.shown_samples import ShownSamples
 
     settings = settings or CoverageSettings()
     path = checked_output(Path(out), SUFFIXES) if out is not None else None
@@ -88,7 +88,7 @@ def report(
     page = dataset_report(
         name,
         source.manifest,
-        Samples(source, cells, sides),
+        ShownSamples(source, cells, sides),
         covered.whole,
         {"participant": covered.participants, "split": covered.splits},
         frame=settings.frame,

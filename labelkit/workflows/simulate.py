@@ -106,7 +106,7 @@ def simulate_live(
         SensorError: the game is not there, or has gone.
         OutputError: no space or no permission; what was recorded until then is whole.
     """
-    from labelkit.sources.follow import Arrow
+    from labelkit.sources.follow import GameArrow
     from labelkit.sources.simulated import open_simulated
 
     settings = settings or SimulateSettings()
@@ -122,7 +122,7 @@ def simulate_live(
     )
     if follow is None:
         return record_from(source, Path(raw), wanted, quiet=quiet)
-    with Arrow(follow) as arrow:
+    with GameArrow(follow) as arrow:
         led = partial(source, lead=arrow.goal)
         return record_from(led, Path(raw), wanted, until=lambda: arrow.done, quiet=quiet)
 

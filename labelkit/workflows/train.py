@@ -20,9 +20,9 @@ from labelkit.settings import EvaluateSettings, TrainSettings
 if TYPE_CHECKING:
     import keras
 
+    from labelkit.curation.splits import FrameSplit, Split
     from labelkit.dataset.dataset import Dataset
-    from labelkit.labelling.splits import FrameSplit, Split
-    from labelkit.report.run import RunResult
+    from labelkit.report.run_page import RunResult
     from labelkit.training.epochs import Epoch
     from labelkit.training.samples import Samples, Sides
     from labelkit.workflows.leave_one_out import LeaveOneOutResult
@@ -91,7 +91,7 @@ def train(
         OutputError: no space or permission.
         KeyboardInterrupt: says where the epochs done so far are.
     """
-    from labelkit.runs import FOLDS, claim_run
+    from labelkit.runs.folder import FOLDS, claim_run
     from labelkit.workflows.leave_one_out import leave_one_out, resume_folds
 
     if resume is not None:
@@ -116,7 +116,8 @@ def train_once(dataset: Path | str, settings: TrainSettings, out: Path | str, *,
         RunError: the run in `out` has other settings.
         what `train` raises.
     """
-    from labelkit.runs import FINISHED, REPORT, SETTINGS, STATE, read_json, read_settings, read_state
+    from labelkit.runs.folder import FINISHED, REPORT, SETTINGS, STATE, read_json, read_state
+    from labelkit.runs.plan import read_settings
 
     run = Path(out)
     if not (run / STATE).is_file():
@@ -162,7 +163,7 @@ def checked(dataset: Path | str, settings: TrainSettings) -> tuple[Dataset, Samp
 
 def divided(samples: Samples, settings: TrainSettings) -> Split | FrameSplit:
     """Split as the settings say."""
-    from labelkit.labelling.splits import FrameSplit, split_participants
+    from labelkit.curation.splits import FrameSplit, split_participants
 
     if settings.split == "frames":
         split = FrameSplit(settings.seed_of_split, settings.validation, settings.test)
@@ -204,7 +205,8 @@ def train_planned(
     quiet: bool,
 ) -> TrainResult:
     """Write the plan of a new run into its claimed folder, and train."""
-    from labelkit.runs import only_one_at, write_plan
+    from labelkit.runs.folder import only_one_at
+    from labelkit.runs.plan import write_plan
     from labelkit.training.samples import take_sides
 
     with only_one_at(run):
@@ -222,7 +224,8 @@ def made_with(precision: str) -> dict[str, str]:
 
 def resume_run(run: Path, dataset: Path | str | None, quiet: bool) -> TrainResult:
     """Go on with an interrupted run. As `train`."""
-    from labelkit.runs import FINISHED, SETTINGS, only_one_at, read_settings, read_split, read_state
+    from labelkit.runs.folder import FINISHED, SETTINGS, only_one_at, read_state
+    from labelkit.runs.plan import read_settings, read_split
     from labelkit.training.load import dataset_of
     from labelkit.training.samples import take_sides
 
@@ -242,7 +245,7 @@ def resume_run(run: Path, dataset: Path | str | None, quiet: bool) -> TrainResul
 
 def _compare(run: Path, now: Mapping[str, str]) -> None:
     """Refuse to go on upon another backend; say where other versions may lead to other weights."""
-    from labelkit.runs import read_made_with
+    from labelkit.runs.plan import read_made_with
 
     before = read_made_with(run)
     if before.get("backend") != now["backend"]:
@@ -260,7 +263,7 @@ def _compare(run: Path, now: Mapping[str, str]) -> None:
 
 def result_of(run: Path) -> TrainResult:
     """Read what a finished run came to."""
-    from labelkit.runs import REPORT, read_json
+    from labelkit.runs.folder import REPORT, read_json
 
     report = read_json(run, REPORT)
     test = report["test"]
@@ -282,7 +285,7 @@ def result_of(run: Path) -> TrainResult:
 @contextlib.contextmanager
 def _state_kept(run: Path) -> Iterator[None]:
     """Leave in the run's state how its training ended."""
-    from labelkit.runs import FAILED, INTERRUPTED, read_state, write_state
+    from labelkit.runs.folder import FAILED, INTERRUPTED, read_state, write_state
 
     def ended(status: str, **facts: Any) -> int:
         state = read_state(run) | {"status": status} | facts
@@ -324,10 +327,10 @@ def _train_and_test(
     import numpy as np
 
     from labelkit.evaluation.measures import constant_deg, measure
-    from labelkit.runs import BEST, CHECKPOINT, FINISHED, write_state
+    from labelkit.runs.folder import BEST, CHECKPOINT, FINISHED, write_state
+    from labelkit.training.epoch_lines import shown
     from labelkit.training.epochs import best_of
     from labelkit.training.load import TrainedRun, load_weights
-    from labelkit.training.progress import shown
     from labelkit.training.trainer import fit_run
     from labelkit.workflows.evaluate import assess, keep_report
 

@@ -97,11 +97,11 @@ def tune(
         OutputError: no space or permission.
         KeyboardInterrupt: says how many trials are done.
     """
-    from labelkit.tuning.progress import shown
     from labelkit.tuning.search import search
     from labelkit.tuning.space import structures_of
     from labelkit.tuning.study import STUDY, begin_study, check_sampler
-    from labelkit.workflows.trial import TrainTrial
+    from labelkit.tuning.trial_lines import shown
+    from labelkit.workflows.run_trial import TrainTrial
 
     settings = settings or TuneSettings()
     structures = structures_of(settings)
@@ -134,8 +134,8 @@ def _terms(dataset: Path | str | None, settings: TuneSettings) -> tuple[Path, Te
     """Check the dataset, and say what all trials on it are measured by."""
     from labelkit.tuning.space import structures_of
     from labelkit.tuning.study import trial_settings
+    from labelkit.workflows.run_trial import terms_of
     from labelkit.workflows.train import checked
-    from labelkit.workflows.trial import terms_of
 
     each = [trial_settings(structure, {}, settings, seed=0) for structure in structures_of(settings)]
     data, samples = checked("dataset" if dataset is None else dataset, each[0])
@@ -146,7 +146,7 @@ def _terms(dataset: Path | str | None, settings: TuneSettings) -> tuple[Path, Te
 
 def _networks_built(folder: Path, settings: TuneSettings) -> int:
     """Build the networks at the corners of the ranges, in a process that gives its memory back."""
-    from labelkit.workflows.trial import check_networks
+    from labelkit.workflows.run_trial import check_networks
 
     checking = Apart(check_networks, settings)
     try:
@@ -164,7 +164,7 @@ def conclude(study: Study) -> TuneResult:
     """Rank what is finished of a search, and write its table, JSON, page and best settings into its folder."""
     from labelkit.files import write_bytes, write_text
     from labelkit.report.study import study_page
-    from labelkit.runs import write_json, write_rows
+    from labelkit.runs.folder import write_json, write_rows
     from labelkit.tuning.importance import importances
     from labelkit.tuning.ranking import ranked, unbeaten
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labelkit.dataset.verification import Finding
+    from labelkit.dataset.verification import Defect
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Verification:
     bytes: int
     frames: int
     samples: int
-    findings: tuple[Finding, ...]
+    findings: tuple[Defect, ...]
 
 
 def verify(dataset: Path | str = "dataset", *, quiet: bool = True) -> Verification:

@@ -11,7 +11,7 @@ from labelkit.errors import DatasetError, nearest
 
 if TYPE_CHECKING:
     from labelkit.dataset.withdrawal import Holdings
-    from labelkit.runs import RunHoldings
+    from labelkit.runs.withdrawal import RunHoldings
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ def withdraw(
         named_by,
         withdraw_participant,
     )
-    from labelkit.runs import find_runs, run_holdings, withdraw_from_run
+    from labelkit.runs.folder import find_runs
+    from labelkit.runs.withdrawal import run_holdings, withdraw_from_run
 
     folder = Path(dataset)
     if yes and folder.is_dir():

@@ -21,7 +21,7 @@ from typing import Any
 
 import labelkit
 from labelkit.files import write_text
-from labelkit.runs import PAGE
+from labelkit.runs.folder import PAGE
 from labelkit.settings import SimulateSettings, TrainSettings, TuneSettings, load_settings
 from labelkit.workflows.train import train_once
 from labelkit.workflows.tune import TuneResult

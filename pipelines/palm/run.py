@@ -1,4 +1,4 @@
-"""Train the network that finds the palm in a view of the hand straight on (labelkit/imaging/palm.py).
+"""Train the network that finds the palm in a view of the hand straight on (labelkit/imaging/palm_network.py).
 
     python pipelines/palm/run.py [--people 320] [--frames 22] [--fists 100] [--epochs 16] [--out palm.npz]
 
@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from labelkit.geometry.orientation import cross
 from labelkit.geometry.plane import Plane
-from labelkit.imaging.palm import (
+from labelkit.imaging.palm_network import (
     ABOVE_M,
     BESIDE_M,
     CELL_M,
@@ -58,7 +58,7 @@ from labelkit.simulator.people import Moment, draw_moments, draw_participant
 from labelkit.simulator.pose import Pose, rotation
 from labelkit.simulator.rays import cast, full_rays, scene_of
 from labelkit.simulator.recorder import INTRINSICS
-from labelkit.simulator.rig import Part
+from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.skeleton import HandShape
 from labelkit.simulator.stage import stage
 
@@ -77,7 +77,7 @@ class Filmed:
 
     Attributes:
         depth_m: (H, W) float32.
-        parts: (H, W) Part of each pixel.
+        parts: (H, W) BodyPart of each pixel.
         plane: the palm's.
         centre, down: (3,) of the palm, camera frame.
         size: of the hand.
@@ -112,7 +112,7 @@ def film(index: int, frames: int, fist: bool) -> list[Filmed]:
         depth[hit], parts[hit] = hits.depth_m[hit], arm.parts[hits.triangle[hit]]
         cos_tilt[hit] = np.abs(np.einsum("ij,ij->i", hits.normals[hit], ray))
         seen = sense(depth, cos_tilt, rng, correlated=bool(rng.random() < 0.5))
-        if fist or np.count_nonzero(parts == Part.PALM) >= FEWEST_PALM_PIXELS:
+        if fist or np.count_nonzero(parts == BodyPart.PALM) >= FEWEST_PALM_PIXELS:
             plane = Plane(staged.normal, -float(staged.normal @ staged.centre))
             filmed.append(Filmed(seen, parts, plane, staged.centre, staged.turn[:, 1], participant.shape.size))
     return filmed
@@ -187,7 +187,7 @@ def look(frame: Filmed, rng: np.random.Generator, *, first: bool) -> tuple[Float
         relief_m = np.where(rng.random(relief_m.shape) < 0.1, np.nan, relief_m)
     seen = cells(relief_m)
     with np.errstate(invalid="ignore"):
-        palm = (view.sampled((frame.parts == Part.PALM).astype(np.float32)) > 0) & (np.abs(relief_m) < NEAR_M)
+        palm = (view.sampled((frame.parts == BodyPart.PALM).astype(np.float32)) > 0) & (np.abs(relief_m) < NEAR_M)
     share = cv2.resize(palm.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
     looked = (slice(TOP, TOP + LOOKED), slice(LEFT, LEFT + LOOKED))
     share, cover = share[looked] / np.maximum(seen[looked][..., 0], 1e-3), seen[looked][..., 0]
@@ -257,7 +257,7 @@ def gather(people: int, frames: int, fists: int) -> tuple[dict[str, FloatArray],
 
 
 def network() -> Any:
-    """Build in Keras what labelkit/imaging/palm.py computes in NumPy."""
+    """Build in Keras what labelkit/imaging/palm_network.py computes in NumPy."""
     import keras
     from keras import layers
 

@@ -5,7 +5,7 @@ import pytest
 from markupsafe import Markup
 
 from labelkit.report.page import Column, Section, Shown, page, table
-from labelkit.report.pictures import Arrow, tile, tiles
+from labelkit.report.tiles import NormalArrow, tile, tiles
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +19,7 @@ def path(tmp_path_factory):
     columns = [Column("participant"), Column("samples", numeric=True), Column("full", numeric=True)]
     body = table(columns, rows, caption="By participant", shown=20)
     body += tiles(
-        [tile(np.full((64, 64, 3), 90, np.uint8), [Arrow(np.array([0.6, -0.4]))], alt="a hand", caption="p1")]
+        [tile(np.full((64, 64, 3), 90, np.uint8), [NormalArrow(np.array([0.6, -0.4]))], alt="a hand", caption="p1")]
     )
     sections = [Section("Balance", body), Section("Else", Markup("<p>Nothing.</p>"))]
     path = tmp_path_factory.mktemp("page") / "page.html"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelkit.report.run import run_page
+from labelkit.report.run_page import run_page
 from tests.report.results import result
 
 pytestmark = pytest.mark.browser

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from labelkit.deploy import latency as module
+from labelkit.deploy import timing as module
 from tests.commands import called
 from tests.runs import make_run
 

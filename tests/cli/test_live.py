@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from labelkit.cli.program import run
-from labelkit.live.journal import Journal
+from labelkit.live.label_cache import LabelCache
 from tests.live.conftest import begin, put
 
 PATIENCE_S = 60.0
@@ -137,7 +137,7 @@ def test_killed_at_any_moment_nothing_on_disk_is_lost_and_a_restart_picks_the_st
             process.wait()
             assert {file: file.read_bytes() for file in raw.rglob("*") if file.is_file()} == content
     (journal,) = (tmp_path / "cache" / "labelkit" / "live").iterdir()
-    assert len(Journal(journal)._known) == 3
+    assert len(LabelCache(journal)._known) == 3
 
 
 def test_without_a_cache_nothing_is_kept_and_all_of_it_is_counted_again(raw, tmp_path):

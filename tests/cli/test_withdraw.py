@@ -12,22 +12,12 @@ import numpy as np
 import pytest
 
 import labelkit
+from labelkit.curation.splits import FrameSplit, Split
 from labelkit.dataset.lock import only_one_at
-from labelkit.labelling.splits import FrameSplit, Split
-from labelkit.runs import (
-    claim_run,
-    read_folds,
-    read_settings,
-    read_split,
-    read_state,
-    write_folds,
-    write_json,
-    write_plan,
-    write_rows,
-    write_state,
-    write_weights,
-)
-from labelkit.runs import only_one_at as training_at_work
+from labelkit.runs.arrays import write_weights
+from labelkit.runs.folder import claim_run, read_state, write_json, write_rows, write_state
+from labelkit.runs.folder import only_one_at as training_at_work
+from labelkit.runs.plan import read_folds, read_settings, read_split, write_folds, write_plan
 from labelkit.settings import TrainSettings
 from labelkit.traces import naming
 from tests.commands import called

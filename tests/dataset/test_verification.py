@@ -16,7 +16,7 @@ from labelkit.building.build import build
 from labelkit.dataset import shards, verification
 from labelkit.dataset.manifest import MANIFEST_HASH_NAME, MANIFEST_NAME, FileEntry, read_manifest
 from labelkit.dataset.schema import ALL_FIELDS, FIELDS
-from labelkit.dataset.verification import Fault, Finding, changed, verify_dataset
+from labelkit.dataset.verification import Defect, Fault, changed, verify_dataset
 from labelkit.errors import DatasetError
 from labelkit.settings import BuildSettings
 from tests.datasets import angles_on_disc, columns_of, make_dataset
@@ -230,4 +230,4 @@ def test_a_folder_without_a_dataset_is_an_error_and_no_list(tmp_path):
 
 
 def test_a_finding_can_be_shown_whatever_the_file_is_called():
-    assert Finding(Fault.FOREIGN, "a\x1b[2Jb\udcff", "").file == "a\\x1b[2Jb\\udcff"
+    assert Defect(Fault.FOREIGN, "a\x1b[2Jb\udcff", "").file == "a\\x1b[2Jb\\udcff"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labelkit.figures.training import Curves, curves_figure, histograms_figure, strip_picture
-from labelkit.runs import Histogram
+from labelkit.runs.histograms import Histogram
 
 
 def histogram(values):

@@ -16,9 +16,9 @@ from labelkit.dataset.table import TABLE_NAME, read_table
 from labelkit.dataset.withdrawal import RECORD_NAME, is_withdrawn
 from labelkit.errors import LabelkitError
 from labelkit.recordings.pictures import read_color, read_depth
+from labelkit.recordings.reader import OtherLayoutError
+from labelkit.recordings.readers.tum import COLOR_LIST, DEPTH_LIST, open_tum
 from labelkit.recordings.sidecar import FILE_NAME, read_sidecar
-from labelkit.recordings.source import OtherLayoutError
-from labelkit.recordings.tum import COLOR_LIST, DEPTH_LIST, open_tum
 
 
 @contextlib.contextmanager

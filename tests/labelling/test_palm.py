@@ -13,7 +13,7 @@ from labelkit.labelling.palm import Palm, PlaneOptions, Straight, locate_palm
 from labelkit.records import Reason, Rejection
 from labelkit.simulator.people import draw_moments
 from labelkit.simulator.recorder import INTRINSICS, FilmSet
-from labelkit.simulator.rig import Part
+from labelkit.simulator.rig import BodyPart
 from tests.scenes import KINECT, HandScene
 
 OPTIONS = PlaneOptions("labelkit", "palm", 0.010, 0.004, "kinect-v1", 300)
@@ -44,7 +44,7 @@ def test_region_plane_fingers_and_size_are_those_of_the_palm(index):
     found = np.zeros(parts.shape, bool)
     x, y = hand.corner
     found[y : y + palm.mask.shape[0], x : x + palm.mask.shape[1]] = palm.mask
-    true = (parts == Part.PALM) & np.isfinite(depth_m)
+    true = (parts == BodyPart.PALM) & np.isfinite(depth_m)
     assert (found & true).sum() / (found | true).sum() > 0.75
     assert np.rad2deg(angle_between(palm.fit.plane.normal, staged.normal)) < 1.5
     assert np.linalg.norm(palm.middle - staged.centre) < 0.008

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import labelkit
-from labelkit.labelling.guidance import next_gap, turn_words
+from labelkit.curation.guidance import next_gap, turn_words
 from labelkit.live import game as module
 from labelkit.live.advice import ADVICE
-from labelkit.live.journal import Journal
+from labelkit.live.label_cache import LabelCache
 from labelkit.live.server import map_of
 from labelkit.live.tally import Label, Tally
 from labelkit.records import Reason
@@ -246,7 +246,7 @@ def test_a_picture_that_is_deleted_is_no_frame_any_more(raw):
 
 def test_a_restart_labels_nothing_anew_and_a_kill_costs_at_most_the_last_line(raw, tmp_path, monkeypatch):
     journal = tmp_path / "journal.jsonl"
-    table = Table(raw, journal=Journal(journal))
+    table = Table(raw, journal=LabelCache(journal))
     begin(raw / "p01")
     for k, what in enumerate("hehh"):
         table.write(*put(raw / "p01", k, what))
@@ -256,7 +256,7 @@ def test_a_restart_labels_nothing_anew_and_a_kill_costs_at_most_the_last_line(ra
         file.write(b'["a line that was cut')  # killed here: the journal was never closed
     labelled = []
     monkeypatch.setattr(module, "outcome_of", lambda *of: labelled.append(of[1]))
-    again = Table(raw, journal=Journal(journal))
+    again = Table(raw, journal=LabelCache(journal))
     again.label_all()
     assert labelled == []
     assert {name: counted(one) for name, one in again.game.coverage().items()} == before

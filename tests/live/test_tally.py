@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelkit.dataset.coverage import sample_cells
+from labelkit.dataset.sample_cells import sample_cells
 from labelkit.dataset.table import REJECTED, SAMPLE, table_of
 from labelkit.live import tally as module
 from labelkit.live.tally import Label, Tally, label_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelkit.cells import Cells
-from labelkit.figures.terminal import Terminal
+from labelkit.figures.coverage_text import Terminal
 from labelkit.live.terminal import game_text, one_line
 
 CELLS = Cells(5.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelkit.imaging import palm
+from labelkit.imaging import palm_network
 
 RUN = Path(__file__).resolve().parents[2] / "pipelines" / "palm" / "run.py"
 
@@ -22,18 +22,18 @@ def test_it_trains_a_network_that_numpy_computes_as_keras_does():
     side = {"x": x, "y": y}
     model = pipeline["fit"](side, side, 1)
     assert "intersection over union" in pipeline["describe"](model, side)
-    ours = palm._Network([np.asarray(weight) for weight in model.get_weights()])
+    ours = palm_network._Network([np.asarray(weight) for weight in model.get_weights()])
     logits, poses = ours(x.astype(np.float32))
     said = model.predict(x.astype(np.float32), verbose=0)
-    np.testing.assert_allclose(logits.reshape(len(x), -1), said[:, : palm.LOOKED**2], atol=1e-4)
-    np.testing.assert_allclose(poses, said[:, palm.LOOKED**2 :], atol=1e-4)
+    np.testing.assert_allclose(logits.reshape(len(x), -1), said[:, : palm_network.LOOKED**2], atol=1e-4)
+    np.testing.assert_allclose(poses, said[:, palm_network.LOOKED**2 :], atol=1e-4)
 
 
 def test_every_look_states_its_answer_within_its_bounds():
     pipeline = runpy.run_path(str(RUN))
     x, y = pipeline["looks_at"](3, 3, 99)
-    n = palm.LOOKED**2
-    assert x.shape[1:] == (palm.ROWS, palm.COLUMNS, 2)
+    n = palm_network.LOOKED**2
+    assert x.shape[1:] == (palm_network.ROWS, palm_network.COLUMNS, 2)
     assert ((y[:, : 2 * n] >= 0) & (y[:, : 2 * n] <= 1.001)).all()
     assert (y[:, :n].sum(axis=1) > 0).any()
     posed = y[~np.isnan(y[:, -1])]

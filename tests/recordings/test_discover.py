@@ -11,7 +11,7 @@ import pytest
 from labelkit.errors import RecordingError
 from labelkit.recordings import discover, find_recordings, open_recording, source_path
 from labelkit.recordings.discover import survey
-from labelkit.recordings.pairs import open_pairs
+from labelkit.recordings.readers.pairs import open_pairs
 from labelkit.records import Frame
 from tests.recordings.made import SIDECAR, color_png, depth_png, encoded, write, write_pairs, write_sidecar, write_tum
 

@@ -82,7 +82,7 @@ def test_a_picture_that_its_list_does_not_have_yet_is_left_for_later(tmp_path):
 
 
 def test_of_a_long_list_only_the_end_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("labelkit.recordings.tum._END_BYTES", 60)
+    monkeypatch.setattr("labelkit.recordings.readers.tum._END_BYTES", 60)
     recording = begun(tmp_path, "lists")
     for k in range(1, 30):
         files = put(tmp_path, "lists", k)

@@ -7,10 +7,10 @@ import numpy as np
 from labelkit.cells import Cells
 from labelkit.evaluation.judged import Judged
 from labelkit.figures.training import Curves
-from labelkit.report.run import Cost, RunResult, rows_shown
-from labelkit.runs import Histogram
-from labelkit.training.guard import Event, Layer, Signs, unfit
-from labelkit.training.journal import Journal, Start
+from labelkit.report.run_page import Cost, RunResult, rows_shown
+from labelkit.runs.histograms import Histogram
+from labelkit.training.collapse import Event, Layer, Signs, unfit
+from labelkit.training.guard_record import GuardRecord, Start
 
 
 def judged(n=60, *, noise=5.0, shrunk=0.9, seed=0, people=("p01", "p02", "p03"), sd=False, step=40):
@@ -42,7 +42,7 @@ def journal(epochs=3, *, collapsed=False):
     layer = Layer("dense1_leaky", 0.001, 3.0, 0.5)
     start = Start((layer,), unfit([layer]) if collapsed else (), levelled=collapsed)
     event = Event(2, "lost", ("gradients have vanished (0)",), "went-back", 1, 0.5, 1.0, 0)
-    return Journal(start, tuple(signs[:epochs]), (event,) if collapsed else ())
+    return GuardRecord(start, tuple(signs[:epochs]), (event,) if collapsed else ())
 
 
 def result(name="vanilla", *, leaks=False, latency_ms=2.0, epochs=3, test=None, kept=True, collapsed=False, **how):

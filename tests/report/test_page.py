@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from labelkit.report.page import TEMPLATES, Column, Section, Shown, data_block, facts, note, page, plate, table
-from labelkit.report.pictures import Arrow, tile, tiles
+from labelkit.report.tiles import NormalArrow, tile, tiles
 
 HOSTILE = """<script>alert(1)</script>"' onload=alert(2) x='</style><!--]]>&lt;"""
 
@@ -38,7 +38,7 @@ def everything(words):
     body = facts({words: words}) + note(words, warning=True)
     body += table([Column(words), Column("n", True)], [[words, 1], [Shown(words, words), None]], caption=words)
     body += plate(b"<svg/>", "svg+xml", alt=words, caption=words)
-    body += tiles([tile(picture, [Arrow(np.array([0.6, -0.3, -0.7]))], alt=words, caption=words)])
+    body += tiles([tile(picture, [NormalArrow(np.array([0.6, -0.3, -0.7]))], alt=words, caption=words)])
     body += data_block("values", {words: words})
     return page(words, [Section(words, body, lead=words), Section("Other", Markup("<p>x</p>"))], lead=words).decode()
 

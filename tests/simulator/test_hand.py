@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from labelkit.simulator.hand import build_arm
-from labelkit.simulator.rig import Part
+from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.skeleton import HandShape, digit_bone
 
 
 def palm_triangles(arm):
-    return arm.vertices[arm.triangles[arm.parts == Part.PALM]]
+    return arm.vertices[arm.triangles[arm.parts == BodyPart.PALM]]
 
 
 def test_the_palms_plane_is_the_least_squares_plane_of_its_skin(right_arm):
@@ -62,12 +62,12 @@ def test_weights_share_each_vertex_out_fully(right_arm):
 
 
 def test_the_palms_skin_hardly_moves_with_fingers_and_wrist(right_arm):
-    vertices = np.unique(right_arm.triangles[right_arm.parts == Part.PALM])
+    vertices = np.unique(right_arm.triangles[right_arm.parts == BodyPart.PALM])
     on_palm = np.where(right_arm.bones[vertices] == 0, right_arm.weights[vertices], 0.0).sum(axis=1)
     assert on_palm.min() > 0.6
     assert np.mean(on_palm > 0.99) > 0.7
 
 
 def test_only_a_sleeved_arm_has_a_sleeve(right_arm):
-    assert Part.SLEEVE in right_arm.parts
-    assert Part.SLEEVE not in build_arm(HandShape()).parts
+    assert BodyPart.SLEEVE in right_arm.parts
+    assert BodyPart.SLEEVE not in build_arm(HandShape()).parts

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from labelkit.simulator.pose import Pose, bend, rotation
-from labelkit.simulator.rig import Part
+from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.skeleton import FOREARM_BONE, UPPER_ARM_BONE, digit_bone
 
 DOWN = np.array([0.0, 1.0, 0.0])
@@ -48,7 +48,7 @@ def test_flexion_takes_the_forearm_behind_the_palm(right_arm):
 
 def test_the_palm_stays_where_it_is_however_the_wrist_bends(right_arm):
     vertices, _, _ = bend(right_arm, pose(wrist=(1.0, 0.2)))
-    palm = np.unique(right_arm.triangles[right_arm.parts == Part.PALM])
+    palm = np.unique(right_arm.triangles[right_arm.parts == BodyPart.PALM])
     moved = np.linalg.norm(vertices[palm] - right_arm.vertices[palm], axis=1)
     assert np.mean(moved < 1e-6) > 0.95
 

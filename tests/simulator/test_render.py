@@ -10,7 +10,7 @@ from labelkit.simulator.hand import build_arm
 from labelkit.simulator.people import ColorCamera, draw_moments
 from labelkit.simulator.recorder import INTRINSICS
 from labelkit.simulator.render import draw, photograph
-from labelkit.simulator.rig import Part
+from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.stage import stage
 
 
@@ -24,7 +24,7 @@ def test_exact_depth_of_the_palm_agrees_with_the_true_plane(film_sets, kind):
     film_set, moments = film_sets[kind]
     for moment in moments[2::9]:
         staged, rendered = film_set.shoot(moment)
-        points = deproject(rendered.depth_m, rendered.parts == Part.PALM, INTRINSICS)
+        points = deproject(rendered.depth_m, rendered.parts == BodyPart.PALM, INTRINSICS)
         normal = least_squares_normal(points)
         assert np.rad2deg(np.arccos(normal @ staged.normal)) < 1.2
         heights = (points - staged.centre) @ staged.normal
@@ -38,8 +38,8 @@ def test_the_arm_leaves_the_picture_and_the_hand_does_not(film_sets, kind):
     for moment in moments[2::9]:
         parts = film_set.shoot(moment)[1].parts
         rim = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
-        assert np.isin(rim, [Part.FOREARM, Part.SLEEVE]).any()
-        assert not np.isin(rim, [Part.PALM, Part.FINGERS, Part.EDGE]).any()
+        assert np.isin(rim, [BodyPart.FOREARM, BodyPart.SLEEVE]).any()
+        assert not np.isin(rim, [BodyPart.PALM, BodyPart.FINGERS, BodyPart.EDGE]).any()
 
 
 def test_nothing_in_the_room_is_nearer_than_the_hand(film_sets):
@@ -82,7 +82,7 @@ def test_the_hand_stands_out_from_the_wall_and_is_redder_than_blue(film_sets):
     moment = moments[10]
     _, rendered = film_set.shoot(moment)
     _, color = film_set.develop(moment, rendered, np.random.default_rng(0))
-    hand = color[cv2.erode((rendered.parts == Part.PALM).astype(np.uint8), np.ones((5, 5))) > 0]
+    hand = color[cv2.erode((rendered.parts == BodyPart.PALM).astype(np.uint8), np.ones((5, 5))) > 0]
     assert color.dtype == np.uint8
     assert hand[:, 0].mean() > hand[:, 2].mean() + 15
     assert 40 < hand.mean() < 235
@@ -93,7 +93,7 @@ def test_a_turning_hand_changes_its_shading(film_sets):
     means = []
     for moment in draw_moments(7, 0, 40, 45.0, film_set.participant)[2::6]:
         _, rendered = film_set.shoot(moment)
-        means.append(rendered.linear[rendered.parts == Part.PALM].mean())
+        means.append(rendered.linear[rendered.parts == BodyPart.PALM].mean())
     assert np.std(means) / np.mean(means) > 0.03
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from labelkit.errors import SensorError, SettingsError
 from labelkit.sources import follow
-from labelkit.sources.follow import Arrow
+from labelkit.sources.follow import GameArrow
 from tests.sources.game import running_game
 
 HERE = (0.0, 0.0)
@@ -26,7 +26,7 @@ def eventually(holds) -> bool:
 def test_the_goal_follows_the_games_arrow():
     with running_game() as game:
         game.point(12.5, -7.5)
-        with Arrow(game.url) as arrow:
+        with GameArrow(game.url) as arrow:
             assert arrow.goal(HERE) == (12.5, -7.5)
             assert not arrow.done
             game.point(-30, 2.5)
@@ -43,7 +43,7 @@ def test_the_goal_follows_the_games_arrow():
 def test_what_is_no_orientation_is_no_goal(goal):
     with running_game() as game:
         game.point(*goal)
-        assert Arrow(game.url).goal(HERE) is None
+        assert GameArrow(game.url).goal(HERE) is None
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_what_is_no_orientation_is_no_goal(goal):
 )
 def test_an_address_that_no_game_printed_is_refused(url):
     with pytest.raises(SettingsError, match=r"must be the address that labelkit coverage-map --live printed"):
-        Arrow(url)
+        GameArrow(url)
 
 
 def test_a_wrong_token_is_told_apart_from_a_game_that_is_not_there():
     with running_game() as game:
         with pytest.raises(SettingsError, match="refuses the token"):
-            Arrow(game.url + "x")
+            GameArrow(game.url + "x")
         gone = game.url
     with pytest.raises(SensorError, match="does not answer"):
-        Arrow(gone)
+        GameArrow(gone)
 
 
 @pytest.mark.parametrize(("status", "state"), [(404, {}), (200, b"<html>"), (200, [1]), (500, {"goal": None})])
@@ -80,7 +80,7 @@ def test_another_program_at_the_address_is_no_game(status, state):
     with running_game() as game:
         game.status, game.state = status, state
         with pytest.raises(SensorError, match="expected a game's state"):
-            Arrow(game.url)
+            GameArrow(game.url)
 
 
 def test_a_program_that_speaks_no_http_is_no_game():
@@ -94,12 +94,12 @@ def test_a_program_that_speaks_no_http_is_no_game():
         thread = threading.Thread(target=greet)
         thread.start()
         with pytest.raises(SensorError, match="does not answer"):
-            Arrow(f"http://127.0.0.1:{other.getsockname()[1]}/?token=a")
+            GameArrow(f"http://127.0.0.1:{other.getsockname()[1]}/?token=a")
         thread.join()
 
 
 def test_a_game_that_is_away_for_a_moment_is_waited_for(monkeypatch):
-    with running_game() as game, Arrow(game.url) as arrow:
+    with running_game() as game, GameArrow(game.url) as arrow:
         game.away = True
         assert eventually(lambda: game.missed > 2)
         game.point(5.0, 6.0)
@@ -110,7 +110,7 @@ def test_a_game_that_is_away_for_a_moment_is_waited_for(monkeypatch):
 def test_a_game_that_is_too_slow_for_a_moment_is_waited_for(monkeypatch):
     monkeypatch.setattr(follow, "_ANSWER_S", 0.5)
     monkeypatch.setattr(follow, "_SILENT_S", 60.0)
-    with running_game() as game, Arrow(game.url) as arrow:
+    with running_game() as game, GameArrow(game.url) as arrow:
         game.answers.clear()
         asked = len(game.asked)
         assert eventually(lambda: len(game.asked) > asked + 1)
@@ -142,7 +142,7 @@ def test_a_game_is_given_up_for_how_long_it_is_away_not_for_how_long_it_ran(monk
         except SensorError:
             return True
 
-    with running_game() as game, Arrow(game.url) as arrow:
+    with running_game() as game, GameArrow(game.url) as arrow:
         clock.now_s += 3600.0
         asked = len(game.asked)
         assert eventually(lambda: len(game.asked) > asked + 1)
@@ -164,7 +164,7 @@ def test_a_game_that_ends_is_told_to_who_follows_it(monkeypatch):
         except SensorError as error:
             return "does not answer" in str(error)
 
-    with running_game() as game, Arrow(game.url) as arrow:
+    with running_game() as game, GameArrow(game.url) as arrow:
         game.away = True
         assert eventually(given_up)
 
@@ -172,4 +172,4 @@ def test_a_game_that_ends_is_told_to_who_follows_it(monkeypatch):
 def test_a_game_that_says_nothing_is_given_up(monkeypatch):
     monkeypatch.setattr(follow, "_ANSWER_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(SensorError, match="timed out"):
-        Arrow(f"http://127.0.0.1:{silent.getsockname()[1]}/?token=a")
+        GameArrow(f"http://127.0.0.1:{silent.getsockname()[1]}/?token=a")

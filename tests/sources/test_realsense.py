@@ -16,8 +16,8 @@ from labelkit.recordings import find_recordings
 from labelkit.records import Frame
 from labelkit.settings import RecordSettings
 from labelkit.sources import realsense
-from labelkit.sources.camera import Wanted
 from labelkit.sources.realsense import open_realsense
+from labelkit.sources.source import Wanted
 from labelkit.workflows.record import record_from
 
 if sys.platform == "darwin":

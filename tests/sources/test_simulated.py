@@ -8,8 +8,8 @@ import pytest
 
 from labelkit.simulator import recorder
 from labelkit.sources import simulated
-from labelkit.sources.camera import Wanted
 from labelkit.sources.simulated import open_simulated, to_and_fro
+from labelkit.sources.source import Wanted
 
 
 class Clock:

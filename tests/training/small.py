@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from labelkit.curation.splits import Split
 from labelkit.dataset.dataset import open_dataset
-from labelkit.labelling.splits import Split
 from labelkit.models import build_model
 from labelkit.settings import TrainSettings
 from labelkit.training.backend import start_keras

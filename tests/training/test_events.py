@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
-from labelkit.runs import EVENTS, Histogram
+from labelkit.runs.folder import EVENTS
+from labelkit.runs.histograms import Histogram
 from labelkit.training.epochs import Epoch
 from labelkit.training.events import write_events
 

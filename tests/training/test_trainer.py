@@ -8,17 +8,17 @@ import pytest
 from labelkit.dataset.dataset import open_dataset
 from labelkit.errors import DatasetError, OutputError, RunError, TrainingError
 from labelkit.models import build_model
-from labelkit.runs import BEST, CHECKPOINT, HISTORY, LAST, claim_run
+from labelkit.runs.folder import BEST, CHECKPOINT, HISTORY, LAST, claim_run
 from labelkit.settings import TrainSettings
 from labelkit.training import predict as predicting
 from labelkit.training import trainer
 from labelkit.training.augment import Augmentation
 from labelkit.training.backend import start_keras
 from labelkit.training.diagnostics import read_diagnostics
+from labelkit.training.epoch_lines import HEADER, epoch_line
 from labelkit.training.epochs import Epoch, best_of, read_history
 from labelkit.training.load import load_weights, weights_of
 from labelkit.training.predict import predict
-from labelkit.training.progress import HEADER, epoch_line
 from labelkit.training.samples import read_samples
 from labelkit.training.step import Stepper
 from labelkit.training.trainer import falling, fit_run

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import labelkit
+from labelkit.curation.splits import Split
 from labelkit.errors import DatasetError, OrientationError, OutputError, SettingsError, SplitError
-from labelkit.labelling.splits import Split
 from labelkit.settings import CoverageSettings, TrainSettings
 from labelkit.workflows.coverage_map import coverage, coverage_map
 from tests.datasets import make_dataset
@@ -143,7 +143,7 @@ def test_a_still_hand_fills_nothing_and_the_rule_can_be_set(tmp_path):
 
 
 def test_the_split_is_that_of_a_default_training_and_its_sides_sum_to_the_whole(tmp_path):
-    from labelkit.labelling.splits import split_participants
+    from labelkit.curation.splits import split_participants
 
     folder = make_dataset(tmp_path / "dataset", participants=8, samples=6)
     result = coverage(folder)
@@ -157,7 +157,8 @@ def test_the_split_is_that_of_a_default_training_and_its_sides_sum_to_the_whole(
 
 def run_of(folder, split):
     """A run folder as far as its split goes."""
-    from labelkit.runs import claim_run, write_plan
+    from labelkit.runs.folder import claim_run
+    from labelkit.runs.plan import write_plan
 
     write_plan(claim_run("vanilla", folder), TrainSettings(), split, folder.parent, "0" * 64, {})
     return folder

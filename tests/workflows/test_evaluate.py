@@ -14,7 +14,8 @@ from labelkit.dataset.dataset import open_dataset
 from labelkit.dataset.manifest import FileEntry, read_manifest, write_manifest
 from labelkit.errors import DatasetError, OutputError, RunError, SettingsError
 from labelkit.files import sha256_of
-from labelkit.runs import BEST, DIAGNOSTICS, FINISHED, INTERRUPTED, read_split, write_json, write_state
+from labelkit.runs.folder import BEST, DIAGNOSTICS, FINISHED, INTERRUPTED, write_json, write_state
+from labelkit.runs.plan import read_split
 from labelkit.settings import EvaluateSettings
 from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
@@ -60,7 +61,7 @@ def test_the_report_agrees_with_the_network_s_predictions(run, dataset):
 
 def test_the_page_shows_the_crops_of_the_worst(run, dataset):
     from labelkit.report.page import data_url
-    from labelkit.report.pictures import jpeg_of
+    from labelkit.report.tiles import jpeg_of
 
     found = evaluate(run, settings=UNTIMED)
     page = Path(found.page).read_text(encoding="utf-8")

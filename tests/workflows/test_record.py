@@ -19,7 +19,7 @@ from labelkit.errors import OutputError, OutputExistsError, SensorError, Setting
 from labelkit.recordings import find_recordings, tum_writer
 from labelkit.records import Frame, Intrinsics
 from labelkit.settings import RecordSettings
-from labelkit.sources.camera import Camera, Shot
+from labelkit.sources.source import Camera, Shot
 from labelkit.workflows.record import record, record_from
 
 LENS = Intrinsics(500.0, 500.0, 7.5, 5.5, 16, 12)

@@ -16,7 +16,8 @@ import pytest
 from labelkit.cli.program import run as labelkit
 from labelkit.dataset.dataset import open_dataset
 from labelkit.errors import DatasetError, OutputExistsError, RunError, SettingsError, SplitError
-from labelkit.runs import read_settings, read_split, read_state
+from labelkit.runs.folder import read_state
+from labelkit.runs.plan import read_settings, read_split
 from labelkit.settings import TrainSettings
 from labelkit.training import trainer
 from labelkit.training.load import load_run

@@ -12,8 +12,8 @@ from labelkit.tuning import search as searching
 from labelkit.tuning.study import begin_study
 from labelkit.tuning.trial import Measured
 from labelkit.workflows import tune as tuning
+from labelkit.workflows.run_trial import TrainTrial
 from labelkit.workflows.train import train
-from labelkit.workflows.trial import TrainTrial
 from tests.commands import called
 from tests.datasets import make_dataset
 

@@ -1,0 +1,162 @@
+"""The coverage map as text, for terminals with and without colour and Unicode."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelkit.cells import Cells
+from labelkit.curation.coverage import Coverage, ranked
+from labelkit.curation.wording import compact, counted, findings, headline, percent, printable
+from labelkit.figures.shades import Shade, shade_index, shades_for
+
+EMPTY = "·"
+# One character for one, so that columns stay in line.
+_ASCII = str.maketrans(dict(zip("·░▒▓█←→↑↓…", ".:=*#<>^v~", strict=True)))
+
+_NAME_WIDTH = 22
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """What an output can show."""
+
+    width: int = 80
+    color: bool = False
+    unicode: bool = True
+
+
+def can_show_unicode(encoding: str | None) -> bool:
+    """Whether an output of this encoding can hold every character of the map."""
+    try:
+        "".join(map(chr, _ASCII)).encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def coverage_text(
+    whole: Coverage,
+    *,
+    participants: int,
+    name: str,
+    frame: str,
+    terminal: Terminal,
+    by: str | None = None,
+    groups: Mapping[str, Coverage] | None = None,
+) -> str:
+    """Write the coverage map, what it comes to, and a line for each group.
+
+    Args:
+        participants: how many took part.
+        name: the dataset's.
+        frame: the angles' frame, view or camera.
+        by, groups: what the groups are, and name -> samples of each.
+    """
+    counted_what = headline(whole, participants, frame)
+    lines = [
+        f"{printable(name, max(8, terminal.width - len(counted_what) - 2))}: {counted_what}",
+        "",
+        *_map(whole, terminal),
+        "",
+        *findings(whole),
+    ]
+    if by:
+        lines += ["", *_group_table(by, groups or {}, whole.target)]
+    text = "\n".join(line.rstrip() for line in lines)
+    return text if terminal.unicode else text.translate(_ASCII).encode("ascii", "backslashreplace").decode()
+
+
+def _map(coverage: Coverage, terminal: Terminal) -> list[str]:
+    cells, shades = coverage.cells, shades_for(coverage.target)
+    on_axis = cells.centre_angles_deg[:, cells.side // 2, 1]  # the columns' azimuths are the same numbers
+    labels = [f"{centre:+g}" for centre in on_axis.round(1)]
+    margin = max(map(len, labels)) + 1
+    numbers = _numbers(coverage, terminal.width - margin)
+    wide = max(map(len, numbers.values())) + 1 if numbers else 2 if 2 * cells.side + margin <= terminal.width else 1
+    rows = [
+        "".join(
+            _cell(numbers.get(count, ""), shades[shade] if shade >= 0 else None, wide, terminal.color)
+            if reachable
+            else " " * wide
+            for count, shade, reachable in zip(*row, strict=True)
+        )
+        for row in zip(
+            coverage.counts.tolist(), shade_index(coverage.counts, shades), cells.reachable_mask, strict=True
+        )
+    ]
+    return [
+        " " * margin + "↑ elevation, degrees: toward the picture's top (-), bottom (+) ↓".center(cells.side * wide),
+        *(f"{label:>{margin - 1}} {row}" for label, row in zip(labels, rows, strict=True)),
+        _ruler(cells, labels, margin, wide),
+        " " * margin + "← azimuth, degrees: toward the picture's left (-), right (+) →".center(cells.side * wide),
+        "",
+        _legend(coverage, bool(numbers), terminal.color),
+    ]
+
+
+def _numbers(coverage: Coverage, room: int) -> dict[int, str]:
+    """Write the counts as exactly as fits in a row, a blank before each; nothing where they do not fit."""
+    for exact_below in (10_000, 1_000):
+        numbers = {count: compact(count, exact_below) for count in np.unique(coverage.counts).tolist()}
+        if coverage.cells.side * (max(map(len, numbers.values())) + 1) <= room:
+            return numbers
+    return {}
+
+
+def _cell(number: str, shade: Shade | None, wide: int, color: bool) -> str:
+    if shade is None:
+        return EMPTY.rjust(wide)
+    if color:
+        return _painted(number.rjust(wide), shade)
+    return number.rjust(wide) if number else shade.look.block * wide
+
+
+def _painted(text: str, shade: Shade) -> str:
+    return f"\x1b[48;5;{shade.look.ansi}m\x1b[38;5;{shade.look.ansi_ink}m{text}\x1b[0m"
+
+
+def _ruler(cells: Cells, labels: list[str], margin: int, wide: int) -> str:
+    """Write the columns' labels under their cells: as many as fit, alike on both sides of the front."""
+    longest = max(map(len, labels)) + 1
+    step = -(-longest // wide)
+    ruler = [" "] * (margin + cells.side * wide + longest)
+    for column in range(0, cells.side // 2, step):
+        if (cells.side - 1 - 2 * column) * wide < longest:
+            break  # the innermost two would touch
+        for place in (column, cells.side - 1 - column):
+            end = margin + (place + 1) * wide  # as the numbers in the cells, flush right
+            ruler[end - len(labels[place]) : end] = labels[place]
+    return "".join(ruler)
+
+
+def _legend(coverage: Coverage, numbers: bool, color: bool) -> str:
+    shades = shades_for(coverage.target)
+    if numbers and not color:
+        return f"Each number: distinct samples in a cell; {EMPTY} none; full from {coverage.target:,} on."
+    shown = [shade for shade in shades if color or shade.low <= coverage.target]  # without colour, full is full
+    pieces = [f"{_painted('  ', shade) if color else shade.look.block * 2} {compact(shade.low)}+" for shade in shown]
+    filling = sum(not shade.full for shade in shown)
+    return "  ".join([f"Distinct samples: {EMPTY} 0", *pieces[:filling], "Full:", *pieces[filling:]])
+
+
+def _group_table(by: str, groups: Mapping[str, Coverage], target: int) -> list[str]:
+    """One line each, the best covered first; only the names can be odd, so they are measured."""
+    return [
+        f"{by:<{_NAME_WIDTH}}{'samples':>9}{'distinct':>9}{'started':>9}{'full':>7}  emptiest",
+        *(
+            f"{_fitted(name)}{c.samples:>9,}{c.distinct:>9,}{percent(c.started_share):>9}{percent(c.filled_share):>7}  "
+            f"{c.emptiest.region if c.emptiest else 'nowhere'}"
+            for name, c in ranked(groups)
+        ),
+        f"(started: cells with a sample; full: cells with {counted(target, 'distinct sample')} or more)",
+    ]
+
+
+def _fitted(name: str) -> str:
+    plain = printable(name, _NAME_WIDTH - 1)
+    columns = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in plain)
+    return plain + " " * max(1, _NAME_WIDTH - columns)

@@ -1,0 +1,1 @@
+"""Readers of layouts, one file each."""

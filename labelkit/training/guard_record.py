@@ -1,0 +1,94 @@
+"""What the guard of a training saw and did, and the file that keeps it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from labelkit.errors import RunError
+from labelkit.runs.folder import GUARD, GUARD_SCHEMA, write_json
+from labelkit.training.collapse import Event, Layer, Signs, begun
+
+
+@dataclass(frozen=True)
+class Start:
+    """The network before its first step.
+
+    Attributes:
+        layers: its activations, as they were drawn.
+        unfit: what was wrong with them; nothing where they were alive and centred.
+        levelled: whether the weights were scaled and centred on a batch.
+    """
+
+    layers: tuple[Layer, ...]
+    unfit: tuple[str, ...]
+    levelled: bool
+
+
+@dataclass(frozen=True)
+class GuardRecord:
+    """All that the guard of one training saw and did."""
+
+    start: Start
+    signs: tuple[Signs, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    def of(self, epochs: int, events: int) -> GuardRecord:
+        """Cut it back to so many epochs and events."""
+        return replace(self, signs=self.signs[:epochs], events=self.events[:events])
+
+    @property
+    def rate(self) -> float:
+        """What learning rates are multiplied by."""
+        return self.events[-1].rate if self.events else 1.0
+
+    @property
+    def since(self) -> int:
+        """The latest epoch in which something was done; 0 where nothing was."""
+        return max((event.epoch for event in self.events if event.did != "nothing"), default=0)
+
+    @property
+    def begun(self) -> int:
+        """The epochs that were done before the present attempt began."""
+        return begun(self.events)
+
+    @property
+    def acted(self) -> int:
+        """How often something was done."""
+        return sum(event.did != "nothing" for event in self.events)
+
+
+def write_journal(run: Path, journal: GuardRecord) -> None:
+    """Write what the guard of a run saw and did."""
+    write_json(run / GUARD, {"schema": GUARD_SCHEMA, **asdict(journal)})
+
+
+def read_journal(run: Path) -> GuardRecord | None:
+    """Read what the guard of a run saw and did; None where it had none.
+
+    Raises:
+        RunError: damaged, or of another version.
+    """
+    path = run / GUARD
+    if not path.is_file():
+        return None
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["schema"] != GUARD_SCHEMA:
+            raise ValueError(f"schema {stored['schema']!r}, this version reads {GUARD_SCHEMA!r}")
+        start = stored["start"]
+        return GuardRecord(
+            Start(_all(Layer, start["layers"]), tuple(start["unfit"]), bool(start["levelled"])),
+            _all(Signs, stored["signs"]),
+            tuple(Event(**event | {"why": tuple(event["why"])}) for event in stored["events"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else error
+        raise RunError(f"{path}: no journal of a guard ({what}); train again, or remove it") from None
+
+
+def _all(kind: Any, stored: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
+    return tuple(kind(**each) for each in stored)

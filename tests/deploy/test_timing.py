@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from labelkit.deploy.timing import measure_latency, timed_ms
+from labelkit.errors import RunError
+from labelkit.runs.arrays import write_weights
+from labelkit.runs.folder import BEST
+from tests.runs import make_run
+
+
+def test_calls_are_timed_one_by_one_after_a_warm_up():
+    calls = []
+    taken = timed_ms(lambda: calls.append(time.sleep(0.002)), seconds=0.0)
+    assert len(calls) == len(taken) + 10 == 40
+    assert min(taken) >= 2.0
+
+
+@pytest.mark.slow
+def test_a_run_s_network_is_measured_in_a_process_of_its_own(tmp_path):
+    found = measure_latency(make_run(tmp_path / "run"), seconds=0.0)
+    assert found.calls == 30
+    assert 0 < found.median_ms <= found.p95_ms
+
+
+@pytest.mark.sweep
+def test_weights_of_another_network_are_one_line(tmp_path):
+    run = make_run(tmp_path / "run")
+    write_weights(run / BEST, {})
+    with pytest.raises(RunError, match=r"latency could not be measured .*of another network"):
+        measure_latency(run)
