@@ -36,7 +36,7 @@ from labelkit.dataset.manifest import FileEntry, Manifest, write_manifest
 from labelkit.dataset.schema import FIELDS, shard_name
 from labelkit.dataset.shards import shard_bytes
 from labelkit.files import sha256_of
-from labelkit.geometry.orientation import centred_deg
+from labelkit.geometry.orientation import centred_from_label_deg
 from labelkit.runs.folder import claim_run
 from labelkit.settings import TrainSettings
 from labelkit.training.augment import Augmentation
@@ -84,7 +84,7 @@ def samples_of(data: Dataset) -> Samples:
     """Read the labels as a training does."""
     angles_deg = np.stack([data.column(name) for name in ANGLES], axis=-1)
     n = len(data)
-    return Samples(data, np.arange(n), centred_deg(angles_deg), np.full(n, "p01"), data.column("row"))
+    return Samples(data, np.arange(n), centred_from_label_deg(angles_deg), np.full(n, "p01"), data.column("row"))
 
 
 def gathered_per_s(data: Dataset, rounds: int) -> dict[str, float]:

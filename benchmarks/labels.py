@@ -37,11 +37,11 @@ from labelkit.building.shard import frame_rng
 from labelkit.errors import DegeneratePointsError
 from labelkit.geometry.camera import deproject
 from labelkit.geometry.noise import depth_sigma_m
-from labelkit.geometry.orientation import angle_between, mirrored, tangent_basis, unit
+from labelkit.geometry.orientation import angle_between, mirror_vectors, tangent_basis, unit
 from labelkit.geometry.plane import PlaneFit, fit_plane, fit_plane_robustly
 from labelkit.labelling.label import Explanation, explain_frame
 from labelkit.recordings import find_recordings
-from labelkit.recordings.recording import metres
+from labelkit.recordings.recording import metres_from_stored
 from labelkit.records import (
     BoolArray,
     Calibration,
@@ -314,7 +314,7 @@ def simulated_frame(folder: Path, recording: Recording, row: dict[str, str], rep
     stored = cv2.imdecode(depth_png, cv2.IMREAD_UNCHANGED)
     rgb = cv2.imdecode(color_png, cv2.IMREAD_COLOR_RGB)
     decoded = time.process_time()
-    frame = Frame(metres(stored, recording.depth_unit_m), lambda: rgb, name.stamp)
+    frame = Frame(metres_from_stored(stored, recording.depth_unit_m), lambda: rgb, name.stamp)
     found = explained(recording, frame, frame_rng(SETTINGS.seed, recording.name, name.key))
     finished = time.process_time()
 
@@ -330,7 +330,7 @@ def simulated_frame(folder: Path, recording: Recording, row: dict[str, str], rep
             hand = Cloud(hand_cloud(depth_m, found, camera), "kinect-v1", normal, oracle)
     return Simulated(
         tilt_deg=float(row["tilt"] or "nan"),
-        normal=mirrored(normal) if row["handedness"] == "left" else normal,
+        normal=mirror_vectors(normal) if row["handedness"] == "left" else normal,
         label=found,
         decode_s=decoded - started,
         label_s=finished - decoded,
@@ -430,7 +430,7 @@ def board_clouds(data: Path) -> list[Cloud]:
         for row in rows:
             camera = Intrinsics(*(float(row[key]) for key in ("fx", "fy", "cx", "cy")), 640, 480)
             stored, mask = (picture(table.parent / f"{row['id']}.{kind}.png") for kind in ("depth", "mask"))
-            points = deproject(metres(stored, 0.001), mask > 0, camera)
+            points = deproject(metres_from_stored(stored, 0.001), mask > 0, camera)
             normal = unit(np.array([float(row[key]) for key in ("nx", "ny", "nz")]))
             exact = fit_plane(points, depth_sigma_m("kinect-v1", points[:, 2])).normal
             clouds.append(Cloud(points, "kinect-v1", normal, exact))
@@ -481,7 +481,7 @@ def labelled_files(
 ) -> tuple[Frame, Explanation]:
     """Label a registered pair of a right hand, depth in millimetres."""
     rgb = picture(color, cv2.IMREAD_COLOR)[..., ::-1]
-    frame = Frame(metres(picture(depth), 0.001), lambda: np.ascontiguousarray(rgb), 0.0)
+    frame = Frame(metres_from_stored(picture(depth), 0.001), lambda: np.ascontiguousarray(rgb), 0.0)
     right: Handedness = "right"
     explanation = explain_frame(
         frame,

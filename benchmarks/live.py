@@ -50,7 +50,7 @@ from labelkit import __version__
 from labelkit.cells import OUTSIDE, Cells
 from labelkit.curation.distinct import DistinctSamples
 from labelkit.curation.guidance import Angles, Goal, next_gap
-from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
+from labelkit.geometry.orientation import label_from_centred_deg, normal_from_angles_deg
 from labelkit.settings import CoverageSettings
 from labelkit.simulator.player import NOISE_DEG, REACTION_S, SPEED_DEG_S, Player, Whim
 
@@ -128,7 +128,7 @@ def frames_needed(way: str, seed: int) -> int:
     enough = int(np.ceil(FILLED * CELLS.reachable_mask.sum()))
     for frame in range(MOST_FRAMES):
         here = player.turn(frame / FPS, lead(player.here_deg, counts))
-        if not rule.add(normal_from_angles_deg(centred_deg(here)).tolist(), frame / FPS):
+        if not rule.add(normal_from_angles_deg(label_from_centred_deg(here)).tolist(), frame / FPS):
             continue
         cell = int(CELLS.index_of(*here))
         if cell == OUTSIDE:

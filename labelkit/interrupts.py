@@ -10,7 +10,7 @@ from types import FrameType
 
 
 @contextmanager
-def answered_by(answer: Callable[[int, FrameType | None], object], *numbers: signal.Signals) -> Iterator[None]:
+def handle_signals(answer: Callable[[int, FrameType | None], object], *numbers: signal.Signals) -> Iterator[None]:
     """Let `answer` hear these signals meanwhile; outside the main thread, which alone hears any, change nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -24,7 +24,7 @@ def answered_by(answer: Callable[[int, FrameType | None], object], *numbers: sig
 
 
 @contextmanager
-def interrupts_kept() -> Iterator[None]:
+def keep_interrupts() -> Iterator[None]:
     """Raise KeyboardInterrupt after Ctrl-C, even where a library made an error of its own of it, as in a callback.
 
     Who answers Ctrl-C already is left to it.
@@ -39,7 +39,7 @@ def interrupts_kept() -> Iterator[None]:
         signal.default_int_handler(number, frame)
 
     try:
-        with answered_by(ask, signal.SIGINT):
+        with handle_signals(ask, signal.SIGINT):
             yield
     except Exception as error:
         if asked.is_set():

@@ -34,15 +34,15 @@ class Settings(BaseModel):
     command: ClassVar[str]
 
     @classmethod
-    def expanded(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+    def expand(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """Write out what a value stands for, such as a preset's name; nothing, unless a schema says otherwise."""
         return dict(values)
 
     def digest(self) -> str:
         """Hash of all that decides what is made; the same digest, the same result."""
-        return hashlib.sha256(json.dumps(self.deciding(), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.select_deciding(), sort_keys=True).encode()).hexdigest()
 
-    def deciding(self) -> dict[str, Any]:
+    def select_deciding(self) -> dict[str, Any]:
         """The keys that decide what is made (not how, nor of which frames), as plain values."""
         return {key: value for key, value in self.model_dump(mode="json").items() if _decides(type(self), key)}
 
@@ -293,7 +293,7 @@ class TrainSettings(Settings):
     checkpoint_s: float = Field(30.0, ge=0, description="time between checkpoints, s", json_schema_extra=HOW)
 
     @classmethod
-    def expanded(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+    def expand(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """Put the keys of a preset below those that stand beside its name."""
         preset = PRESETS.get(str(values.get("model")), {})
         return {key: value for key, value in preset.items() if key != "model"} | dict(values)
@@ -301,7 +301,7 @@ class TrainSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _of_preset(cls, values: Any) -> Any:
-        return cls.expanded(values) if isinstance(values, dict) else values
+        return cls.expand(values) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -424,7 +424,7 @@ def load_settings(
         ("command line", dict(typed or {})),
     ):
         _refuse_unknown(schema, values, source)
-        expanded = schema.expanded(values)  # here, so that a preset outranks what was said before it
+        expanded = schema.expand(values)  # here, so that a preset outranks what was said before it
         merged |= expanded
         origin |= dict.fromkeys(expanded, source)
     try:

@@ -17,7 +17,7 @@ SHOWING = frozenset(
 )
 
 
-def naming(names: Iterable[str]) -> re.Pattern[bytes]:
+def pattern_from_names(names: Iterable[str]) -> re.Pattern[bytes]:
     """Make a pattern that finds names as words of their own, the way text, JSON, HTML and URLs spell them."""
     spelled = {
         spelling for name in names for spelling in (name, json.dumps(name)[1:-1], html.escape(name), quote(name))
@@ -27,26 +27,26 @@ def naming(names: Iterable[str]) -> re.Pattern[bytes]:
     return re.compile(rb"(?<![A-Za-z0-9])(?:%s)(?![A-Za-z0-9])" % words)
 
 
-def traces(folder: Path, named: re.Pattern[bytes], *, leave: Collection[str]) -> list[str]:
+def find_traces(folder: Path, named: re.Pattern[bytes], *, leave: Collection[str]) -> list[str]:
     """List the files below a folder that show, or name, a person.
 
     Args:
-        named: as `naming` makes it.
+        named: as `pattern_from_names` makes it.
         leave: files and folders, relative to the folder, that are not looked at.
     Returns:
         Relative to the folder, sorted. Links are never followed; one that bears a name is listed itself.
     """
-    return sorted(name for name in _below(folder, leave) if _shows(folder / name, name, named))
+    return sorted(name for name in _walk_files(folder, leave) if _shows(folder / name, name, named))
 
 
-def _below(folder: Path, leave: Collection[str], within: str = "") -> Iterator[str]:
+def _walk_files(folder: Path, leave: Collection[str], within: str = "") -> Iterator[str]:
     with os.scandir(folder / within) as entries:
         for entry in entries:
             name = f"{within}{entry.name}"
             if name in leave:
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _below(folder, leave, f"{name}/")
+                yield from _walk_files(folder, leave, f"{name}/")
             else:
                 yield name
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from labelkit.interrupts import answered_by, interrupts_kept
+from labelkit.interrupts import handle_signals, keep_interrupts
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def interrupted_in_a_callback():
 
 def test_signals_are_answered_meanwhile_and_by_whom_they_were_before_afterwards():
     heard = []
-    with answered_by(lambda number, _: heard.append(number), signal.SIGINT, signal.SIGTERM):
+    with handle_signals(lambda number, _: heard.append(number), signal.SIGINT, signal.SIGTERM):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
     assert heard == [signal.SIGTERM, signal.SIGINT]
@@ -38,7 +38,7 @@ def test_another_thread_than_the_first_changes_no_signal():
     seen = []
 
     def work():
-        with answered_by(lambda *_: None, signal.SIGINT), interrupts_kept():
+        with handle_signals(lambda *_: None, signal.SIGINT), keep_interrupts():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
@@ -48,13 +48,13 @@ def test_another_thread_than_the_first_changes_no_signal():
 
 
 def test_an_interrupt_stays_one_though_an_error_is_made_of_it():
-    with pytest.raises(KeyboardInterrupt) as stop, interrupts_kept():
+    with pytest.raises(KeyboardInterrupt) as stop, keep_interrupts():
         interrupted_in_a_callback()
     assert isinstance(stop.value.__cause__, RuntimeError)
 
 
 def test_an_error_that_no_interrupt_came_before_stays_what_it_is():
-    with pytest.raises(RuntimeError, match="the callback failed"), interrupts_kept():
+    with pytest.raises(RuntimeError, match="the callback failed"), keep_interrupts():
         raise RuntimeError("the callback failed")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -62,6 +62,6 @@ def test_an_error_that_no_interrupt_came_before_stays_what_it_is():
 def test_who_answers_ctrl_c_already_is_left_to_it():
     heard = []
     either = (RuntimeError, KeyboardInterrupt)  # the second, let through, would end all tests and not this one
-    with answered_by(lambda *_: heard.append(1), signal.SIGINT), pytest.raises(either) as stop, interrupts_kept():
+    with handle_signals(lambda *_: heard.append(1), signal.SIGINT), pytest.raises(either) as stop, keep_interrupts():
         interrupted_in_a_callback()
     assert (heard, stop.type) == ([1], RuntimeError)

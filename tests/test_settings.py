@@ -89,7 +89,7 @@ def test_settings_written_as_toml_read_back_as_themselves(tmp_path_factory, sett
 def test_how_to_run_changes_no_digest_but_what_to_make_does():
     assert BuildSettings(workers=7, max_rejected=0.1).digest() == BuildSettings().digest()
     assert BuildSettings(crop_margin=0.2).digest() != BuildSettings().digest()
-    assert "workers" not in BuildSettings().deciding()
+    assert "workers" not in BuildSettings().select_deciding()
 
 
 def test_what_to_leave_out_is_a_list_in_every_source_and_changes_no_digest(tmp_path):

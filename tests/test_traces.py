@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from labelkit.traces import naming, traces
+from labelkit.traces import find_traces, pattern_from_names
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,12 @@ from labelkit.traces import naming, traces
     ],
 )
 def test_a_name_is_found_as_a_word_however_it_is_spelled(text, is_found):
-    assert bool(naming(["p07", "Zo\u00eb & Co"]).search(text.encode())) == is_found
+    assert bool(pattern_from_names(["p07", "Zo\u00eb & Co"]).search(text.encode())) == is_found
 
 
 def test_signs_that_mean_something_in_a_pattern_mean_nothing_in_a_name():
-    assert not naming(["a.b*"]).search(b"axbb")
-    assert naming(["a.b*"]).search(b"(a.b*)")
+    assert not pattern_from_names(["a.b*"]).search(b"axbb")
+    assert pattern_from_names(["a.b*"]).search(b"(a.b*)")
 
 
 def test_pictures_and_files_that_name_somebody_are_listed_and_others_are_not(tmp_path):
@@ -43,7 +43,7 @@ def test_pictures_and_files_that_name_somebody_are_listed_and_others_are_not(tmp
     (tmp_path / "left.csv").write_text("p07")
     (tmp_path / "left" / "in").mkdir(parents=True)
     (tmp_path / "left" / "in" / "p07.png").write_text("")
-    found = traces(tmp_path, naming(["p07"]), leave=["left.csv", "left"])
+    found = find_traces(tmp_path, pattern_from_names(["p07"]), leave=["left.csv", "left"])
     assert found == ["pages/deep/hand.PNG", "pages/list.csv", "pages/p07.txt"]
 
 
@@ -57,4 +57,4 @@ def test_links_are_not_followed_but_one_that_bears_the_name_is_listed(tmp_path):
     (folder / "loop").symlink_to(folder)
     (folder / "text").symlink_to(outside / "p07.png")
     (folder / "p07").symlink_to(outside)
-    assert traces(folder, naming(["p07"]), leave=[]) == ["p07"]
+    assert find_traces(folder, pattern_from_names(["p07"]), leave=[]) == ["p07"]

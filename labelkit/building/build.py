@@ -35,10 +35,10 @@ from labelkit.dataset.manifest import (
     Manifest,
     ParticipantEntry,
     RecordingEntry,
-    difference,
+    describe_difference,
     read_manifest,
 )
-from labelkit.dataset.reading import opened
+from labelkit.dataset.reading import open_plain_file
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, StoredRows
 from labelkit.dataset.withdrawal import record_entry, refuse_withdrawn
 from labelkit.errors import DatasetError, OutputExistsError
@@ -152,8 +152,8 @@ class _Previous:
     def _rows(self) -> StoredRows:
         path = self.out / TABLE_NAME
         try:
-            with opened(self.out, TABLE_NAME) as file:
-                if not difference(file, self.manifest.files[TABLE_NAME]):
+            with open_plain_file(self.out, TABLE_NAME) as file:
+                if not describe_difference(file, self.manifest.files[TABLE_NAME]):
                     return StoredRows(file, path)
         except (OSError, KeyError):
             pass

@@ -140,7 +140,7 @@ def _facts(settings: BuildSettings, pseudonymous: bool) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "versions": versions(),
-        "settings": settings.deciding(),
+        "settings": settings.select_deciding(),
         "pseudonymous": pseudonymous,
     }
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.cells import FRONT, OUTSIDE, REGIONS, Cells, IntArray
-from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
+from labelkit.geometry.orientation import centred_from_label_deg, normal_from_angles_deg
 from labelkit.records import BoolArray, FloatArray
 
 
@@ -182,7 +182,7 @@ def cells_of_labels(azimuth_deg: FloatArray, elevation_deg: FloatArray, cells: C
     """
     labels = np.stack([azimuth_deg, elevation_deg], axis=-1).astype(np.float64)
     normal_from_angles_deg(labels)  # for its check alone
-    azimuth, elevation = centred_deg(labels).T
+    azimuth, elevation = centred_from_label_deg(labels).T
     return cells.index_of(azimuth, elevation)
 
 
@@ -215,11 +215,11 @@ def coverage_by_group(
     Returns:
         Group -> coverage, in the order of the groups' names.
     """
-    names, number = _numbered(np.asarray(groups))
+    names, number = _number_groups(np.asarray(groups))
     return dict(zip(names, _count(index, number, len(names), cells, target, distinct), strict=True))
 
 
-def summed(parts: Iterable[Coverage], cells: Cells, target: int) -> Coverage:
+def sum_coverages(parts: Iterable[Coverage], cells: Cells, target: int) -> Coverage:
     """Add up coverages of the same cells, such as those of the participants on one side of a split."""
     counts = np.zeros((cells.side, cells.side), dtype=np.int64)
     outside = repeats = 0
@@ -228,7 +228,7 @@ def summed(parts: Iterable[Coverage], cells: Cells, target: int) -> Coverage:
     return Coverage(cells, target, counts, outside, repeats)
 
 
-def _numbered(groups: NDArray[Any]) -> tuple[list[str], IntArray]:
+def _number_groups(groups: NDArray[Any]) -> tuple[list[str], IntArray]:
     # Samples come participant after participant: sorting the runs' names is far quicker than sorting all.
     starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]) if len(groups) else np.array([], np.int64)
     names, of_run = np.unique(groups[starts].astype(str), return_inverse=True)
@@ -248,7 +248,7 @@ def _count(
     ]
 
 
-def ranked(groups: Mapping[str, Coverage]) -> list[tuple[str, Coverage]]:
+def rank_groups(groups: Mapping[str, Coverage]) -> list[tuple[str, Coverage]]:
     """Sort groups by the share of their cells that is full, then started; the best first, then by name."""
     return sorted(groups.items(), key=lambda item: (-item[1].filled_share, -item[1].started_share, item[0]))
 

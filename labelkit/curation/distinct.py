@@ -68,7 +68,7 @@ def distinct_mask(
 
     Args:
         normals: (n, 3) unit, in the frame in which they are counted, in the order of recording.
-        stamps_s: (n,) times without gaps, as `filled_stamps` makes them.
+        stamps_s: (n,) times without gaps, as `fill_stamps` makes them.
         recordings: (n,) the recording of each sample.
         turn_deg, gap_s: as for `DistinctSamples`.
     Returns:
@@ -83,7 +83,7 @@ def distinct_mask(
     return mask
 
 
-def filled_stamps(stamps_s: FloatArray, recordings: NDArray[Any]) -> FloatArray:
+def fill_stamps(stamps_s: FloatArray, recordings: NDArray[Any]) -> FloatArray:
     """Give frames without a time one: a thirtieth of a second after the frame before them in their recording.
 
     Args:

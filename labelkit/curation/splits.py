@@ -53,7 +53,7 @@ class Split:
                     f"participant {both[0]!r} is on two sides, {one} and {other}; a split keeps people apart"
                 )
 
-    def dealt(self, participants: NDArray[np.str_]) -> Masks:
+    def deal(self, participants: NDArray[np.str_]) -> Masks:
         """Deal samples out, by the participant (n,) of each."""
         return Masks(*(np.isin(participants, list(side)) for side in (self.train, self.validation, self.test)))
 
@@ -68,7 +68,7 @@ class FrameSplit:
     validation_share: float
     test_share: float
 
-    def dealt(self, participants: NDArray[np.str_]) -> Masks:
+    def deal(self, participants: NDArray[np.str_]) -> Masks:
         """Deal samples out, whosever they are.
 
         Raises:
@@ -104,7 +104,7 @@ def split_participants(
     Raises:
         SplitError: fewer than three participants, shares that leave nobody to train on, or nobody of that name.
     """
-    ranked = sorted(set(participants), key=lambda name: _place(seed, name))
+    ranked = sorted(set(participants), key=lambda name: _rank(seed, name))
     if len(ranked) < 3:
         names = f" ({', '.join(sorted(ranked))})" if ranked else ""
         raise SplitError(
@@ -130,5 +130,5 @@ def split_participants(
     )
 
 
-def _place(seed: int, participant: str) -> bytes:
+def _rank(seed: int, participant: str) -> bytes:
     return hashlib.sha256(f"{seed}\0{participant}".encode("utf-8", "surrogateescape")).digest()

@@ -88,22 +88,22 @@ every file with its SHA-256. Splits go by participant: neighbouring frames are n
 In cells of {CoverageSettings().cell_deg:g} degrees over the disc of {CoverageSettings().reach_deg:g} degrees about a \
 hand that faces the camera, in the viewing ray's frame:
 
-{_listed(covered)}
+{_list_from_lines(covered)}
 
 ## Participants
 
-{_tabled(["participant", "frames", "samples"], [[n, e.frames, e.samples] for n, e in m.participants.items()])}
+{_table_from_rows(["participant", "frames", "samples"], [[n, e.frames, e.samples] for n, e in m.participants.items()])}
 
 ## Rejected frames
 
-{_tabled(["rejected because", "frames"], list(m.rejected.items()) or [("none", 0)])}
+{_table_from_rows(["rejected because", "frames"], list(m.rejected.items()) or [("none", 0)])}
 
 ## Consent, ethics, licence
 
 labelkit cannot know these, and makes nothing up. State them beside the dataset: the manifest holds the hash of this
 page, so that a change in it counts as damage.
 
-{_tabled(["question", "answer"], [[question, BLANK] for question in _BLANKS])}
+{_table_from_rows(["question", "answer"], [[question, BLANK] for question in _BLANKS])}
 """
 
 
@@ -114,11 +114,11 @@ def _summary(m: Manifest) -> str:
     )
 
 
-def _listed(lines: list[str]) -> str:
+def _list_from_lines(lines: list[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _tabled(heads: list[str], rows: list[Any]) -> str:
+def _table_from_rows(heads: list[str], rows: list[Any]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(_cell(str(cell)) for cell in line)} |" for line in lines)
 

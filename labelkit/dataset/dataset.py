@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from labelkit.dataset.manifest import Manifest, difference, read_manifest
-from labelkit.dataset.reading import opened
+from labelkit.dataset.manifest import Manifest, describe_difference, read_manifest
+from labelkit.dataset.reading import open_plain_file
 from labelkit.dataset.schema import ALL_FIELDS, DEPTH_FIELDS, Field
 from labelkit.dataset.shards import map_open_shard
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_table
@@ -102,7 +102,7 @@ class Dataset:
         for name in self.shard_names:
             path = self.path / name
             try:
-                with opened(self.path, name) as file:
+                with open_plain_file(self.path, name) as file:
                     if os.fstat(file.fileno()).st_size != self.manifest.files[name].bytes:
                         raise DatasetError(f"{path}: of another size than the manifest says; build the dataset again")
                     shards.append(map_open_shard(file, path))
@@ -223,8 +223,8 @@ class Dataset:
         """
         for name in self.manifest.files if names is None else names:
             try:
-                with opened(self.path, name) as file:
-                    says = difference(file, self.manifest.files[name])
+                with open_plain_file(self.path, name) as file:
+                    says = describe_difference(file, self.manifest.files[name])
             except OSError as error:
                 raise DatasetError(
                     f"{self.path / name}: cannot be opened ({error.strerror}); build the dataset again"

@@ -43,9 +43,9 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
         self._indices = np.arange(len(dataset)) if indices is None else np.asarray(indices)
         self._batch_size, self._seed, self._epoch = batch_size, seed, 1
         dataset.check_fields((*inputs, target))
-        self._order = self._shuffled()
+        self._order = self._shuffle()
 
-    def _shuffled(self) -> NDArray[np.integer[Any]]:
+    def _shuffle(self) -> NDArray[np.integer[Any]]:
         if self._seed is None:
             return self._indices
         return np.random.default_rng([self._seed, self._epoch]).permutation(self._indices)
@@ -61,4 +61,4 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
     def on_epoch_end(self) -> None:
         """Shuffle for the next epoch."""
         self._epoch += 1
-        self._order = self._shuffled()
+        self._order = self._shuffle()

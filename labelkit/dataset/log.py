@@ -34,13 +34,13 @@ def log(folder: Path, message: str) -> None:
     write_bytes(folder / LOG_NAME, before + said + b" #" + _digits(_last_digits(before), said) + b"\n")
 
 
-def start_log_anew(folder: Path, message: str) -> None:
+def restart_log(folder: Path, message: str) -> None:
     """Replace build.log by one line."""
     (folder / LOG_NAME).unlink(missing_ok=True)
     log(folder, message)
 
 
-def broken_line(content: bytes) -> int | None:
+def find_broken_line(content: bytes) -> int | None:
     """Find the first line, counted from 1, that is not as it was written."""
     digits = b""
     lines = content.split(b"\n")

@@ -85,16 +85,16 @@ class Manifest(_Entry):
 
     def digest(self) -> str:
         """SHA-256 of manifest.json, as manifest.sha256 states it; it names the dataset."""
-        return hashlib.sha256(_encoded(self)).hexdigest()
+        return hashlib.sha256(_encode(self)).hexdigest()
 
 
-def _encoded(manifest: Manifest) -> bytes:
+def _encode(manifest: Manifest) -> bytes:
     return (json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write manifest.sha256, then manifest.json: the last file of a build."""
-    content = _encoded(manifest)
+    content = _encode(manifest)
     write_bytes(folder / MANIFEST_HASH_NAME, hash_line(content))
     write_bytes(folder / MANIFEST_NAME, content)
 
@@ -109,12 +109,12 @@ def read_manifest(folder: Path) -> Manifest:
         content = read_at_most(folder, MANIFEST_NAME, MOST_MANIFEST_BYTES)
         stated = read_at_most(folder, MANIFEST_HASH_NAME, MOST_HASH_BYTES)
     except OSError as error:
-        raise DatasetError(_why_none(folder, error)) from None
+        raise DatasetError(_explain_missing(folder, error)) from None
     if stated != hash_line(content):
         raise DatasetError(
             f"{folder / MANIFEST_NAME}: does not match {MANIFEST_HASH_NAME}: one of them was changed; build again"
         )
-    return parsed(content, folder / MANIFEST_NAME)
+    return parse_manifest(content, folder / MANIFEST_NAME)
 
 
 def hash_line(content: bytes) -> bytes:
@@ -122,7 +122,7 @@ def hash_line(content: bytes) -> bytes:
     return f"{hashlib.sha256(content).hexdigest()}  {MANIFEST_NAME}\n".encode()
 
 
-def parsed(content: bytes, path: Path) -> Manifest:
+def parse_manifest(content: bytes, path: Path) -> Manifest:
     """Read a manifest's content; `path` is for messages.
 
     Raises:
@@ -138,7 +138,7 @@ def parsed(content: bytes, path: Path) -> Manifest:
     raise DatasetError(f"{path}: schema {schema!r}, this version reads {SCHEMA!r}; build again")
 
 
-def difference(file: BufferedReader, entry: FileEntry) -> str | None:
+def describe_difference(file: BufferedReader, entry: FileEntry) -> str | None:
     """Say how an open file differs from what the manifest says of it; None where it does not."""
     size = os.fstat(file.fileno()).st_size
     if size != entry.bytes:
@@ -148,18 +148,18 @@ def difference(file: BufferedReader, entry: FileEntry) -> str | None:
     return None
 
 
-def _why_none(folder: Path, error: OSError) -> str:
+def _explain_missing(folder: Path, error: OSError) -> str:
     if not folder.is_dir():
         return f"{folder}: no such dataset folder; make one with: labelkit build-dataset RAW --out {folder}"
     if not isinstance(error, FileNotFoundError):
         return f"{folder / (error.filename or '')}: cannot be read ({error.strerror})"
     if (folder / WITHDRAWAL_NAME / MANIFEST_NAME).exists():
-        return unfinished_withdrawal(folder)
+        return describe_unfinished_withdrawal(folder)
     if (folder / BUILD_NAME).is_dir() or (folder / "shards").is_dir():
         return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); run the same build-dataset again to finish it"
     return f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: labelkit build-dataset RAW"
 
 
-def unfinished_withdrawal(folder: Path) -> str:
+def describe_unfinished_withdrawal(folder: Path) -> str:
     """Say that a withdrawal did not end, and how to end it."""
     return f"{folder}: a withdrawal did not end here; finish it with: labelkit withdraw {folder} PARTICIPANT --yes"

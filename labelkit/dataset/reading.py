@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 @contextmanager
-def opened(folder: Path, name: str) -> Iterator[BufferedReader]:
+def open_plain_file(folder: Path, name: str) -> Iterator[BufferedReader]:
     """Open a plain file for reading.
 
     The way from the folder to the file is walked part by part, so that a link that is put in its place
@@ -48,9 +48,9 @@ def read_at_most(folder: Path, name: str, most: int) -> bytes:
     """Read a small file whole.
 
     Raises:
-        OSError: as `opened`, or larger than `most` bytes.
+        OSError: as `open_plain_file`, or larger than `most` bytes.
     """
-    with opened(folder, name) as file:
+    with open_plain_file(folder, name) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"larger than {most:,} bytes", name)

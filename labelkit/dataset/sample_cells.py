@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from labelkit.cells import Cells, IntArray
 from labelkit.curation.coverage import Coverage, coverage_by_group, measure_coverage
-from labelkit.curation.distinct import distinct_mask, filled_stamps
+from labelkit.curation.distinct import distinct_mask, fill_stamps
 from labelkit.dataset.table import SAMPLE
-from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
+from labelkit.geometry.orientation import centred_from_label_deg, normal_from_angles_deg
 from labelkit.records import BoolArray, FloatArray
 from labelkit.settings import CoverageSettings
 
@@ -59,7 +59,7 @@ class Placed(NamedTuple):
     normals: FloatArray
 
 
-def placed(labels_deg: FloatArray, cells: Cells) -> Placed:
+def place_labels(labels_deg: FloatArray, cells: Cells) -> Placed:
     """Find the cells and normals of labels.
 
     Args:
@@ -69,7 +69,7 @@ def placed(labels_deg: FloatArray, cells: Cells) -> Placed:
     """
     labels_deg = labels_deg.astype(np.float64)
     normals = normal_from_angles_deg(labels_deg)
-    azimuth_deg, elevation_deg = centred_deg(labels_deg).T
+    azimuth_deg, elevation_deg = centred_from_label_deg(labels_deg).T
     return Placed(cells.index_of(azimuth_deg, elevation_deg), normals)
 
 
@@ -84,9 +84,9 @@ def sample_cells(table: pa.Table, settings: CoverageSettings) -> SampleCells:
     prefix = "view_" if settings.frame == "view" else ""
     is_sample = pc.equal(table["status"], SAMPLE).to_numpy()
     recordings = np.asarray(table["recording"].combine_chunks().dictionary_encode().indices)
-    stamps_s = filled_stamps(table["stamp"].to_numpy(), recordings)
+    stamps_s = fill_stamps(table["stamp"].to_numpy(), recordings)
     angles_deg = [table[f"{prefix}{name}"].to_numpy()[is_sample] for name in ("azimuth", "elevation")]
-    index, normals = placed(np.stack(angles_deg, axis=-1), cells)
+    index, normals = place_labels(np.stack(angles_deg, axis=-1), cells)
     return SampleCells(
         cells,
         settings.target,

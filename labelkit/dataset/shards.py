@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.dataset.reading import opened
+from labelkit.dataset.reading import open_plain_file
 from labelkit.dataset.schema import ALL_FIELDS, CONVENTIONS, FIELDS, SCHEMA
 from labelkit.errors import DatasetError
 
@@ -94,7 +94,7 @@ def map_shard(path: Path) -> dict[str, NDArray[Any]]:
         DatasetError: not an HDF5 file, not this schema, or a dataset that is not plainly in the file.
     """
     try:
-        with opened(path.parent, path.name) as file:
+        with open_plain_file(path.parent, path.name) as file:
             return map_open_shard(file, path)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labelkit.dataset.reading import opened
+from labelkit.dataset.reading import open_plain_file
 from labelkit.errors import DatasetError
 from labelkit.files import replacing
 
@@ -132,7 +132,7 @@ def read_table(path: Path) -> pa.Table:
         DatasetError: missing, not Parquet, or with other columns.
     """
     try:
-        with opened(path.parent, path.name) as file:
+        with open_plain_file(path.parent, path.name) as file:
             return read_open_table(file, path)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from labelkit.dataset import contradictions
 from labelkit.dataset.lock import LOCK_NAME
-from labelkit.dataset.log import LOG_NAME, MOST_LOG_BYTES, broken_line
+from labelkit.dataset.log import LOG_NAME, MOST_LOG_BYTES, find_broken_line
 from labelkit.dataset.manifest import (
     BUILD_NAME,
     MANIFEST_HASH_NAME,
@@ -28,11 +28,11 @@ from labelkit.dataset.manifest import (
     WITHDRAWAL_NAME,
     FileEntry,
     Manifest,
-    difference,
+    describe_difference,
     hash_line,
-    parsed,
+    parse_manifest,
 )
-from labelkit.dataset.reading import opened, read_at_most
+from labelkit.dataset.reading import open_plain_file, read_at_most
 from labelkit.dataset.shards import Columns, map_open_shard, read_attributes
 from labelkit.dataset.table import TABLE_NAME, read_open_table
 from labelkit.errors import DatasetError
@@ -77,19 +77,19 @@ def verify_dataset(folder: Path, report: Callable[[int, int], None]) -> tuple[Ma
     Raises:
         DatasetError: the folder is not there, or holds no dataset.
     """
-    there, findings = _listed(folder)
-    manifest, more = _manifest(folder, there)
+    there, findings = _list_files(folder)
+    manifest, more = _check_manifest(folder, there)
     findings += more
     if manifest is not None:
-        findings += _foreign(there, manifest)
-        findings += [_contradictory(MANIFEST_NAME, says) for says in contradictions.in_manifest(manifest)]
-        findings += _files(folder, manifest, there, report)
+        findings += _find_foreign(there, manifest)
+        findings += [_contradiction(MANIFEST_NAME, says) for says in contradictions.in_manifest(manifest)]
+        findings += _check_files(folder, manifest, there, report)
     if LOG_NAME in there:
-        findings += _log(folder)
+        findings += _check_log(folder)
     return manifest, findings
 
 
-def _listed(folder: Path) -> tuple[dict[str, int], list[Defect]]:
+def _list_files(folder: Path) -> tuple[dict[str, int], list[Defect]]:
     """List the plain files below a folder with their sizes, and complain of all that is neither file nor folder."""
     there: dict[str, int] = {}
     findings: list[Defect] = []
@@ -127,7 +127,7 @@ _LEFT = {
 }
 
 
-def _manifest(folder: Path, there: dict[str, int]) -> tuple[Manifest | None, list[Defect]]:
+def _check_manifest(folder: Path, there: dict[str, int]) -> tuple[Manifest | None, list[Defect]]:
     """Read the manifest, if only for what it lists: where its hash is wrong, that is a finding among others."""
     missing = [name for name in (MANIFEST_NAME, MANIFEST_HASH_NAME) if name not in there]
     if len(missing) == 2 and not any(name.startswith(SHARDS) or name == TABLE_NAME for name in there):
@@ -143,12 +143,12 @@ def _manifest(folder: Path, there: dict[str, int]) -> tuple[Manifest | None, lis
     if stated != hash_line(content):
         findings.append(Defect(Fault.CHANGED, MANIFEST_NAME, f"it or {MANIFEST_HASH_NAME}: they do not match"))
     try:
-        return parsed(content, Path(MANIFEST_NAME)), findings
+        return parse_manifest(content, Path(MANIFEST_NAME)), findings
     except DatasetError as error:
-        return None, [*findings, Defect(Fault.CHANGED, MANIFEST_NAME, _without(error, MANIFEST_NAME))]
+        return None, [*findings, Defect(Fault.CHANGED, MANIFEST_NAME, _without_name(error, MANIFEST_NAME))]
 
 
-def _foreign(there: dict[str, int], manifest: Manifest) -> Iterator[Defect]:
+def _find_foreign(there: dict[str, int], manifest: Manifest) -> Iterator[Defect]:
     for name in there:
         if name not in manifest.files and name not in _UNLISTED:
             left = "left by a process that was killed" if name.endswith(".part") else "the manifest does not name it"
@@ -157,7 +157,7 @@ def _foreign(there: dict[str, int], manifest: Manifest) -> Iterator[Defect]:
         yield Defect(Fault.CHANGED, LOCK_NAME, "should be empty")
 
 
-def _files(
+def _check_files(
     folder: Path, manifest: Manifest, there: dict[str, int], report: Callable[[int, int], None]
 ) -> Iterator[Defect]:
     """Check the table first, since the shards are compared with it, then each other file on its own."""
@@ -171,24 +171,24 @@ def _files(
             table, findings = _read(folder, name, entry, read_open_table)
             yield from findings
             if table is not None:
-                yield from (_contradictory(name, says) for says in contradictions.in_table(table, manifest))
+                yield from (_contradiction(name, says) for says in contradictions.in_table(table, manifest))
                 rows = contradictions.Rows(table)
         elif name.startswith(SHARDS):
             shard, findings = _read(folder, name, entry, lambda *of: (map_open_shard(*of), read_attributes(*of)))
             yield from findings
             if shard is not None:
-                yield from (_contradictory(name, says) for says in _in_shard(*shard, name, manifest, rows))
+                yield from (_contradiction(name, says) for says in _check_shard(*shard, name, manifest, rows))
         else:
-            yield from changed(folder, name, entry)
+            yield from find_change(folder, name, entry)
         done += entry.bytes
         report(done, total)
     if TABLE_NAME not in manifest.files:
-        yield _contradictory(MANIFEST_NAME, f"does not name {TABLE_NAME}")
+        yield _contradiction(MANIFEST_NAME, f"does not name {TABLE_NAME}")
     for name in sorted((rows.of_shard if rows else {}).keys() - manifest.files.keys()):
-        yield _contradictory(TABLE_NAME, f"names {name!r}, which the manifest does not")
+        yield _contradiction(TABLE_NAME, f"names {name!r}, which the manifest does not")
 
 
-def _in_shard(
+def _check_shard(
     columns: Columns, attributes: dict[str, str], name: str, manifest: Manifest, rows: contradictions.Rows | None
 ) -> Iterator[str]:
     for key, expected in (("schema", manifest.schema_), ("settings_digest", manifest.settings_digest)):
@@ -199,7 +199,7 @@ def _in_shard(
         yield from contradictions.between(columns, attributes, name, rows)
 
 
-def changed(folder: Path, name: str, entry: FileEntry) -> list[Defect]:
+def find_change(folder: Path, name: str, entry: FileEntry) -> list[Defect]:
     """Compare a file with what the manifest says of it; at most one finding."""
     return _read(folder, name, entry, lambda *_: None)[1]
 
@@ -209,28 +209,28 @@ def _read(
 ) -> tuple[T | None, list[Defect]]:
     """Hash a file and, only if it is what the manifest says, read it: the same open file, whatever its name is now."""
     try:
-        with opened(folder, name) as file:
-            if says := difference(file, entry):
+        with open_plain_file(folder, name) as file:
+            if says := describe_difference(file, entry):
                 return None, [Defect(Fault.CHANGED, name, says)]
             file.seek(0)
             return read(file, Path(name)), []
     except OSError as error:
         return None, [Defect(Fault.CHANGED, name, f"cannot be read ({error.strerror})")]
     except DatasetError as error:
-        return None, [_contradictory(name, _without(error, name))]
+        return None, [_contradiction(name, _without_name(error, name))]
 
 
-def _log(folder: Path) -> list[Defect]:
+def _check_log(folder: Path) -> list[Defect]:
     try:
-        broken = broken_line(read_at_most(folder, LOG_NAME, MOST_LOG_BYTES))
+        broken = find_broken_line(read_at_most(folder, LOG_NAME, MOST_LOG_BYTES))
     except OSError as error:
         return [Defect(Fault.CHANGED, LOG_NAME, f"cannot be read ({error.strerror})")]
     return [Defect(Fault.CHANGED, LOG_NAME, f"line {broken} does not match its own hash")] if broken else []
 
 
-def _contradictory(name: str, says: str) -> Defect:
+def _contradiction(name: str, says: str) -> Defect:
     return Defect(Fault.CONTRADICTORY, name, says)
 
 
-def _without(error: DatasetError, name: str) -> str:
+def _without_name(error: DatasetError, name: str) -> str:
     return str(error).removeprefix(f"{name}: ")

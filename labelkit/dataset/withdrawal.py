@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files, report_path
 from labelkit.dataset.lock import LOCK_NAME
-from labelkit.dataset.log import LOG_NAME, start_log_anew
+from labelkit.dataset.log import LOG_NAME, restart_log
 from labelkit.dataset.manifest import (
     BUILD_NAME,
     MANIFEST_HASH_NAME,
@@ -34,18 +34,18 @@ from labelkit.dataset.manifest import (
     WITHDRAWAL_NAME,
     FileEntry,
     Manifest,
-    difference,
-    parsed,
+    describe_difference,
+    describe_unfinished_withdrawal,
+    parse_manifest,
     read_manifest,
-    unfinished_withdrawal,
     write_manifest,
 )
-from labelkit.dataset.reading import opened, read_at_most
+from labelkit.dataset.reading import open_plain_file, read_at_most
 from labelkit.dataset.schema import slug
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_open_table, table_bytes
 from labelkit.errors import DatasetError, RecordingError
 from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, mendable, write_bytes
-from labelkit.traces import naming, traces
+from labelkit.traces import find_traces, pattern_from_names
 
 RECORD_NAME = "withdrawn.json"
 
@@ -81,7 +81,7 @@ class _Record(BaseModel):
     withdrawn: tuple[_Hex, ...] = Field((), strict=False)  # sorted, so that their order tells nothing
 
 
-def holdings(folder: Path, participant: str) -> Holdings | None:
+def find_holdings(folder: Path, participant: str) -> Holdings | None:
     """Say what a dataset holds of a participant; None where it holds nothing.
 
     Raises:
@@ -91,7 +91,7 @@ def holdings(folder: Path, participant: str) -> Holdings | None:
     if participant not in manifest.participants:
         return None
     entry = manifest.participants[participant]
-    table = _table(folder, manifest)
+    table = _read_table(folder, manifest)
     shards = pc.unique(table.filter(pc.equal(table["participant"], participant))["shard"].drop_null()).to_pylist()
     recordings = [recording.name for recording in manifest.recordings if recording.participant == participant]
     own = {*manifest.files, MANIFEST_NAME, MANIFEST_HASH_NAME, LOG_NAME, LOCK_NAME, WITHDRAWAL_NAME}
@@ -102,24 +102,24 @@ def holdings(folder: Path, participant: str) -> Holdings | None:
         samples=entry.samples,
         shards=tuple(shards),
         bytes=sum(manifest.files[name].bytes for name in shards),
-        files=(*traces(folder, named_by(participant, recordings), leave=own), *page),
+        files=(*find_traces(folder, pattern_from_participant(participant, recordings), leave=own), *page),
     )
 
 
-def named_by(participant: str, recordings: Iterable[str] = ()) -> re.Pattern[bytes]:
+def pattern_from_participant(participant: str, recordings: Iterable[str] = ()) -> re.Pattern[bytes]:
     """Make a pattern of all that a dataset calls a participant by."""
-    return naming({participant, slug(participant), *recordings})
+    return pattern_from_names({participant, slug(participant), *recordings})
 
 
 def withdraw_participant(folder: Path, participant: str) -> None:
     """Take out a participant whom the dataset holds.
 
     Raises:
-        DatasetError: as `holdings`.
+        DatasetError: as `find_holdings`.
         OutputError: no space or permission; the same call goes on from there.
     """
     manifest = read_manifest(folder)
-    there = holdings(folder, participant)
+    there = find_holdings(folder, participant)
     assert there is not None, "asked before"
     for name in there.files:
         with mendable(folder / name):
@@ -139,10 +139,10 @@ def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) 
     stage = folder / WITHDRAWAL_NAME
     _remove_folder(stage)
     make_folder(stage)
-    table = _table(folder, manifest)
+    table = _read_table(folder, manifest)
     table = table.filter(pc.not_equal(table["participant"], participant))
-    manifest = _without(manifest, participant, table)
-    made = {TABLE_NAME: table_bytes([table]), RECORD_NAME: _with_one_more(_record(folder), participant)}
+    manifest = _drop_participant(manifest, participant, table)
+    made = {TABLE_NAME: table_bytes([table]), RECORD_NAME: _add_to_record(_read_record(folder), participant)}
     shards = {name: entry for name, entry in manifest.files.items() if name.startswith("shards/")}
     kept = {name: entry for name, entry in shards.items() if name not in there.shards}
     manifest = manifest.model_copy(update={"files": kept | _entries(made)})
@@ -153,7 +153,7 @@ def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) 
     flush_to_disk(folder)
 
 
-def _without(manifest: Manifest, participant: str, table: pa.Table) -> Manifest:
+def _drop_participant(manifest: Manifest, participant: str, table: pa.Table) -> Manifest:
     reasons = {pair["values"]: pair["counts"] for pair in table["reason"].drop_null().value_counts().to_pylist()}
     return manifest.model_copy(
         update={
@@ -172,7 +172,7 @@ def finish_withdrawal(folder: Path) -> bool:
     if not (stage / MANIFEST_NAME).exists():
         _remove_folder(stage)  # of one that was killed before it was settled, or when all but this was done
         return False
-    manifest = parsed(read_at_most(stage, MANIFEST_NAME, MOST_MANIFEST_BYTES), stage / MANIFEST_NAME)
+    manifest = parse_manifest(read_at_most(stage, MANIFEST_NAME, MOST_MANIFEST_BYTES), stage / MANIFEST_NAME)
     with mendable(folder):
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         for path in folder.glob(f".*{PART_SUFFIX}"):  # of a run before, that was killed
@@ -183,7 +183,7 @@ def finish_withdrawal(folder: Path) -> bool:
                 path.unlink()
         flush_to_disk(folder / "shards")
         _remove_folder(folder / BUILD_NAME)
-        start_log_anew(folder, "a participant was withdrawn, and the log of before with them")
+        restart_log(folder, "a participant was withdrawn, and the log of before with them")
         for name in (TABLE_NAME, CARD_NAME, CROISSANT_NAME, RECORD_NAME, MANIFEST_HASH_NAME, MANIFEST_NAME):
             if (stage / name).exists():  # else it was moved before
                 (stage / name).replace(folder / name)
@@ -198,11 +198,11 @@ def _remove_folder(path: Path) -> None:
             shutil.rmtree(path)
 
 
-def _table(folder: Path, manifest: Manifest) -> pa.Table:
+def _read_table(folder: Path, manifest: Manifest) -> pa.Table:
     path = folder / TABLE_NAME
     try:
-        with opened(folder, TABLE_NAME) as file:
-            if says := difference(file, manifest.files[TABLE_NAME]):
+        with open_plain_file(folder, TABLE_NAME) as file:
+            if says := describe_difference(file, manifest.files[TABLE_NAME]):
                 raise DatasetError(f"{path}: {says}; see labelkit verify {folder}")
             file.seek(0)
             return read_open_table(file, path)
@@ -212,7 +212,7 @@ def _table(folder: Path, manifest: Manifest) -> pa.Table:
 
 def is_withdrawn(folder: Path, participant: str) -> bool:
     """Whether the folder remembers that a participant was withdrawn from it."""
-    record = _record(folder)
+    record = _read_record(folder)
     return record is not None and _hash(record.salt, participant) in record.withdrawn
 
 
@@ -224,8 +224,8 @@ def refuse_withdrawn(folder: Path, participants: Iterable[str]) -> None:
         DatasetError: a withdrawal did not end.
     """
     if (folder / WITHDRAWAL_NAME / MANIFEST_NAME).exists():
-        raise DatasetError(unfinished_withdrawal(folder))
-    record = _record(folder)
+        raise DatasetError(describe_unfinished_withdrawal(folder))
+    record = _read_record(folder)
     for participant in sorted(set(participants)) if record else ():
         if record and _hash(record.salt, participant) in record.withdrawn:
             raise RecordingError(
@@ -243,7 +243,7 @@ def record_entry(folder: Path) -> dict[str, FileEntry]:
     return {RECORD_NAME: FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())}
 
 
-def _record(folder: Path) -> _Record | None:
+def _read_record(folder: Path) -> _Record | None:
     try:
         return _Record.model_validate(json.loads(read_at_most(folder, RECORD_NAME, _MOST_RECORD_BYTES)))
     except FileNotFoundError:
@@ -254,7 +254,7 @@ def _record(folder: Path) -> _Record | None:
         ) from None
 
 
-def _with_one_more(record: _Record | None, participant: str) -> bytes:
+def _add_to_record(record: _Record | None, participant: str) -> bytes:
     record = record or _Record(salt=secrets.token_hex(16))
     withdrawn = {*record.withdrawn, _hash(record.salt, participant)}
     content = record.model_copy(update={"withdrawn": tuple(sorted(withdrawn))}).model_dump(mode="json")

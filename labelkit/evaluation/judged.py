@@ -16,7 +16,7 @@ from labelkit.evaluation.calibration import UncertaintyCalibration, calibrate
 from labelkit.evaluation.extremes import apart_in_time
 from labelkit.evaluation.measures import Measures, measure, measure_by, normals_apart_deg
 from labelkit.evaluation.outcomes import Outcomes, outcomes
-from labelkit.geometry.orientation import centred_deg
+from labelkit.geometry.orientation import centred_from_label_deg
 from labelkit.records import FloatArray
 
 GALLERY = 24  # samples in the gallery of the best, and in that of the worst
@@ -112,7 +112,7 @@ def side_report(judged: Judged, constant_deg: FloatArray, cells: Cells) -> dict[
 
 def prediction_rows(side: str, judged: Judged) -> Iterator[dict[str, Any]]:
     """List truth and prediction of each sample: label angles (not centred), degrees, view frame."""
-    true, predicted = centred_deg(judged.true_deg), centred_deg(judged.predicted_deg)
+    true, predicted = centred_from_label_deg(judged.true_deg), centred_from_label_deg(judged.predicted_deg)
     for k in range(len(judged)):
         yield {
             "side": side,

@@ -12,7 +12,7 @@ from matplotlib.patches import Circle, PathPatch, Rectangle
 from matplotlib.path import Path
 
 from labelkit.cells import Cells
-from labelkit.curation.coverage import Coverage, ranked
+from labelkit.curation.coverage import Coverage, rank_groups
 from labelkit.curation.wording import compact, findings, headline, percent, printable
 from labelkit.figures.drawn_hand import draw_hand
 from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, panel
@@ -43,7 +43,7 @@ def coverage_figure(
         frame: the angles' frame, view or camera.
         by, groups: what the groups are, and name -> samples of each.
     """
-    shown = ranked(groups or {})
+    shown = rank_groups(groups or {})
     with house_style():
         figure = Figure(figsize=(_WIDTH, _BELOW + _groups_height(len(shown))), facecolor="white")
         _draw_title(panel(figure, _LEFT, 0.0, _MAP, _TOP), whole, headline(whole, participants, frame))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelkit.cells import Cells
-from labelkit.curation.coverage import Coverage, ranked
+from labelkit.curation.coverage import Coverage, rank_groups
 from labelkit.curation.wording import compact, counted, findings, headline, percent, printable
 from labelkit.figures.shades import Shade, shade_index, shades_for
 
@@ -150,7 +150,7 @@ def _group_table(by: str, groups: Mapping[str, Coverage], target: int) -> list[s
         *(
             f"{_fitted(name)}{c.samples:>9,}{c.distinct:>9,}{percent(c.started_share):>9}{percent(c.filled_share):>7}  "
             f"{c.emptiest.region if c.emptiest else 'nowhere'}"
-            for name, c in ranked(groups)
+            for name, c in rank_groups(groups)
         ),
         f"(started: cells with a sample; full: cells with {counted(target, 'distinct sample')} or more)",
     ]

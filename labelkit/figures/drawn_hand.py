@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg, view_from_camera
+from labelkit.geometry.orientation import label_from_centred_deg, normal_from_angles_deg, view_from_camera
 from labelkit.records import FloatArray
 
 SKIN, OUTLINE, NORMAL = "#d9dee6", "#3c4450", "#b3400e"
@@ -40,7 +40,7 @@ class HandDrawing(NamedTuple):
 
 def hand_drawing(azimuth_deg: float, elevation_deg: float) -> HandDrawing:
     """Outline a hand whose palm has this orientation (centred); the outlines overlap."""
-    normal = normal_from_angles_deg(centred_deg(np.array([azimuth_deg, elevation_deg])))
+    normal = normal_from_angles_deg(label_from_centred_deg(np.array([azimuth_deg, elevation_deg])))
     camera_from_hand = view_from_camera(-normal).T
     return HandDrawing([_seen(_capsule(*bone), camera_from_hand) for bone in _BONES], normal[:2] * _NORMAL_LENGTH)
 

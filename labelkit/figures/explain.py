@@ -20,7 +20,7 @@ from labelkit.figures.layout import FAINT, INK, MISSING, panel
 from labelkit.figures.saving import house_style
 from labelkit.figures.scene import Scene
 from labelkit.geometry.camera import transform_points
-from labelkit.geometry.orientation import angles_deg_from_normal, centred_deg, unit, view_from_camera
+from labelkit.geometry.orientation import angles_deg_from_normal, centred_from_label_deg, unit, view_from_camera
 from labelkit.labelling.palm import Palm
 from labelkit.records import ColorImage, FloatArray, Sample
 
@@ -219,10 +219,10 @@ def _draw_orientation(axes: Axes, scene: Scene, palm: Palm) -> None:
 def _angles(scene: Scene, palm: Palm) -> FloatArray:
     """Find the normal's centred angles in the view frame: the sample's, else those the palm would have had."""
     if scene.sample:
-        return centred_deg(angles_deg_from_normal(scene.sample.view_normal))
+        return centred_from_label_deg(angles_deg_from_normal(scene.sample.view_normal))
     middle = transform_points(scene.calibration.color_from_depth, palm.middle[None])[0]
     normal = scene.calibration.color_from_depth[:3, :3] @ palm.fit.plane.normal
-    return centred_deg(angles_deg_from_normal(view_from_camera(unit(middle)) @ normal))
+    return centred_from_label_deg(angles_deg_from_normal(view_from_camera(unit(middle)) @ normal))
 
 
 def draw_disc(axes: Axes, limit: float, *, words: bool = True) -> None:

@@ -22,8 +22,8 @@ from labelkit.figures.layout import FAINT, INK
 from labelkit.geometry.camera import project, rays_through, transform_points
 from labelkit.geometry.orientation import (
     angles_deg_from_normal,
-    centred_deg,
-    mirrored,
+    centred_from_label_deg,
+    mirror_vectors,
     tangent_basis,
     unit,
     view_from_camera,
@@ -182,11 +182,11 @@ def directions_within(sample: Sample, deviations: float) -> FloatArray:
 
 def view_angles(sample: Sample, directions: FloatArray) -> FloatArray:
     """Turn camera-frame directions (n, 3) of a sample into centred angles (n, 2) of its view frame, degrees."""
-    return centred_deg(angles_deg_from_normal(directions @ view_from_camera(sample.ray).T))
+    return centred_from_label_deg(angles_deg_from_normal(directions @ view_from_camera(sample.ray).T))
 
 
 def _back(sample: Sample, directions: FloatArray) -> FloatArray:
-    return mirrored(directions) if sample.mirrored else directions
+    return mirror_vectors(directions) if sample.mirrored else directions
 
 
 def draw_arrow(axes: Axes, start: FloatArray, end: FloatArray, color: str, *, dotted: bool = False) -> None:

@@ -13,7 +13,7 @@ from labelkit.figures.explain import draw_disc, draw_pyramid
 from labelkit.figures.layout import FAINT, INK, panel
 from labelkit.figures.saving import house_style
 from labelkit.figures.scene import Scene, Window
-from labelkit.geometry.orientation import angles_deg_from_normal, centred_deg
+from labelkit.geometry.orientation import angles_deg_from_normal, centred_from_label_deg
 from labelkit.records import Sample
 
 # Inches; 1400 x 330 pixels at 150 dpi.
@@ -102,7 +102,7 @@ def _draw_cell(axes: Axes, sample: Sample) -> None:
         ends = np.sqrt(cells.reach_deg**2 - edge**2)
         axes.plot([edge, edge], [-ends, ends], color="white", linewidth=0.7)
         axes.plot([-ends, ends], [edge, edge], color="white", linewidth=0.7)
-    azimuth, elevation = centred_deg(angles_deg_from_normal(sample.view_normal))
+    azimuth, elevation = centred_from_label_deg(angles_deg_from_normal(sample.view_normal))
     index = int(cells.index_of(azimuth, elevation))
     if index != OUTSIDE:
         row, column = divmod(index, cells.side)

@@ -57,9 +57,14 @@ def normal_from_angles_deg(angles_deg: FloatArray) -> FloatArray:
     return np.concatenate([in_picture, n_z[..., None]], axis=-1)
 
 
-def centred_deg(angles_deg: FloatArray) -> FloatArray:
-    """Turn label angles into those people see, and back: 0 is frontal, positive right and down."""
+def centred_from_label_deg(angles_deg: FloatArray) -> FloatArray:
+    """Turn label angles, degrees, into centred ones: 0 faces the camera, positive is right and down."""
     return 90.0 - np.asarray(angles_deg)
+
+
+def label_from_centred_deg(centred_deg: FloatArray) -> FloatArray:
+    """Turn centred angles, degrees, into label angles."""
+    return 90.0 - np.asarray(centred_deg)
 
 
 def unit(vectors: FloatArray) -> FloatArray:
@@ -126,6 +131,6 @@ def cross(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
-def mirrored(vectors: FloatArray) -> FloatArray:
+def mirror_vectors(vectors: FloatArray) -> FloatArray:
     """Mirror vectors (..., 3) left to right, as a mirrored picture shows them."""
     return np.asarray(np.asarray(vectors) * (-1.0, 1.0, 1.0))

@@ -74,7 +74,7 @@ def fit_plane(points: FloatArray, sigma_m: FloatArray | float = 1.0) -> Plane:
         DegeneratePointsError: fewer than three points, points on one line, a point that is not finite
             or not in front of the camera, or a plane through the camera.
     """
-    return _solve(_equations(_checked(points), sigma_m).sum(axis=1).tolist())
+    return _solve(_equations(_check_points(points), sigma_m).sum(axis=1).tolist())
 
 
 def fit_plane_robustly(
@@ -87,9 +87,9 @@ def fit_plane_robustly(
     start: Plane | None = None,
 ) -> PlaneFit:
     """Find the plane that most points lie on, what lies on it and how sure it is: `find_plane`, judged."""
-    points = _checked(points)
+    points = _check_points(points)
     equations = _equations(points, sigma_m)
-    return _judged(_found(points, equations, inlier_m, refit_m, rng, start), points, equations, inlier_m)
+    return _judge(_find(points, equations, inlier_m, refit_m, rng, start), points, equations, inlier_m)
 
 
 def find_plane(
@@ -119,11 +119,11 @@ def find_plane(
     Source: Torr & Zisserman 2000 (MSAC); Chum, Matas & Kittler 2003 (local optimisation);
         Beaton & Tukey 1974 (biweight).
     """
-    points = _checked(points)
-    return _found(points, _equations(points, sigma_m), inlier_m, refit_m, rng, start)
+    points = _check_points(points)
+    return _find(points, _equations(points, sigma_m), inlier_m, refit_m, rng, start)
 
 
-def _found(
+def _find(
     points: FloatArray,
     equations: FloatArray,
     inlier_m: float,
@@ -134,19 +134,19 @@ def _found(
     plane = start
     if plane is None:
         drawn = rng.integers(len(points), size=_SAMPLE) if len(points) > _SAMPLE else np.arange(len(points))
-        plane = _consensus(points[drawn], equations[:, drawn], inlier_m, rng)
+        plane = _find_consensus(points[drawn], equations[:, drawn], inlier_m, rng)
     step = -(-len(points) // _ENOUGH)
     some, some_equations = np.ascontiguousarray(points[::step]), np.ascontiguousarray(equations[:, ::step])
     if start is None:
-        plane = _refitted(plane, some, some_equations, 2 * inlier_m)
-    plane = _rested(plane, some, some_equations, refit_m, _REFITS)
-    return plane if step == 1 else _rested(plane, points, equations, refit_m, _LAST_REFITS)
+        plane = _refit(plane, some, some_equations, 2 * inlier_m)
+    plane = _refit_to_rest(plane, some, some_equations, refit_m, _REFITS)
+    return plane if step == 1 else _refit_to_rest(plane, points, equations, refit_m, _LAST_REFITS)
 
 
-def _rested(plane: Plane, points: FloatArray, equations: FloatArray, refit_m: float, most: int) -> Plane:
+def _refit_to_rest(plane: Plane, points: FloatArray, equations: FloatArray, refit_m: float, most: int) -> Plane:
     """Fit again and again, until the normal rests."""
     for _ in range(most):
-        before, plane = plane, _refitted(plane, points, equations, 2 * refit_m)
+        before, plane = plane, _refit(plane, points, equations, 2 * refit_m)
         if abs(before.normal @ plane.normal) > _AT_REST_COS:
             break
     return plane
@@ -163,11 +163,11 @@ def judge_plane(plane: Plane, points: FloatArray, *, inlier_m: float, sigma_m: F
     Raises:
         DegeneratePointsError: fewer than three inliers; or as `fit_plane`.
     """
-    points = _checked(points)
-    return _judged(plane, points, _equations(points, sigma_m), inlier_m)
+    points = _check_points(points)
+    return _judge(plane, points, _equations(points, sigma_m), inlier_m)
 
 
-def _checked(points: FloatArray) -> FloatArray:
+def _check_points(points: FloatArray) -> FloatArray:
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 3:
         raise ValueError(f"points must be (n, 3), not {points.shape}")
@@ -218,16 +218,16 @@ def _solve(equation: list[float]) -> Plane:
     return Plane(np.array([-slope / length for slope in slopes]), 1.0 / length)
 
 
-def _refitted(plane: Plane, points: FloatArray, equations: FloatArray, fade_m: float) -> Plane:
+def _refit(plane: Plane, points: FloatArray, equations: FloatArray, fade_m: float) -> Plane:
     """Fit again, with a biweight of the distance from a plane that fades to nothing at `fade_m`."""
     squared = (plane.distances_m(points) / fade_m) ** 2
     weight = np.maximum(1.0 - squared, 0.0) ** 2
     return _solve((equations @ weight).tolist())
 
 
-def _consensus(points: FloatArray, equations: FloatArray, inlier_m: float, rng: np.random.Generator) -> Plane:
-    normals, offsets = _hypotheses(points, rng)
-    chosen = np.argsort(_squared(points, normals, offsets, inlier_m).sum(axis=0), kind="stable")[:_OPTIMISED]
+def _find_consensus(points: FloatArray, equations: FloatArray, inlier_m: float, rng: np.random.Generator) -> Plane:
+    normals, offsets = _draw_hypotheses(points, rng)
+    chosen = np.argsort(_square_distances(points, normals, offsets, inlier_m).sum(axis=0), kind="stable")[:_OPTIMISED]
     planes = [Plane(normals[index], float(offsets[index])) for index in chosen]
     if not planes:
         raise DegeneratePointsError("the points do not span a plane: no three of them do")
@@ -235,7 +235,7 @@ def _consensus(points: FloatArray, equations: FloatArray, inlier_m: float, rng: 
         supports = np.stack([np.abs(plane.distances_m(points)) < inlier_m for plane in planes])
         planes = [_solve_if(equation, plane) for equation, plane in zip(supports @ equations.T, planes, strict=True)]
     normals, offsets = np.stack([plane.normal for plane in planes]), np.array([plane.offset_m for plane in planes])
-    return planes[int(np.argmin(_squared(points, normals, offsets, inlier_m).sum(axis=0)))]
+    return planes[int(np.argmin(_square_distances(points, normals, offsets, inlier_m).sum(axis=0)))]
 
 
 def _solve_if(equation: FloatArray, otherwise: Plane) -> Plane:
@@ -245,7 +245,7 @@ def _solve_if(equation: FloatArray, otherwise: Plane) -> Plane:
         return otherwise
 
 
-def _hypotheses(points: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def _draw_hypotheses(points: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Draw planes (h, 3), (h,) through triples of points, their normals toward the camera."""
     a, b, c = points[rng.integers(len(points), size=(3, _HYPOTHESES))]
     normals = cross((b - a).T, (c - a).T).T
@@ -257,12 +257,12 @@ def _hypotheses(points: FloatArray, rng: np.random.Generator) -> tuple[FloatArra
     return normals[sound] * scale[:, None], offsets[sound] * scale
 
 
-def _squared(points: FloatArray, normals: FloatArray, offsets: FloatArray, most_m: float) -> FloatArray:
+def _square_distances(points: FloatArray, normals: FloatArray, offsets: FloatArray, most_m: float) -> FloatArray:
     """Square the distances (n, h) of points from planes, none counted as more than `most_m`."""
     return np.asarray(np.minimum((points @ normals.T + offsets) ** 2, most_m**2))
 
 
-def _judged(plane: Plane, points: FloatArray, equations: FloatArray, inlier_m: float) -> PlaneFit:
+def _judge(plane: Plane, points: FloatArray, equations: FloatArray, inlier_m: float) -> PlaneFit:
     distances = plane.distances_m(points)
     inlier_mask = np.abs(distances) < inlier_m
     n = int(np.count_nonzero(inlier_mask))

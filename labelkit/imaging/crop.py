@@ -90,7 +90,7 @@ def crop_color(image: ColorImage, view: SquareView) -> tuple[ColorImage, float]:
     if view.source.distortion:
         fine = cv2.remap(image, *_maps(view, n), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     else:
-        source_from_crop = view.source.matrix @ view.view_from_camera.T @ np.linalg.inv(_finer(view, n))
+        source_from_crop = view.source.matrix @ view.view_from_camera.T @ np.linalg.inv(_refine_matrix(view, n))
         fine = cv2.warpPerspective(
             image, source_from_crop, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
@@ -146,7 +146,7 @@ def splat_depth(points: FloatArray, view: SquareView) -> NDArray[np.uint16]:
 
 def _maps(view: SquareView, n: int) -> tuple[FloatArray, FloatArray]:
     """Find the source pixel of each of n x n samples per pixel of the crop."""
-    matrix = _finer(view, n)
+    matrix = _refine_matrix(view, n)
     side = view.size * n
     map_x, map_y = cv2.initUndistortRectifyMap(
         view.source.matrix,
@@ -159,7 +159,7 @@ def _maps(view: SquareView, n: int) -> tuple[FloatArray, FloatArray]:
     return map_x, map_y
 
 
-def _finer(view: SquareView, n: int) -> FloatArray:
+def _refine_matrix(view: SquareView, n: int) -> FloatArray:
     """Give the crop's camera matrix with n x n samples per pixel."""
     matrix = view.matrix.copy()
     # Integers are pixel centres: scaling by n maps u to (u + 0.5) n - 0.5.

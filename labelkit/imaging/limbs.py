@@ -86,7 +86,7 @@ class Limb:
         """Say where one of the limb's pixels is: row and column."""
         return int(self.row[pixel]), int(self.column[pixel])
 
-    def far_from(self, place: tuple[float, float]) -> FloatArray:
+    def distances_from(self, place: tuple[float, float]) -> FloatArray:
         """Measure how far the limb's pixels are from a row and column: (n,), pixels."""
         return np.asarray(np.hypot(self.row - place[0], self.column - place[1]))
 
@@ -94,14 +94,14 @@ class Limb:
         """Find the mean row and column of chosen (n,) pixels."""
         return float(self.row[chosen].mean()), float(self.column[chosen].mean())
 
-    def marked(self, chosen: BoolArray) -> BoolArray:
+    def mark(self, chosen: BoolArray) -> BoolArray:
         """Mark chosen (n,) pixels in the box."""
         marked = np.zeros(self.mask.shape, dtype=bool)
         marked[self.row[chosen], self.column[chosen]] = True
         return marked
 
 
-def small_picture(depth_m: FloatArray, focal_px: float, range_m: tuple[float, float]) -> Search | None:
+def shrink_to_search(depth_m: FloatArray, focal_px: float, range_m: tuple[float, float]) -> Search | None:
     """Shrink a depth picture, (H, W) metres, to what is searched; None where nothing is in the working range.
 
     Args:
@@ -109,21 +109,21 @@ def small_picture(depth_m: FloatArray, focal_px: float, range_m: tuple[float, fl
         range_m: nearest and farthest depth at which a hand may be.
     """
     stride = 2 * max(1, round(depth_m.shape[1] / (2 * _SEARCH_COLUMNS)))
-    z = _shrunk(depth_m, stride, range_m[0])
+    z = _shrink(depth_m, stride, range_m[0])
     if not z.size:
         return None
-    rows, columns = _live(np.isfinite(z))
+    rows, columns = _crop_dead_margins(np.isfinite(z))
     z = z[rows, columns]
     in_range = z <= range_m[1]
     if not in_range.any():
         return None
-    standing_mask = in_range & ~_behind(z, _STEP_M)
+    standing_mask = in_range & ~_find_steps(z, _STEP_M)
     pixel_m = np.where(in_range, z * np.float32(stride / focal_px), np.float32(0))
     origin = (columns.start * stride, rows.start * stride)
     return Search(stride, origin, z, pixel_m, standing_mask, _radius_px(standing_mask) * pixel_m)
 
 
-def _shrunk(depth_m: FloatArray, stride: int, nearest_m: float) -> FloatArray:
+def _shrink(depth_m: FloatArray, stride: int, nearest_m: float) -> FloatArray:
     """Take the nearest of four readings of each block of `stride` pixels; infinite where there is none."""
     fine = np.array(depth_m[:: stride // 2, :: stride // 2], dtype=np.float32, order="C")
     fine = fine[: fine.shape[0] // 2 * 2]
@@ -145,20 +145,20 @@ def _radius_px(mask: BoolArray) -> FloatArray:
     return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 5))
 
 
-def _live(seen_mask: BoolArray) -> tuple[slice, slice]:
+def _crop_dead_margins(seen_mask: BoolArray) -> tuple[slice, slice]:
     """Leave out the margins in which a registered sensor never sees anything.
 
     A margin is dead where its lines are nearly empty though most others are well filled; where nothing
     is seen behind the hand, few lines are, and the picture's own border stands.
     """
-    return _live_lines(seen_mask.mean(axis=1)), _live_lines(seen_mask.mean(axis=0))
+    return _crop_dead_lines(seen_mask.mean(axis=1)), _crop_dead_lines(seen_mask.mean(axis=0))
 
 
-def _live_lines(filled: FloatArray) -> slice:
-    return slice(_dead_lines(filled), len(filled) - _dead_lines(filled[::-1]))
+def _crop_dead_lines(filled: FloatArray) -> slice:
+    return slice(_count_dead_lines(filled), len(filled) - _count_dead_lines(filled[::-1]))
 
 
-def _dead_lines(filled: FloatArray) -> int:
+def _count_dead_lines(filled: FloatArray) -> int:
     if filled[0] >= _DEAD_FILLED:
         return 0
     margin = filled[: int(len(filled) * _DEAD_MARGIN) + 1]
@@ -166,7 +166,7 @@ def _dead_lines(filled: FloatArray) -> int:
     return int(np.argmax(margin >= full)) if min(full, float(np.median(filled))) > _DEAD_FILLED else 0
 
 
-def _behind(z: FloatArray, step_m: float) -> BoolArray:
+def _find_steps(z: FloatArray, step_m: float) -> BoolArray:
     """Mark pixels that lie behind a neighbour by more than a step: they part surfaces at their edges."""
     nearest = cv2.erode(z, _CROSS, borderType=cv2.BORDER_REPLICATE)
     with np.errstate(invalid="ignore"):  # infinity less infinity, where nothing was seen
@@ -179,7 +179,7 @@ def limbs_of(search: Search) -> Iterator[Limb]:
     border_mask[BORDER:-BORDER, BORDER:-BORDER] = False
     for surface_mask, box in _large_parts(search.standing_mask, search.pixel_m):
         radius_m, pixel_m = search.radius_m[box], search.pixel_m[box]
-        core_mask = _thick(surface_mask, radius_m, pixel_m)
+        core_mask = _find_core(surface_mask, radius_m, pixel_m)
         core_m2 = float((pixel_m[core_mask] ** 2).sum())
         for limb_mask, inner in _large_parts(surface_mask & ~core_mask, pixel_m) if core_m2 else [(surface_mask, ...)]:
             y, x = (box[k].start + (0 if inner is ... else inner[k].start) for k in range(2))
@@ -214,7 +214,7 @@ def _large_parts(mask: BoolArray, pixel_m: FloatArray) -> Iterator[tuple[BoolArr
             yield part_mask, box
 
 
-def _thick(surface_mask: BoolArray, radius_m: FloatArray, pixel_m: FloatArray) -> BoolArray:
+def _find_core(surface_mask: BoolArray, radius_m: FloatArray, pixel_m: FloatArray) -> BoolArray:
     """Open a surface with a disc wider than any hand."""
     middle = surface_mask & (radius_m > _THICK_RADIUS_M)
     if not middle.any():

@@ -71,7 +71,7 @@ def find_palm(relief_m: FloatArray) -> PalmView:
         relief_m: (ROWS * SUBCELLS, COLUMNS * SUBCELLS) how far what the sensor saw lies before the plane;
             NaN, or far from it, where there is nothing.
     """
-    seen = cells(relief_m)
+    seen = average_cells(relief_m)
     logits, pose = _network()(np.stack([seen, seen[:, ::-1]]))
     logit = (logits[0] + logits[1][:, ::-1]) / 2
     right, down, x, y, size = (pose[0] + MIRROR * pose[1]) / 2
@@ -82,7 +82,7 @@ def find_palm(relief_m: FloatArray) -> PalmView:
     return PalmView(share, cover, relief * RELIEF_M, middle, fingers, float(np.exp(size * SIZE)))
 
 
-def cells(relief_m: FloatArray) -> FloatArray:
+def average_cells(relief_m: FloatArray) -> FloatArray:
     """Average a view's readings over its cells: (ROWS, COLUMNS, 2) float32, cover and mean relief.
 
     Args:
@@ -105,13 +105,13 @@ class _Network:
     def __call__(self, views: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Answer for views (n, ROWS, COLUMNS, 2): logits (n, LOOKED, LOOKED) and poses (n, 5)."""
         first, first_bias, second, second_bias, dense, dense_bias, *heads = self._weights
-        found = _convolved(_convolved(views, first, first_bias), second, second_bias)
+        found = _convolve(_convolve(views, first, first_bias), second, second_bias)
         found = np.maximum(found.reshape(len(found), -1) @ dense + dense_bias, 0)
         logits, poses = (found @ weight + bias for weight, bias in zip(heads[::2], heads[1::2], strict=True))
         return logits.reshape(-1, LOOKED, LOOKED), poses
 
 
-def _convolved(pictures: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray:
+def _convolve(pictures: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray:
     """Convolve (n, h, w, c) with every second pixel as centre, as Keras pads "same", and rectify."""
     n, height, width, channels = pictures.shape
     side = kernel.shape[0]

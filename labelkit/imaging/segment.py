@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.imaging.limbs import BORDER, LEAST_AREA_M2, Limb, Search, limbs_of, small_picture
+from labelkit.imaging.limbs import BORDER, LEAST_AREA_M2, Limb, Search, limbs_of, shrink_to_search
 from labelkit.records import BoolArray, FloatArray, Reason, Rejection
 
 # At full resolution, what lies farther than this behind its pixel of the search, the nearest around, is no hand.
@@ -123,40 +123,40 @@ def find_hand(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, flo
     Returns:
         The hand; or no-hand, two-hands or hand-cut-by-border.
     """
-    search = small_picture(depth_m, focal_px, range_m)
+    search = shrink_to_search(depth_m, focal_px, range_m)
     if search is None:
         return Rejection(Reason.NO_HAND, f"nothing between {range_m[0]:g} and {range_m[1]:g} m")
-    found = [hand for limb in limbs_of(search) if (hand := _free_end(limb)) is not None]
+    found = [hand for limb in limbs_of(search) if (hand := _find_free_end(limb)) is not None]
     found.sort(key=lambda candidate: candidate.z)
     whole = [candidate for candidate in found if not candidate.cut]
     # A bar that hangs in the air is no second hand beside one on an arm that comes in from somewhere.
     whole = [candidate for candidate in whole if candidate.limb.is_rooted] or whole
-    whole = _without_own_arm([candidate for candidate in whole if candidate.sure] or whole)
+    whole = _drop_own_arm([candidate for candidate in whole if candidate.sure] or whole)
     if len(whole) > 1:
         return Rejection(Reason.TWO_HANDS, f"{len(whole)} hands, the nearest at {whole[0].z:.2f} m")
     if not whole:
         if found:
             return Rejection(Reason.HAND_CUT_BY_BORDER, f"the hand at {found[0].z:.2f} m leaves the picture")
         return Rejection(Reason.NO_HAND, "nothing free-standing has the size and form of a hand on an arm")
-    return _outlined(depth_m, search, whole[0], range_m)
+    return _outline(depth_m, search, whole[0], range_m)
 
 
-def _without_own_arm(found: list[_Candidate]) -> list[_Candidate]:
+def _drop_own_arm(found: list[_Candidate]) -> list[_Candidate]:
     """Leave out the arm of a hand that is bent toward the camera: it goes on where it touches that hand."""
     if len(found) != 2 or (found[0].limb.mask & found[0].limb.border_mask).any():
         return found
-    near, far = (_placed(candidate) for candidate in found)
+    near, far = (_paint(candidate) for candidate in found)
     reach = max(1, round(_OWN_ARM_M / float(found[0].limb.pixel_m[found[0].palm])))
     return found[:1] if (cv2.dilate(near, _SQUARE, iterations=reach) & far).any() else found
 
 
-def _placed(candidate: _Candidate) -> Mask8:
+def _paint(candidate: _Candidate) -> Mask8:
     placed = np.zeros(candidate.limb.picture_shape, np.uint8)
-    placed[candidate.limb.box] = candidate.limb.marked(candidate.hand)
+    placed[candidate.limb.box] = candidate.limb.mark(candidate.hand)
     return placed
 
 
-def _free_end(limb: Limb) -> _Candidate | None:
+def _find_free_end(limb: Limb) -> _Candidate | None:
     """Find the hand at a free end of a limb: if it has several, where a wrist shows and nearest to the camera."""
     if _free_share(limb, limb.mask, beside_mask=limb.mask) < _LEAST_FREE:
         return None
@@ -170,10 +170,10 @@ def _free_end(limb: Limb) -> _Candidate | None:
 
 def _hands_from(limb: Limb, root: tuple[float, float]) -> Iterator[_Candidate]:
     """Look from a limb's root to its tips, the places farthest from it, and take the hands there."""
-    from_root = limb.far_from(root)
+    from_root = limb.distances_from(root)
     tip = int(np.argmax(from_root))
     for _ in range(_TIPS):
-        from_tip = limb.far_from(limb.place(tip))
+        from_tip = limb.distances_from(limb.place(tip))
         if hand := _hand_at(limb, from_root, from_tip, tip):
             yield hand
         apart = np.minimum(from_root, from_tip)
@@ -189,12 +189,12 @@ def _roots(limb: Limb) -> list[tuple[float, float]]:
         _, _, stats, middles = cv2.connectedComponentsWithStats(on_border.view(np.uint8), connectivity=8)
         x, y = middles[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))]
         return [(float(y), float(x))]
-    at_core = limb.of(_beside(limb.core_mask)) if limb.core_m2 else np.zeros(0, dtype=bool)
+    at_core = limb.of(_grow(limb.core_mask)) if limb.core_m2 else np.zeros(0, dtype=bool)
     if at_core.any():
         return [limb.middle_of(at_core)]
     middle = int(np.argmax(limb.radius_m))
-    first = limb.place(int(np.argmax(limb.far_from(limb.place(middle)))))
-    from_first = limb.far_from(first)
+    first = limb.place(int(np.argmax(limb.distances_from(limb.place(middle)))))
+    from_first = limb.distances_from(first)
     if from_first.max() * limb.pixel_m[middle] < _SHORTEST_M:
         return []
     last = limb.place(int(np.argmax(from_first)))
@@ -203,7 +203,7 @@ def _roots(limb: Limb) -> list[tuple[float, float]]:
     return [first, last] if limb.radius_m[near].max() > limb.radius_m[far].max() else [last, first]
 
 
-def _beside(mask: BoolArray) -> BoolArray:
+def _grow(mask: BoolArray) -> BoolArray:
     return np.asarray(cv2.dilate(mask.view(np.uint8), _SQUARE) > 0)
 
 
@@ -232,7 +232,7 @@ def _hand_at(limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) 
     with_wrist = hand | _hand_part(limb, from_tip, palm, wrist + _WRIST_M / pixel_m, longest_m)[0]
     if float((limb.pixel_m[hand] ** 2).sum()) < LEAST_AREA_M2:
         return None
-    if _free_share(limb, limb.marked(hand), beside_mask=limb.mask | limb.core_mask) < _LEAST_FREE:
+    if _free_share(limb, limb.mark(hand), beside_mask=limb.mask | limb.core_mask) < _LEAST_FREE:
         return None
     # Where an arm comes in, its wrist may be; of palm and fingers nothing may be beyond the border.
     whole = from_tip < from_tip[palm] + limb.radius_m[palm] / pixel_m
@@ -247,7 +247,7 @@ def _holds(limb: Limb, end: BoolArray) -> bool:
     """Say whether a limb that comes from the picture's border ends at something thicker: an object held."""
     if not 0 < limb.core_m2 < _LARGEST_HELD_M2 or not (limb.mask & limb.border_mask).any():
         return False
-    return bool(limb.of(_beside(limb.core_mask))[end].any())
+    return bool(limb.of(_grow(limb.core_mask))[end].any())
 
 
 def _is_blunt(limb: Limb, from_tip_m: FloatArray) -> bool:
@@ -341,14 +341,14 @@ def _hand_part(
     limb: Limb, from_tip: FloatArray, palm: int, wrist: float, longest_m: float
 ) -> tuple[BoolArray, tuple[float, float]]:
     """Take the part of a limb from its tip to the wrist that holds the palm, and the wrist's row and column."""
-    part_mask = limb.marked(from_tip <= wrist)
+    part_mask = limb.mark(from_tip <= wrist)
     _, labels = cv2.connectedComponents(part_mask.view(np.uint8), connectivity=4, ltype=cv2.CV_16U)
     part = limb.of(labels == labels[limb.place(palm)])
     at_wrist = part & (from_tip > wrist - 1.5)
     if not at_wrist.any():
         at_wrist = part & (from_tip >= from_tip[part].max() - 1)
     place = limb.middle_of(at_wrist)
-    return part & (limb.far_from(place) * limb.pixel_m < longest_m), place
+    return part & (limb.distances_from(place) * limb.pixel_m < longest_m), place
 
 
 def _free_share(limb: Limb, part_mask: BoolArray, *, beside_mask: BoolArray) -> float:
@@ -368,18 +368,18 @@ def _free_share(limb: Limb, part_mask: BoolArray, *, beside_mask: BoolArray) -> 
     return free / max(1, int(np.count_nonzero(bounding)))
 
 
-def _outlined(depth_m: FloatArray, search: Search, found: _Candidate, range_m: tuple[float, float]) -> Hand:
+def _outline(depth_m: FloatArray, search: Search, found: _Candidate, range_m: tuple[float, float]) -> Hand:
     """Outline the hand at full resolution: what is not behind the pixels of the search that show it."""
     stride, limb = search.stride, found.limb
     y, x = (axis.start for axis in limb.box)
-    with_wrist = limb.marked(found.with_wrist)
+    with_wrist = limb.mark(found.with_wrist)
     part = _window(with_wrist)
     # A pixel of the search larger all round, where the sensor saw the rim a little differently.
     reach = cv2.dilate(np.where(with_wrist, limb.z, np.float32(0))[part], _SQUARE)
-    beside = cv2.dilate(limb.marked(found.hand).view(np.uint8)[part], _SQUARE)
+    beside = cv2.dilate(limb.mark(found.hand).view(np.uint8)[part], _SQUARE)
     left, top = search.origin[0] + stride * (x + part[1].start), search.origin[1] + stride * (y + part[0].start)
     z = depth_m[top : top + stride * reach.shape[0], left : left + stride * reach.shape[1]]
-    reach, beside = (_enlarged(picture, stride)[: z.shape[0], : z.shape[1]] for picture in (reach, beside))
+    reach, beside = (_enlarge(picture, stride)[: z.shape[0], : z.shape[1]] for picture in (reach, beside))
     limb_mask = (z >= range_m[0]) & (z <= np.minimum(reach + np.float32(_FINE_STEP_M), np.float32(range_m[1])))
     limb_mask &= reach > 0
     palm_row, palm_column = limb.place(found.palm)
@@ -401,5 +401,5 @@ def _window(mask: BoolArray) -> tuple[slice, slice]:
     return slice(max(0, y - 1), y + height + 1), slice(max(0, x - 1), x + width + 1)
 
 
-def _enlarged(picture: NDArray[Any], stride: int) -> NDArray[Any]:
+def _enlarge(picture: NDArray[Any], stride: int) -> NDArray[Any]:
     return np.asarray(cv2.resize(picture, None, fx=stride, fy=stride, interpolation=cv2.INTER_NEAREST))

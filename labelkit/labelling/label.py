@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from labelkit.errors import RawFrameError
 from labelkit.geometry.camera import project, rays_through, transform_points
 from labelkit.geometry.noise import depth_sigma_m
-from labelkit.geometry.orientation import cross, mirrored, tangent_basis, unit, view_from_camera
+from labelkit.geometry.orientation import cross, mirror_vectors, tangent_basis, unit, view_from_camera
 from labelkit.imaging.crop import SquareView, crop_color, crop_depth, plain_box, splat_depth, virtual_camera
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand
@@ -279,7 +279,7 @@ def _sample(
     turned: FloatArray = tangent_basis(palm.fit.plane.normal) @ rotation.T
     if mirror:
         image, depth_mm = image[:, ::-1], None if depth_mm is None else depth_mm[:, ::-1]
-        normal, ray, turned, along = mirrored(normal), mirrored(ray), mirrored(turned), -along
+        normal, ray, turned, along = mirror_vectors(normal), mirror_vectors(ray), mirror_vectors(turned), -along
     # The same tangent plane, in the basis that goes with the final normal.
     change = tangent_basis(normal) @ turned.T
     covariance = change @ palm.fit.normal_cov_rad2 @ change.T * np.rad2deg(1.0) ** 2

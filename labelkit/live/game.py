@@ -21,14 +21,14 @@ import numpy as np
 from labelkit.building.plan import is_excluded
 from labelkit.building.shard import outcome_of
 from labelkit.cells import Cells
-from labelkit.curation.coverage import Coverage, summed
+from labelkit.curation.coverage import Coverage, sum_coverages
 from labelkit.curation.guidance import Goal, next_gap, turn_words
 from labelkit.errors import RawFrameError
 from labelkit.live.advice import ADVICE
 from labelkit.live.label_cache import Entry, LabelCache, Signature, entry_of, facts_digest
 from labelkit.live.tally import Angles, Label, Tally, label_of
-from labelkit.recordings.growth import grown, lists_of, picture_folders_of
-from labelkit.recordings.listing import portable, source_path
+from labelkit.recordings.growth import add_pictures, lists_of, picture_folders_of
+from labelkit.recordings.listing import portable_from_name, source_path
 from labelkit.records import FrameName, Reason, Recording, Unreadable
 from labelkit.settings import BuildSettings, CoverageSettings
 
@@ -214,7 +214,7 @@ class Game:
     def _grow(self, name: str) -> bool:
         """Take the pictures that came to a recording since it was opened; whether that could be done."""
         listed = self._recorded[name].listed
-        more = grown(listed.recording, sorted(listed.late))
+        more = add_pictures(listed.recording, sorted(listed.late))
         if more is None:
             return False
         listed.follow(*more)
@@ -224,7 +224,7 @@ class Game:
         return True
 
     def _file(self, path: Path) -> str:
-        return portable(path.relative_to(self.raw).as_posix())
+        return portable_from_name(path.relative_to(self.raw).as_posix())
 
     def _wait_for(self, name: str, place: int) -> None:
         recorded = self._recorded[name]
@@ -358,7 +358,7 @@ class Game:
         for recorded in self._recorded.values():
             recorded.recount(now)
             people.setdefault(recorded.listed.recording.participant, []).append(recorded.tally.coverage)
-        return {name: summed(parts, self.cells, self.target) for name, parts in sorted(people.items())}
+        return {name: sum_coverages(parts, self.cells, self.target) for name, parts in sorted(people.items())}
 
     def state(self) -> dict[str, Any]:
         """Say all of it in plain values, as JSON holds them."""
@@ -367,7 +367,7 @@ class Game:
         recorded = self._recorded.get(shown.recording) if shown.recording else None
         person = recorded.listed.recording.participant if recorded else None
         mirrored = recorded is not None and recorded.listed.recording.handedness == "left"
-        own = people[person] if person else summed([], self.cells, self.target)
+        own = people[person] if person else sum_coverages([], self.cells, self.target)
         is_seen = shown.hand_deg is not None and self._clock() - shown.seen_at <= _HAND_S
         hand = shown.hand_deg if is_seen else None
         gap = self._chosen = next_gap(own.counts, self.cells, own.target, shown.hand_deg, self._chosen)

@@ -49,7 +49,7 @@ def entry_of(facts: str, name: FrameName, signature: Signature) -> Entry:
 def journal_path(raw: Path, build: BuildSettings) -> Path:
     """Say where the labels of a folder made with these settings are kept (XDG's folder for what can be made again)."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    words = json.dumps([os.fsencode(raw.resolve()).hex(), build.deciding(), versions()], sort_keys=True)
+    words = json.dumps([os.fsencode(raw.resolve()).hex(), build.select_deciding(), versions()], sort_keys=True)
     return cache / "labelkit" / "live" / f"{hashlib.sha256(words.encode()).hexdigest()[:32]}.jsonl"
 
 

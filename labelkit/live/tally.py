@@ -10,8 +10,8 @@ import numpy as np
 from labelkit.building.shard import row_of
 from labelkit.cells import Cells
 from labelkit.curation.coverage import Coverage, measure_coverage
-from labelkit.curation.distinct import DistinctSamples, filled_stamps
-from labelkit.dataset.sample_cells import Placed, placed
+from labelkit.curation.distinct import DistinctSamples, fill_stamps
+from labelkit.dataset.sample_cells import Placed, place_labels
 from labelkit.records import FloatArray, FrameName, Reason, Recording, Rejection, Sample
 from labelkit.settings import CoverageSettings
 
@@ -92,8 +92,8 @@ class Tally:
         )
 
     def _placed(self, angles_deg: Sequence[Angles]) -> Placed:
-        return placed(np.array(angles_deg, np.float32), self.cells)  # in the table's own precision
+        return place_labels(np.array(angles_deg, np.float32), self.cells)  # in the table's own precision
 
 
 def _filled(stamps_s: Sequence[float]) -> FloatArray:
-    return filled_stamps(np.array(stamps_s, np.float64), np.zeros(len(stamps_s), np.int64))
+    return fill_stamps(np.array(stamps_s, np.float64), np.zeros(len(stamps_s), np.int64))

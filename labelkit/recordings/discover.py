@@ -19,7 +19,7 @@ from labelkit.recordings.listing import (
     links_out_of,
     matches,
     pictures_in,
-    portable,
+    portable_from_name,
     source_path,
 )
 from labelkit.recordings.reader import FrameSource, OtherLayoutError, Reader
@@ -28,7 +28,7 @@ from labelkit.recordings.readers.patterns import open_patterns
 from labelkit.recordings.readers.tum import open_tum
 from labelkit.recordings.recording import StoredRecording, name_below
 from labelkit.recordings.settle import Problem, Statements, calibration_of, gather, problems_of
-from labelkit.recordings.sidecar import FILE_NAME, Sidecar, Stated, read_sidecar
+from labelkit.recordings.sidecar import FILE_NAME, Sidecar, Statement, read_sidecar
 from labelkit.records import Recording
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ DEFAULT_MAX_GAP_S = 0.02  # as BuildSettings.max_gap_s
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
+class Candidate:
     """What was found at one place below RAW: a recording, or why there is none.
 
     Attributes:
@@ -76,13 +76,15 @@ def find_recordings(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S, exclude:
         RecordingError: RAW is missing or empty; a folder that no reader recognises; a recording of which
             something is not stated (the message ends with the lines to add) or contradicts its pictures.
     """
-    findings = survey(raw, max_gap_s=max_gap_s)
-    if troubled := [finding for finding in findings if finding.problems and not matches(finding.name, exclude)]:
-        raise RecordingError(complaint(troubled[0], raw, others=len(troubled) - 1))
-    for finding in findings:
-        for note in finding.notes:
-            log.warning("%s: %s", finding.name, note)
-    return [finding.recording for finding in findings if finding.recording]
+    candidates = survey(raw, max_gap_s=max_gap_s)
+    if troubled := [
+        candidate for candidate in candidates if candidate.problems and not matches(candidate.name, exclude)
+    ]:
+        raise RecordingError(describe_problems(troubled[0], raw, others=len(troubled) - 1))
+    for candidate in candidates:
+        for note in candidate.notes:
+            log.warning("%s: %s", candidate.name, note)
+    return [candidate.recording for candidate in candidates if candidate.recording]
 
 
 def open_recording(raw: Path, name: str, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> Recording:
@@ -91,25 +93,25 @@ def open_recording(raw: Path, name: str, *, max_gap_s: float = DEFAULT_MAX_GAP_S
     Raises:
         RecordingError: as `find_recordings`; or there is no recording of that name any more.
     """
-    raw = _resolved(raw)
+    raw = _resolve(raw)
     place = source_path(raw, name)
     for folder in (place, place.parent):  # a clip bears the name of no folder of its own
         if not folder.is_dir() or not folder.resolve().is_relative_to(raw):
             continue
         sidecar = _sidecar_down(raw, raw, folder, _read(raw, raw))
         try:
-            findings = _ask(raw, folder, sidecar, max_gap_s)
+            candidates = _ask(raw, folder, sidecar, max_gap_s)
         except OtherLayoutError:
             continue
-        for finding in findings:
-            if finding.name == name and finding.recording:
-                return finding.recording
-            if finding.name == name:
-                raise RecordingError(complaint(finding, raw))
+        for candidate in candidates:
+            if candidate.name == name and candidate.recording:
+                return candidate.recording
+            if candidate.name == name:
+                raise RecordingError(describe_problems(candidate, raw))
     raise RecordingError(f"{raw}: there is no recording {name!r}")
 
 
-def survey(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[Finding]:
+def survey(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[Candidate]:
     """Say of everything below a folder what it is, or what keeps it from being read.
 
     Returns:
@@ -117,39 +119,39 @@ def survey(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[Finding]:
     Raises:
         RecordingError: RAW is missing, or holds nothing that could be a recording.
     """
-    raw = _resolved(raw)
+    raw = _resolve(raw)
     places: list[_Place] = []
-    findings: list[Finding] = []
+    candidates: list[Candidate] = []
     taken: set[str] = set()
     for place in _walk(raw):
         places.append(place)
         if place.trouble:
-            findings.append(_troubled(raw, place.folder, place.trouble))
+            candidates.append(_describe_trouble(raw, place.folder, place.trouble))
         elif not any(name in taken for name in place.names(raw)):
             try:
                 found = _ask(raw, place.folder, place.sidecar, max_gap_s)
             except OtherLayoutError:
                 continue
-            findings += found
+            candidates += found
             taken.update(_pictures_of(raw, found))
-    findings = _with_the_rest(raw, findings, [(place, place.names(raw) - taken) for place in places], max_gap_s)
-    if not findings:
+    candidates = _add_the_rest(raw, candidates, [(place, place.names(raw) - taken) for place in places], max_gap_s)
+    if not candidates:
         tried = ", ".join(sorted(PICTURE_SUFFIXES))
         raise RecordingError(f"{raw}: no recording below this folder: it holds no picture ({tried})")
-    return _distinct(sorted(findings, key=lambda finding: finding.name))
+    return _refuse_same_names(sorted(candidates, key=lambda candidate: candidate.name))
 
 
-def complaint(finding: Finding, raw: Path, *, others: int = 0) -> str:
+def describe_problems(candidate: Candidate, raw: Path, *, others: int = 0) -> str:
     """Say in one line what keeps a recording from being read, and below it the lines to add."""
-    says = "; ".join(problem.says for problem in finding.problems)
+    says = "; ".join(problem.says for problem in candidate.problems)
     more = f" (and {others} more have problems: see labelkit inspect {raw})" if others else ""
-    lines = lines_to_add(finding.problems)
-    place = raw / finding.folder.relative_to(raw.resolve()) / FILE_NAME
+    lines = lines_from_problems(candidate.problems)
+    place = raw / candidate.folder.relative_to(raw.resolve()) / FILE_NAME
     cure = f"; add to {place}, or to one in a folder above for all below it:\n\n{lines}" if lines else ""
-    return f"{raw if finding.name == '.' else raw / finding.name}: {says}{more}{cure}"
+    return f"{raw if candidate.name == '.' else raw / candidate.name}: {says}{more}{cure}"
 
 
-def lines_to_add(problems: Sequence[Problem]) -> str:
+def lines_from_problems(problems: Sequence[Problem]) -> str:
     """Gather the lines that recording.toml lacks, under their tables."""
     tables: dict[str, list[str]] = {}
     for problem in problems:
@@ -168,8 +170,8 @@ class _Place(NamedTuple):
 
     def names(self, raw: Path) -> set[str]:
         """Name the pictures relative to RAW."""
-        prefix = _below(raw, self.folder)
-        return {portable(f"{prefix}/{picture}" if prefix else picture) for picture in self.pictures}
+        prefix = _name_below(raw, self.folder)
+        return {portable_from_name(f"{prefix}/{picture}" if prefix else picture) for picture in self.pictures}
 
 
 def _walk(raw: Path) -> Iterator[_Place]:
@@ -192,7 +194,7 @@ def _walk(raw: Path) -> Iterator[_Place]:
             yield _Place(folder, above, trouble=f"cannot be opened ({error.strerror})")
 
 
-def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Finding]:
+def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Candidate]:
     """Ask the readers for the recordings of a folder.
 
     Raises:
@@ -205,25 +207,31 @@ def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Fi
     misses = []
     for layout, reader in readers.items():
         try:
-            return [_settled(raw, folder, layout, found, sidecar) for found in reader(folder, sidecar, max_gap_s)]
+            return [_settle(raw, folder, layout, found, sidecar) for found in reader(folder, sidecar, max_gap_s)]
         except OtherLayoutError as miss:
             misses.append(f"{layout}: {miss}")
         except RecordingError as error:
-            return [_troubled(raw, folder, str(error), layout)]
+            return [_describe_trouble(raw, folder, str(error), layout)]
         except OSError as error:
-            return [_troubled(raw, folder, f"{Path(error.filename).name} cannot be read ({error.strerror})", layout)]
+            return [
+                _describe_trouble(raw, folder, f"{Path(error.filename).name} cannot be read ({error.strerror})", layout)
+            ]
     raise OtherLayoutError("; ".join(misses))
 
 
-def _settled(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: Sidecar) -> Finding:
-    place = _below(raw, folder)
+def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: Sidecar) -> Candidate:
+    place = _name_below(raw, folder)
     name = "/".join(part for part in (place, source.clip) if part) or "."
-    person = Stated(portable(place.split("/")[0]), "folder") if place else Stated(portable(raw.name), "name of RAW")
-    stated = gather(source, _sidecar_down(raw, folder, source.beside, sidecar), layout=layout, participant=person)
+    person = (
+        Statement(portable_from_name(place.split("/")[0]), "folder")
+        if place
+        else Statement(portable_from_name(raw.name), "name of RAW")
+    )
+    stated = gather(source, _sidecar_down(raw, folder, source.depth_folder, sidecar), layout=layout, participant=person)
     problems = problems_of(stated)
     near_m, far_m = stated.value("range_m")
-    return Finding(
-        name=portable(name),
+    return Candidate(
+        name=portable_from_name(name),
         folder=folder,
         layout=layout,
         source=source,
@@ -235,8 +243,8 @@ def _settled(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar:
         else StoredRecording(
             source=source,
             folder=place,
-            name=portable(name),
-            place=portable(name),
+            name=portable_from_name(name),
+            place=portable_from_name(name),
             layout=layout,
             participant=stated.value("participant"),
             handedness=stated.value("handedness"),
@@ -249,28 +257,28 @@ def _settled(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar:
     )
 
 
-def _with_the_rest(
-    raw: Path, findings: list[Finding], rest: Sequence[tuple[_Place, set[str]]], max_gap_s: float
-) -> list[Finding]:
+def _add_the_rest(
+    raw: Path, candidates: list[Candidate], rest: Sequence[tuple[_Place, set[str]]], max_gap_s: float
+) -> list[Candidate]:
     """Account for the pictures in no recording: as notes on the recording above them, else as problems."""
-    nearest_first = sorted(findings, key=lambda finding: -len(finding.folder.parts))
+    nearest_first = sorted(candidates, key=lambda candidate: -len(candidate.folder.parts))
     notes: dict[int, list[str]] = {}
     unrecognised: dict[Path, _Place] = {}
     for place, names in rest:
         above = next((f for f in nearest_first if place.folder.is_relative_to(f.folder)), None)
         if names and above is None:
-            unrecognised[_home(raw, place.folder)] = place
+            unrecognised[_find_home(raw, place.folder)] = place
         elif names and above and above.source:
             notes.setdefault(id(above), []).append(f"{len(names)} pictures, such as {min(names)}, are no part of it")
-    noted = [replace(f, notes=(*f.notes, *notes.get(id(f), ()))) for f in findings]
+    noted = [replace(f, notes=(*f.notes, *notes.get(id(f), ()))) for f in candidates]
     return noted + [
-        _unrecognised(raw, folder, place.sidecar, max_gap_s)
+        _describe_unrecognised(raw, folder, place.sidecar, max_gap_s)
         for folder, place in unrecognised.items()
         if not any(other != folder and folder.is_relative_to(other) for other in unrecognised)
     ]
 
 
-def _home(raw: Path, folder: Path) -> Path:
+def _find_home(raw: Path, folder: Path) -> Path:
     """Say which folder a folder of stray pictures should have been a part of: .../p01 for .../p01/rgb."""
     parts = folder.relative_to(raw).parts
     for depth, part in enumerate(parts):
@@ -279,7 +287,7 @@ def _home(raw: Path, folder: Path) -> Path:
     return folder
 
 
-def _unrecognised(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> Finding:
+def _describe_unrecognised(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> Candidate:
     try:
         found = _ask(raw, folder, sidecar, max_gap_s)
         assert not found, "asked before, it was not recognised"
@@ -288,29 +296,29 @@ def _unrecognised(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -
         misses = str(error)
     lines = ('color = ?  # how they are named, such as "{key}_color.jpg"', 'depth = ?  # such as "{key}_depth.png"')
     problem = Problem(f"holds pictures, but no reader recognises it ({misses})", "files", lines)
-    return Finding(portable(_below(raw, folder)) or ".", folder, problems=(problem,))
+    return Candidate(portable_from_name(_name_below(raw, folder)) or ".", folder, problems=(problem,))
 
 
-def _troubled(raw: Path, folder: Path, says: str, layout: str | None = None) -> Finding:
-    return Finding(portable(_below(raw, folder)) or ".", folder, layout, problems=(Problem(says),))
+def _describe_trouble(raw: Path, folder: Path, says: str, layout: str | None = None) -> Candidate:
+    return Candidate(portable_from_name(_name_below(raw, folder)) or ".", folder, layout, problems=(Problem(says),))
 
 
-def _distinct(findings: list[Finding]) -> list[Finding]:
-    for one, other in pairwise(findings):
+def _refuse_same_names(candidates: list[Candidate]) -> list[Candidate]:
+    for one, other in pairwise(candidates):
         if one.name == other.name and one.recording and other.recording:
             raise RecordingError(
                 f"{one.name}: two recordings bear this name (in {one.folder} and {other.folder}); rename one"
             )
-    return findings
+    return candidates
 
 
-def _pictures_of(raw: Path, findings: Sequence[Finding]) -> Iterator[str]:
-    for finding in findings:
-        if finding.source is None:
+def _pictures_of(raw: Path, candidates: Sequence[Candidate]) -> Iterator[str]:
+    for candidate in candidates:
+        if candidate.source is None:
             continue
-        place = _below(raw, finding.folder)
-        for index in range(len(finding.source)):
-            name = name_below(place, finding.source.frame_name(index))
+        place = _name_below(raw, candidate.folder)
+        for index in range(len(candidate.source)):
+            name = name_below(place, candidate.source.frame_name(index))
             yield from (part for part in (name.depth, name.color) if part)
 
 
@@ -323,8 +331,8 @@ def _sidecar_down(raw: Path, top: Path, bottom: Path, sidecar: Sidecar) -> Sidec
 
 
 def _read(raw: Path, folder: Path) -> Sidecar:
-    place = _below(raw, folder)
-    sidecar = read_sidecar(folder, portable(f"{place}/{FILE_NAME}" if place else FILE_NAME))
+    place = _name_below(raw, folder)
+    sidecar = read_sidecar(folder, portable_from_name(f"{place}/{FILE_NAME}" if place else FILE_NAME))
     if "recording.layout" in sidecar and (layout := sidecar["recording.layout"].value) not in _readers():
         raise RecordingError(f"{FILE_NAME}: no layout {layout!r}; {nearest(layout, _readers())}")
     return sidecar
@@ -344,12 +352,12 @@ def _readers() -> Mapping[str, Reader]:
     return readers
 
 
-def _below(raw: Path, folder: Path) -> str:
+def _name_below(raw: Path, folder: Path) -> str:
     """Name a folder relative to RAW, with forward slashes; "" for RAW itself."""
     return "" if folder == raw else folder.relative_to(raw).as_posix()
 
 
-def _resolved(raw: Path) -> Path:
+def _resolve(raw: Path) -> Path:
     if not raw.exists():
         raise RecordingError(f"{raw}: there is no such folder; give the one that holds the recordings")
     if not raw.is_dir():

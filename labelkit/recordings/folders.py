@@ -21,19 +21,19 @@ def picture_folders(folder: Path) -> tuple[Path, Path]:
         RecordingError: there are several to choose from.
     """
     there = folders_in(folder)
-    return _only(folder, there, COLOR_FOLDERS), _only(folder, there, DEPTH_FOLDERS)
+    return _choose(folder, there, COLOR_FOLDERS), _choose(folder, there, DEPTH_FOLDERS)
 
 
-def _only(folder: Path, there: list[str], wanted: tuple[str, ...]) -> Path:
+def _choose(folder: Path, there: list[str], wanted: tuple[str, ...]) -> Path:
     named = [folder / name for name in there if name.lower() in wanted]
     if not named:
-        raise OtherLayoutError(f"no {wanted[0]}/ folder (nor {_either(wanted[1:])})")
+        raise OtherLayoutError(f"no {wanted[0]}/ folder (nor {_join_names(wanted[1:])})")
     found = [path for path in named if _holds_pictures(path)]
     if not found:
         raise OtherLayoutError(f"no picture in {named[0].name}/")
     if len(found) > 1:
         raise RecordingError(
-            f"{_either([path.name for path in found])}? Both hold pictures; "
+            f"{_join_names([path.name for path in found])}? Both hold pictures; "
             "say under [files] in recording.toml which to take"
         )
     return found[0]
@@ -43,6 +43,6 @@ def _holds_pictures(folder: Path) -> bool:
     return bool(pictures_in(folder)) or any(pictures_in(folder / clip) for clip in folders_in(folder))
 
 
-def _either(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     *most, last = (f"{name}/" for name in names)
     return f"{', '.join(most)} or {last}" if most else last

@@ -14,7 +14,7 @@ from labelkit.records import Recording
 
 
 def picture_folders_of(recording: Recording) -> set[Path]:
-    """Say in which folders pictures of a recording may appear that `grown` can take; none where it can take none."""
+    """List the folders in which `add_pictures` can take new pictures of a recording; none if it can take none."""
     source = recording.source if isinstance(recording, StoredRecording) else None
     if not isinstance(source, PictureSource) or source.pair is None:
         return set()
@@ -23,12 +23,12 @@ def picture_folders_of(recording: Recording) -> set[Path]:
 
 
 def lists_of(recording: Recording) -> set[Path]:
-    """Say which files tell `grown` more of pictures that it could not place."""
+    """Say which files tell `add_pictures` more of pictures that it could not place."""
     source = recording.source if isinstance(recording, StoredRecording) else None
     return {source.folder / name for name in source.lists} if isinstance(source, PictureSource) else set()
 
 
-def grown(recording: Recording, files: Sequence[Path]) -> tuple[Recording, list[int]] | None:
+def add_pictures(recording: Recording, files: Sequence[Path]) -> tuple[Recording, list[int]] | None:
     """Add pictures that were written since a recording was opened.
 
     A picture that completes a pair joins it at its place, a new pair comes last; where another place were its

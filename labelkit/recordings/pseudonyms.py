@@ -67,13 +67,13 @@ def pseudonyms_for(recordings: Sequence[Recording], path: Path, *, apart_from: P
     make_folder(path.parent)
     with mendable(path), FileLock(path.with_name(f".{path.name}.lock")):
         there = _read(path) if path.exists() else Pseudonyms()
-        table = _extended(there, recordings)
+        table = _extend(there, recordings)
         if table != there:
             write_bytes(path, _as_toml(table).encode(), private=True)
     return table
 
 
-def _extended(table: Pseudonyms, recordings: Iterable[Recording]) -> Pseudonyms:
+def _extend(table: Pseudonyms, recordings: Iterable[Recording]) -> Pseudonyms:
     people, places = dict(table.participants), dict(table.recordings)
     for recording in recordings:
         people.setdefault(recording.participant, _new_id())
@@ -110,10 +110,10 @@ def _as_toml(table: Pseudonyms) -> str:
     sections = {"participants": table.participants, "recordings": table.recordings}
     lines = [_HEAD]
     for title, ids in sections.items():
-        lines += ["", f"[{title}]", *(f"{_quoted(name)} = {_quoted(ids[name])}" for name in sorted(ids))]
+        lines += ["", f"[{title}]", *(f"{_quote(name)} = {_quote(ids[name])}" for name in sorted(ids))]
     return "\n".join(lines) + "\n"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     # A JSON string is a TOML string, but for DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -33,12 +33,12 @@ class FrameSource(Protocol):
         ...
 
     @property
-    def beside(self) -> Path:
+    def depth_folder(self) -> Path:
         """The folder the depth pictures lie in; recording.toml is looked for from here upward."""
         ...
 
     @property
-    def states(self) -> Mapping[str, Mapping[str, Any]]:
+    def metadata(self) -> Mapping[str, Mapping[str, Any]]:
         """What the format itself states, in the tables of recording.toml."""
         ...
 
@@ -113,9 +113,9 @@ class PictureSource:
 
     folder: Path
     pairs: tuple[PicturePair, ...]
-    beside: Path
+    depth_folder: Path
     clip: str = ""
-    states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     pair: Callable[[Sequence[str]], Sequence[PicturePair]] | None = None
     lists: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.errors import RawFrameError
-from labelkit.recordings.listing import portable
+from labelkit.recordings.listing import portable_from_name
 from labelkit.recordings.reader import FrameSource
 from labelkit.recordings.sidecar import FILE_NAME
 from labelkit.records import (
@@ -84,21 +84,23 @@ class StoredRecording:
         except OSError as error:
             return Unreadable(Reason.IO, f"the {kind} picture cannot be read ({error.strerror})")
         return (
-            _wrong_size("depth", (stored.shape[1], stored.shape[0]), self.calibration.depth)
-            or _wrong_size("colour", color_size, self.calibration.color)
-            or _wrong_unit(stored, self.depth_unit_m)
-            or Frame(metres(stored, self.depth_unit_m), partial(_read_color, self.source, index), name.stamp)
+            _check_size("depth", (stored.shape[1], stored.shape[0]), self.calibration.depth)
+            or _check_size("colour", color_size, self.calibration.color)
+            or _check_unit(stored, self.depth_unit_m)
+            or Frame(
+                metres_from_stored(stored, self.depth_unit_m), partial(_read_color, self.source, index), name.stamp
+            )
         )
 
 
 def name_below(folder: str, name: FrameName) -> FrameName:
     """Name a frame relative to RAW rather than to its folder."""
     prefix = f"{folder}/" if folder else ""
-    depth, color = (None if part is None else portable(prefix + part) for part in (name.depth, name.color))
+    depth, color = (None if part is None else portable_from_name(prefix + part) for part in (name.depth, name.color))
     return FrameName(depth, color, name.stamp)
 
 
-def metres(stored: NDArray[np.uint16], unit_m: float) -> FloatArray:
+def metres_from_stored(stored: NDArray[np.uint16], unit_m: float) -> FloatArray:
     """Turn stored depth into metres.
 
     Args:
@@ -121,7 +123,7 @@ def _read_color(source: FrameSource, index: int) -> ColorImage:
         raise OSError(error.errno, f"the colour picture cannot be read ({error.strerror})") from None
 
 
-def _wrong_size(kind: str, size: tuple[int, int], camera: Intrinsics) -> Unreadable | None:
+def _check_size(kind: str, size: tuple[int, int], camera: Intrinsics) -> Unreadable | None:
     if size == (camera.width, camera.height):
         return None
     return Unreadable(
@@ -130,7 +132,7 @@ def _wrong_size(kind: str, size: tuple[int, int], camera: Intrinsics) -> Unreada
     )
 
 
-def _wrong_unit(stored: NDArray[np.uint16], unit_m: float) -> Unreadable | None:
+def _check_unit(stored: NDArray[np.uint16], unit_m: float) -> Unreadable | None:
     if unit_m * _SATURATED <= _FARTHEST_M:
         return None
     n_far = np.count_nonzero(stored > _FARTHEST_M / unit_m) - np.count_nonzero(stored == _SATURATED)

@@ -15,7 +15,7 @@ import numpy as np
 from labelkit.errors import RawFrameError
 from labelkit.recordings.profiles import PROFILES
 from labelkit.recordings.reader import FrameSource
-from labelkit.recordings.sidecar import Sidecar, Stated, statements
+from labelkit.recordings.sidecar import Sidecar, Statement, statements_from_tables
 from labelkit.records import DEFAULT_RANGE_M, Calibration, FrameName, Intrinsics
 
 Size = tuple[int, int]  # width, height
@@ -71,7 +71,7 @@ class Statements:
         return {name: " and ".join(sorted(about)) for name, about in sorted(origins.items())}
 
 
-def gather(source: FrameSource, sidecar: Sidecar, *, layout: str, participant: Stated) -> Statements:
+def gather(source: FrameSource, sidecar: Sidecar, *, layout: str, participant: Statement) -> Statements:
     """Lay all statements on a recording over each other.
 
     Args:
@@ -80,15 +80,15 @@ def gather(source: FrameSource, sidecar: Sidecar, *, layout: str, participant: S
         participant: its default.
     """
     default = {"recording": {"handedness": "right", "range_m": list(DEFAULT_RANGE_M)}}
-    certain = {**statements(source.states, f"{layout} layout"), **sidecar}
-    weak = {**statements(default, "default"), "recording.participant": participant}
+    certain = {**statements_from_tables(source.metadata, f"{layout} layout"), **sidecar}
+    weak = {**statements_from_tables(default, "default"), "recording.participant": participant}
     sizes = _sizes_seen(source)
     return Statements({**weak, **_profile(certain, sizes[0]), **certain}, *sizes)
 
 
 def problems_of(stated: Statements) -> tuple[Problem, ...]:
     """List what is missing, and what contradicts the pictures."""
-    problems = [*_unstated(stated), *_camera_problems(stated, "intrinsics", "depth", stated.depth_sizes)]
+    problems = [*_find_unstated(stated), *_camera_problems(stated, "intrinsics", "depth", stated.depth_sizes)]
     if not stated.registered:
         problems += _camera_problems(stated, "color_intrinsics", "colour", stated.color_sizes)
         problems += _transform_problems(stated)
@@ -121,7 +121,7 @@ def _profile(certain: Sidecar, depth_sizes: Sequence[Size]) -> Sidecar:
     profile = PROFILES[sensor.value]
     tables: dict[str, Any] = {"recording": {"range_m": list(profile.range_m)}}
     camera = profile.registered_intrinsics
-    registered = certain.get("recording.registered", Stated(True, "")).value
+    registered = certain.get("recording.registered", Statement(True, "")).value
     if camera and registered and not any(f"intrinsics.{key}" in certain for key in _CAMERA):
         size = tuple(
             certain[key].value if (key := f"intrinsics.{side}") in certain else getattr(camera, side)
@@ -129,10 +129,10 @@ def _profile(certain: Sidecar, depth_sizes: Sequence[Size]) -> Sidecar:
         )
         if {size, *depth_sizes} == {(camera.width, camera.height)}:
             tables["intrinsics"] = {key: getattr(camera, key) for key in _NEEDED}
-    return statements(tables, f"profile {sensor.value}")
+    return statements_from_tables(tables, f"profile {sensor.value}")
 
 
-def _unstated(stated: Statements) -> list[Problem]:
+def _find_unstated(stated: Statements) -> list[Problem]:
     problems = []
     if stated.value("depth_unit_m") is None:
         line = "depth_unit_m = ?  # metres a stored step: 0.001 for mm, 0.0002 for TUM"
@@ -179,7 +179,7 @@ def _transform_problems(stated: Statements) -> list[Problem]:
 
 def _camera(stated: Statements, table: str) -> Intrinsics:
     numbers = {key: stated.merged[f"{table}.{key}"].value for key in _NEEDED}
-    distortion = stated.merged.get(f"{table}.distortion", Stated((), "")).value
+    distortion = stated.merged.get(f"{table}.distortion", Statement((), "")).value
     return Intrinsics(**numbers, distortion=tuple(distortion))
 
 
@@ -189,7 +189,7 @@ def _sizes_seen(source: FrameSource) -> tuple[tuple[Size, ...], tuple[Size, ...]
     def seen(has: Callable[[FrameName], str | None], size_of: Callable[[int], Size]) -> tuple[Size, ...]:
         having = [index for index, name in enumerate(names) if has(name)]
         sizes: dict[Size, int] = {}
-        for index in evenly(having, _LOOKED_AT):
+        for index in pick_evenly(having, _LOOKED_AT):
             try:
                 size = size_of(index)
             except (RawFrameError, OSError):
@@ -200,7 +200,7 @@ def _sizes_seen(source: FrameSource) -> tuple[tuple[Size, ...], tuple[Size, ...]
     return seen(lambda name: name.depth, source.depth_size), seen(lambda name: name.color, source.color_size)
 
 
-def evenly(items: Sequence[int], most: int) -> list[int]:
+def pick_evenly(items: Sequence[int], most: int) -> list[int]:
     """Take at most so many items, spread evenly, the first and the last among them."""
     if len(items) <= most:
         return list(items)

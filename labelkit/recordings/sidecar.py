@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from labelkit.errors import RecordingError, nearest
-from labelkit.recordings.listing import text_in
+from labelkit.recordings.listing import read_text
 from labelkit.recordings.profiles import PROFILES
 from labelkit.records import Handedness
 
@@ -43,14 +43,14 @@ class _Recording(_Table):
 
     @field_validator("sensor")
     @classmethod
-    def _known(cls, sensor: str) -> str:
+    def _check_sensor(cls, sensor: str) -> str:
         if sensor not in PROFILES:
             raise ValueError(f"a known sensor; {nearest(sensor, PROFILES)}")
         return sensor
 
     @field_validator("range_m")
     @classmethod
-    def _ascending(cls, range_m: list[float]) -> list[float]:
+    def _check_range(cls, range_m: list[float]) -> list[float]:
         if not 0 <= range_m[0] < range_m[1]:
             raise ValueError("two distances in metres, the nearer first")
         return range_m
@@ -72,7 +72,7 @@ class _Intrinsics(_Table):
 
     @field_validator("distortion")
     @classmethod
-    def _opencv(cls, distortion: list[float]) -> list[float]:
+    def _check_distortion(cls, distortion: list[float]) -> list[float]:
         if len(distortion) not in _DISTORTION_LENGTHS:
             raise ValueError(f"a list of {_DISTORTION_LENGTHS} numbers, in OpenCV's order")
         return distortion
@@ -88,7 +88,7 @@ class _Transform(_Table):
 
     @field_validator("rotation")
     @classmethod
-    def _rigid(cls, rotation: list[list[float]]) -> list[list[float]]:
+    def _check_rotation(cls, rotation: list[list[float]]) -> list[list[float]]:
         R = np.array(rotation)
         if not np.allclose(R @ R.T, np.eye(3), atol=1e-3) or np.linalg.det(R) < 0:
             raise ValueError("a rotation: orthonormal rows, determinant +1")
@@ -104,7 +104,7 @@ TABLES: Mapping[str, type[_Table]] = {
 }
 
 
-class Stated(NamedTuple):
+class Statement(NamedTuple):
     """A value, and where it came from."""
 
     value: Any
@@ -112,10 +112,10 @@ class Stated(NamedTuple):
 
 
 # "table.key" -> what is stated of it. A nearer sidecar is laid over a farther one with `{**far, **near}`.
-Sidecar = Mapping[str, Stated]
+Sidecar = Mapping[str, Statement]
 
 
-def statements(tables: Mapping[str, Any], origin: str) -> Sidecar:
+def statements_from_tables(tables: Mapping[str, Any], origin: str) -> Sidecar:
     """Check tables against the schema and flatten them.
 
     Args:
@@ -124,10 +124,10 @@ def statements(tables: Mapping[str, Any], origin: str) -> Sidecar:
     Raises:
         RecordingError: an unknown table or key (names its nearest neighbour), or a value out of range.
     """
-    flat: dict[str, Stated] = {}
+    flat: dict[str, Statement] = {}
     for table, values in tables.items():
         if table not in TABLES:
-            raise RecordingError(_unknown_table(table))
+            raise RecordingError(_describe_unknown_table(table))
         if not isinstance(values, Mapping):
             raise RecordingError(f"[{table}] must be a table, not {values!r}")
         schema = TABLES[table]
@@ -138,7 +138,7 @@ def statements(tables: Mapping[str, Any], origin: str) -> Sidecar:
             checked = schema.model_validate(dict(values))
         except ValidationError as error:
             raise RecordingError(f"[{table}] {_first_complaint(error)}") from None
-        flat |= {f"{table}.{key}": Stated(getattr(checked, key), origin) for key in values}
+        flat |= {f"{table}.{key}": Statement(getattr(checked, key), origin) for key in values}
     return flat
 
 
@@ -154,7 +154,7 @@ def read_sidecar(folder: Path, origin: str) -> Sidecar:
     try:
         if not path.is_file():
             return {}
-        return statements(tomllib.loads(text_in(path, "utf-8-sig", most=_MOST_BYTES)), origin)
+        return statements_from_tables(tomllib.loads(read_text(path, "utf-8-sig", most=_MOST_BYTES)), origin)
     except OSError as error:
         raise RecordingError(f"{FILE_NAME} cannot be read ({error.strerror})") from None
     except RecordingError as error:
@@ -163,7 +163,7 @@ def read_sidecar(folder: Path, origin: str) -> Sidecar:
         raise RecordingError(f"{FILE_NAME} is no TOML: {error}") from None
 
 
-def _unknown_table(name: str) -> str:
+def _describe_unknown_table(name: str) -> str:
     for table, schema in TABLES.items():
         if name in schema.model_fields:
             return f"{name!r} belongs under [{table}]"

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from labelkit.cells import REGIONS, Cells
-from labelkit.curation.coverage import Coverage, ranked
+from labelkit.curation.coverage import Coverage, rank_groups
 from labelkit.curation.wording import compact, counted, findings, headline
 from labelkit.figures.drawn_hand import hand_drawing
 from labelkit.figures.layout import MINUS
@@ -47,7 +47,7 @@ def coverage_map(whole: Coverage, frame: str, groups: Groups) -> Markup:
     scale = _HALF / _limit_deg(cells)
     participants = len(groups.get("participant", {}))
     chosen = [("", "all samples", whole)]
-    chosen += [(kind, name, coverage) for kind, named in groups.items() for name, coverage in ranked(named)]
+    chosen += [(kind, name, coverage) for kind, named in groups.items() for name, coverage in rank_groups(named)]
     return render(
         "coverage_map.html",
         title=headline(whole, participants, frame),

@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from labelkit.curation.coverage import Coverage, ranked
+from labelkit.curation.coverage import Coverage, rank_groups
 from labelkit.curation.doubts import TWIN_RMS, Turns, Twins, find_twins, jump_mask, spread, turns_between
 from labelkit.curation.wording import counted, percent
 from labelkit.dataset.manifest import Manifest, ParticipantEntry, RecordingEntry
@@ -307,7 +307,7 @@ def _alike(split: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def _participants(manifest: Manifest, coverages: Mapping[str, Coverage], split: Mapping[str, str]) -> Markup:
     rows = []
-    for name, c in ranked(coverages):
+    for name, c in rank_groups(coverages):
         entry = manifest.participants[name]
         rows.append(
             [

@@ -30,7 +30,7 @@ from labelkit.runs.folder import (
     write_rows,
 )
 from labelkit.runs.plan import read_folds, read_split
-from labelkit.traces import traces
+from labelkit.traces import find_traces
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def run_holdings(run: Path, participant: str, named: re.Pattern[bytes]) -> RunHo
     if side is None:
         return None
     below = {inner.relative_to(run).as_posix() for inner in find_runs(run) if inner != run}
-    return RunHoldings(str(run), side, theirs, tuple(traces(run, named, leave={*FILES, *below} - {PAGE})))
+    return RunHoldings(str(run), side, theirs, tuple(find_traces(run, named, leave={*FILES, *below} - {PAGE})))
 
 
 def _sides(run: Path) -> dict[str, Sequence[str]]:

@@ -41,24 +41,24 @@ def make_backdrop(participant: Participant, intrinsics: Intrinsics, rng: np.rand
     height, width = rays.shape[:2]
     albedo = rng.uniform(0.25, 0.85) + rng.normal(0.0, 0.05, 3)
     paint = np.clip(albedo, 0.08, 0.92) ** 2
-    cloudy = np.exp(rng.uniform(0.01, 0.06) * _clouds(rng, height, width))
+    cloudy = np.exp(rng.uniform(0.01, 0.06) * _draw_clouds(rng, height, width))
     if participant.backdrop == "none":
         nothing = np.full((height, width), np.nan, dtype=np.float32)
-        return Backdrop(nothing, nothing, _far_away(rng, paint, height, width))
+        return Backdrop(nothing, nothing, _draw_far_away(rng, paint, height, width))
     far = FARTHEST_M + participant.wall_m if participant.backdrop == "wall" else rng.uniform(2.2, 3.0)
-    vertices, triangles, colors = _wall(rng, far, paint)
+    vertices, triangles, colors = _make_wall(rng, far, paint)
     things = np.zeros(len(triangles), dtype=np.int64)  # which thing each triangle is of; 0 is the wall
     if participant.backdrop == "clutter":
         for number in range(1, _N_BOXES + 1):
-            box, sides, color = _box(rng, FARTHEST_M + 0.3, far)
+            box, sides, color = _make_box(rng, FARTHEST_M + 0.3, far)
             triangles = np.concatenate([triangles, sides + len(vertices)])
             vertices = np.concatenate([vertices, box])
             colors = np.concatenate([colors, np.tile(color, (len(sides), 1))])
             things = np.concatenate([things, np.full(len(sides), number)])
     hits = cast(scene_of(vertices, triangles), rays)
-    lit = _lit(hits.normals, participant) * cloudy[..., None]
+    lit = _light(hits.normals, participant) * cloudy[..., None]
     points = rays * np.where(hits.hit_mask, hits.depth_m, 0.0)[..., None]
-    lit *= _patterns(rng, points, things[hits.triangle])
+    lit *= _draw_patterns(rng, points, things[hits.triangle])
     linear = np.where(hits.hit_mask[..., None], colors[hits.triangle] * lit, 0.0)
     # pictures are taken with some depth of field; edges in the room are never knife-sharp
     linear = cv2.GaussianBlur(linear.astype(np.float32), (0, 0), 1.0)
@@ -67,12 +67,12 @@ def make_backdrop(participant: Participant, intrinsics: Intrinsics, rng: np.rand
     return Backdrop(depth_m, cos_tilt.astype(np.float32), linear)
 
 
-def _lit(normals: FloatArray, participant: Participant) -> FloatArray:
+def _light(normals: FloatArray, participant: Participant) -> FloatArray:
     facing = np.abs(np.einsum("hwc,c->hw", normals, participant.light))[..., None]
     return np.asarray((participant.ambient + (1.0 - participant.ambient) * facing) * participant.tint)
 
 
-def _wall(rng: np.random.Generator, far: float, paint: FloatArray) -> tuple[FloatArray, IntArray, FloatArray]:
+def _make_wall(rng: np.random.Generator, far: float, paint: FloatArray) -> tuple[FloatArray, IntArray, FloatArray]:
     """Stand a wall at `far` on the axis, turned a little."""
     turn, nod = np.tan(np.deg2rad(rng.normal(0.0, 6.0, 2).clip(-12, 12)))
     side = 4.0
@@ -83,7 +83,7 @@ def _wall(rng: np.random.Generator, far: float, paint: FloatArray) -> tuple[Floa
     return vertices, np.array([[0, 1, 2], [0, 2, 3]]), np.tile(paint, (2, 1))
 
 
-def _box(rng: np.random.Generator, near: float, far: float) -> tuple[FloatArray, IntArray, FloatArray]:
+def _make_box(rng: np.random.Generator, near: float, far: float) -> tuple[FloatArray, IntArray, FloatArray]:
     """Put a box of any colour somewhere between `near` and `far`, all of it beyond `near`."""
     size = rng.uniform(0.05, 0.5, 3)
     unit = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
@@ -97,7 +97,7 @@ def _box(rng: np.random.Generator, near: float, far: float) -> tuple[FloatArray,
     return (unit * size) @ turn.T + centre, sides, color
 
 
-def _patterns(rng: np.random.Generator, points: FloatArray, things: IntArray) -> FloatArray:
+def _draw_patterns(rng: np.random.Generator, points: FloatArray, things: IntArray) -> FloatArray:
     """Draw stripes, checks and waves on the things: what to multiply their colours with.
 
     Args:
@@ -121,7 +121,7 @@ def _patterns(rng: np.random.Generator, points: FloatArray, things: IntArray) ->
     return np.asarray(np.exp(0.5 * colored[things] * (wave - 1.0)[..., None]))
 
 
-def _far_away(rng: np.random.Generator, paint: FloatArray, height: int, width: int) -> FloatArray:
+def _draw_far_away(rng: np.random.Generator, paint: FloatArray, height: int, width: int) -> FloatArray:
     """Draw what the depth sensor does not reach, outdoors or in a hall: blurred, of all sizes and brightnesses."""
     light = rng.uniform(0.2, 1.2)
     scene = np.zeros((height, width, 3), dtype=np.float32)
@@ -137,7 +137,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float, n: int) -> F
     return np.asarray(np.exp(rng.uniform(np.log(low), np.log(high), n)))
 
 
-def _clouds(rng: np.random.Generator, height: int, width: int) -> FloatArray:
+def _draw_clouds(rng: np.random.Generator, height: int, width: int) -> FloatArray:
     """Draw smooth stains, about standard normal."""
     coarse = rng.standard_normal((6, 8)).astype(np.float32)
     fine = rng.standard_normal((24, 32)).astype(np.float32)

@@ -103,9 +103,9 @@ def _hand_field(skeleton: Skeleton, shape: HandShape) -> Field:
         body = palm[0](points)
         for capsule in palm[1:]:
             body = smooth_union(body, capsule(points), 9 * scale)
-        fingers = _nearest(chains[1:], points, 3 * scale)
+        fingers = _join_nearest(chains[1:], points, 3 * scale)
         body = smooth_union(body, fingers, 7 * scale)
-        return smooth_union(body, _nearest(chains[:1], points, 4 * scale), 16 * scale)
+        return smooth_union(body, _join_nearest(chains[:1], points, 4 * scale), 16 * scale)
 
     return field
 
@@ -152,7 +152,7 @@ def _arm_field(shape: HandShape) -> Field:
     return field
 
 
-def _nearest(chains: list[list[Capsule]], points: FloatArray, blend: float) -> FloatArray:
+def _join_nearest(chains: list[list[Capsule]], points: FloatArray, blend: float) -> FloatArray:
     best = None
     for chain in chains:
         body = chain[0](points)

@@ -46,10 +46,10 @@ def sense(
     tilt = np.arccos(np.clip(cos_tilt, 0.0, 1.0), dtype=np.float32)
     near, far = _range_around(depth_m)
     rim = far - near > _EDGE_M
-    seen = _displaced(depth_m, rim, tilt, rng)
-    seen += _axial_noise(seen, tilt, rng, correlated)
+    seen = _fray_edges(depth_m, rim, tilt, rng)
+    seen += _draw_axial_noise(seen, tilt, rng, correlated)
     _fly(seen, rim, near, far, rng)
-    seen[shadow_mask(depth_m) | _lost(rim, tilt, rng)] = np.nan
+    seen[shadow_mask(depth_m) | _draw_holes(rim, tilt, rng)] = np.nan
     seen = disparity_steps(seen).astype(np.float32)
     seen[(seen < NEAREST_M) | (seen > FARTHEST_M)] = np.nan
     return seen
@@ -65,22 +65,22 @@ def shadow_mask(depth_m: FloatArray) -> BoolArray:
         depth_m: (H, W), NaN where nothing is.
     """
     columns = np.arange(depth_m.shape[1], dtype=np.float32)
-    projected = columns - KINECT_V1_FOCAL_PX * KINECT_V1_BASELINE_M / _filled(depth_m)
+    projected = columns - KINECT_V1_FOCAL_PX * KINECT_V1_BASELINE_M / _fill(depth_m)
     blocking = np.minimum.accumulate(projected[:, ::-1], axis=1)[:, ::-1]
     return np.asarray(projected - blocking > 1.0)
 
 
-def _filled(depth_m: FloatArray) -> FloatArray:
+def _fill(depth_m: FloatArray) -> FloatArray:
     return np.where(np.isnan(depth_m), np.float32(_FAR_M), depth_m)
 
 
 def _range_around(depth_m: FloatArray) -> tuple[FloatArray, FloatArray]:
-    filled = _filled(depth_m)
+    filled = _fill(depth_m)
     window = np.ones((3, 3), dtype=np.uint8)
     return cv2.erode(filled, window), cv2.dilate(filled, window)
 
 
-def _displaced(depth_m: FloatArray, rim: BoolArray, tilt: FloatArray, rng: np.random.Generator) -> FloatArray:
+def _fray_edges(depth_m: FloatArray, rim: BoolArray, tilt: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Fray edges: look the rim's pixels up a lateral sigma beside where they are."""
     seen = depth_m.copy()
     v, u = np.nonzero(cv2.dilate(rim.astype(np.uint8), np.ones((3, 3), dtype=np.uint8)))
@@ -91,7 +91,7 @@ def _displaced(depth_m: FloatArray, rim: BoolArray, tilt: FloatArray, rng: np.ra
     return seen
 
 
-def _axial_noise(depth_m: FloatArray, tilt: FloatArray, rng: np.random.Generator, correlated: bool) -> FloatArray:
+def _draw_axial_noise(depth_m: FloatArray, tilt: FloatArray, rng: np.random.Generator, correlated: bool) -> FloatArray:
     """Draw depth errors whose scatter, rounding to steps included, is the formula's."""
     sigma = depth_sigma_m("kinect-v1", depth_m, tilt)
     rounding = disparity_step_m(depth_m) ** 2 / 12.0
@@ -113,7 +113,7 @@ def _fly(seen: FloatArray, rim: BoolArray, near: FloatArray, far: FloatArray, rn
     seen[v, u] = near[v, u] + rng.random(len(v)) * (far - near)[v, u]
 
 
-def _lost(rim: BoolArray, tilt: FloatArray, rng: np.random.Generator) -> BoolArray:
+def _draw_holes(rim: BoolArray, tilt: FloatArray, rng: np.random.Generator) -> BoolArray:
     """Draw the holes: grazing surfaces, rims, and specks anywhere."""
     lost = np.zeros(rim.shape, dtype=np.uint8)
     v, u = np.nonzero(rim | (tilt > _GRAZING_RAD))

@@ -13,7 +13,7 @@ _FRAMES_PER_TARGET = 2.5
 _CHOICES = 3  # the next target is one of this many nearest, so that no two participants walk alike
 
 
-def wandering_angles(rng: np.random.Generator, n_frames: int, reach_deg: float) -> FloatArray:
+def walk_over_disc(rng: np.random.Generator, n_frames: int, reach_deg: float) -> FloatArray:
     """Walk over the disc of centred angles, evenly and without jumps.
 
     Args:
@@ -47,7 +47,7 @@ def _walk(rng: np.random.Generator, targets: FloatArray) -> list[int]:
     return order
 
 
-def drift(rng: np.random.Generator, n_frames: int, shape: tuple[int, ...], frames: float = 12.0) -> FloatArray:
+def draw_drift(rng: np.random.Generator, n_frames: int, shape: tuple[int, ...], frames: float = 12.0) -> FloatArray:
     """Draw quantities that wander smoothly, each standard normal at any one frame.
 
     Args:

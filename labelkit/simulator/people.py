@@ -13,7 +13,7 @@ import numpy as np
 
 from labelkit.geometry.orientation import normal_from_angles_deg
 from labelkit.records import FloatArray, Handedness
-from labelkit.simulator.motion import drift, wandering_angles
+from labelkit.simulator.motion import draw_drift, walk_over_disc
 from labelkit.simulator.pose import Pose, rotation
 from labelkit.simulator.skeleton import HandShape
 
@@ -172,7 +172,7 @@ def draw_moments(
     """
     rng = np.random.default_rng([seed, index, 1])
     n_empty = round(_EMPTY_SHARE * n_frames)
-    angles = wandering_angles(rng, n_frames - n_empty, reach_deg)
+    angles = walk_over_disc(rng, n_frames - n_empty, reach_deg)
     manner = Manner(rng, len(angles), participant)
     return [None] * n_empty + [manner.moment(k, turned) for k, turned in enumerate(angles)]
 
@@ -183,13 +183,13 @@ class Manner:
     def __init__(self, rng: np.random.Generator, n_frames: int, participant: Participant) -> None:
         """Draw all but the orientations of as many frames."""
         self._participant = participant
-        self._in_plane = np.deg2rad(_IN_PLANE_SD_DEG) * np.clip(drift(rng, n_frames, ()), -2.5, 2.5)
+        self._in_plane = np.deg2rad(_IN_PLANE_SD_DEG) * np.clip(draw_drift(rng, n_frames, ()), -2.5, 2.5)
         middle = rng.uniform(0.6, 0.9)
-        self._distance = np.clip(middle + 0.08 * drift(rng, n_frames, ()), NEAREST_M, FARTHEST_M)
+        self._distance = np.clip(middle + 0.08 * draw_drift(rng, n_frames, ()), NEAREST_M, FARTHEST_M)
         # the normal's distribution function would spread places evenly; this is close, and simple
-        self._place = 0.5 + 0.5 * np.tanh(0.9 * drift(rng, n_frames, (2,)))
-        self._bend, self._fingers = drift(rng, n_frames, (2,)), drift(rng, n_frames, (5, 5))
-        self._light, self._exposure = drift(rng, n_frames, (3,)), drift(rng, n_frames, ())
+        self._place = 0.5 + 0.5 * np.tanh(0.9 * draw_drift(rng, n_frames, (2,)))
+        self._bend, self._fingers = draw_drift(rng, n_frames, (2,)), draw_drift(rng, n_frames, (5, 5))
+        self._light, self._exposure = draw_drift(rng, n_frames, (3,)), draw_drift(rng, n_frames, ())
 
     def moment(self, k: int, angles_deg: FloatArray) -> Moment:
         """Give frame `k` with the hand turned to (2,) centred view angles."""

@@ -68,14 +68,14 @@ class Player:
         # a millionth more: times that are multiples of a frame's must not miss the frame by rounding
         while self._shown and self._shown[0][0] + self._reaction_s <= now_s + 1e-6:
             self._goal = np.array(self._shown.popleft()[1])
-        self._stray = self._strayed(elapsed_s)
+        self._stray = self._move_stray(elapsed_s)
         way = self._goal + self._stray - self._here
         far_deg = float(np.linalg.norm(way))
         self._here = self._here + way * min(1.0, self._speed_deg_s * elapsed_s / max(far_deg, 1e-12))
         self._here *= min(1.0, _MOST_DEG / max(float(np.linalg.norm(self._here)), 1e-12))
         return self._here.copy()
 
-    def _strayed(self, elapsed_s: float) -> FloatArray:
+    def _move_stray(self, elapsed_s: float) -> FloatArray:
         kept = float(np.exp(-elapsed_s / max(self._reaction_s, 1e-3)))
         fresh = self._noise_deg * np.sqrt(1.0 - kept**2) * self._rng.standard_normal(2)
         return np.asarray(kept * self._stray + fresh)

@@ -57,7 +57,7 @@ def cast(scene: Any, directions: FloatArray, origins: FloatArray | None = None) 
     """Find what rays (..., 3) meet first; they start at the camera unless `origins` says otherwise."""
     import open3d as o3d
 
-    found = scene.cast_rays(o3d.core.Tensor.from_numpy(_packed(directions, origins)), nthreads=1)
+    found = scene.cast_rays(o3d.core.Tensor.from_numpy(_pack(directions, origins)), nthreads=1)
     depth = found["t_hit"].numpy()
     triangle = np.where(np.isfinite(depth), found["primitive_ids"].numpy(), 0).astype(np.int64)
     second, third = np.moveaxis(found["primitive_uvs"].numpy(), -1, 0)
@@ -65,15 +65,15 @@ def cast(scene: Any, directions: FloatArray, origins: FloatArray | None = None) 
     return Hits(depth, triangle, weights, found["primitive_normals"].numpy())
 
 
-def blocked(scene: Any, directions: FloatArray, origins: FloatArray | None = None) -> BoolArray:
+def find_blocked(scene: Any, directions: FloatArray, origins: FloatArray | None = None) -> BoolArray:
     """Say which rays (..., 3) meet anything at all."""
     import open3d as o3d
 
-    answer = scene.test_occlusions(o3d.core.Tensor.from_numpy(_packed(directions, origins)), nthreads=1)
+    answer = scene.test_occlusions(o3d.core.Tensor.from_numpy(_pack(directions, origins)), nthreads=1)
     return np.asarray(answer.numpy(), dtype=np.bool_)
 
 
-def _packed(directions: FloatArray, origins: FloatArray | None) -> FloatArray:
+def _pack(directions: FloatArray, origins: FloatArray | None) -> FloatArray:
     rays = np.zeros((*directions.shape[:-1], 6), dtype=np.float32)
     rays[..., 3:] = directions
     if origins is not None:

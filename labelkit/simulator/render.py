@@ -15,7 +15,7 @@ from labelkit.records import BoolArray, ColorImage, FloatArray, Intrinsics
 from labelkit.simulator.backdrop import Backdrop
 from labelkit.simulator.hand import Arm
 from labelkit.simulator.people import ColorCamera, Moment, Participant
-from labelkit.simulator.rays import Hits, blocked, cast, scene_of
+from labelkit.simulator.rays import Hits, cast, find_blocked, scene_of
 from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.stage import Staged
 
@@ -91,7 +91,7 @@ def draw(
     lit = _shade(arm, colors, staged, moment, participant, hits, hit, ray, scene)
     cos_tilt[window][hit] = np.abs(np.einsum("ij,ij->i", hits.normals[hit], ray))
 
-    linear = backdrop.linear * _thrice(_wall_light(scene, backdrop, rays, moment, participant))
+    linear = backdrop.linear * _repeat_thrice(_wall_light(scene, backdrop, rays, moment, participant))
     cover = _coverage(scene, hit, rays[window], behind, intrinsics)[..., None]
     arm_color = np.zeros((*hit.shape, 3), dtype=np.float32)
     arm_color[hit] = lit
@@ -129,10 +129,10 @@ def _saturation(times: float) -> FloatArray:
 def _vignette(height: int, width: int, lost: float) -> FloatArray:
     """Say which share of the light each pixel gets: (height, width, 3), 1 in the middle and 1 - lost in the corners."""
     v, u = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    return _thrice(np.asarray(1.0 - lost * (u**2 + v**2) / 2.0, dtype=np.float32))
+    return _repeat_thrice(np.asarray(1.0 - lost * (u**2 + v**2) / 2.0, dtype=np.float32))
 
 
-def _thrice(picture: FloatArray) -> FloatArray:
+def _repeat_thrice(picture: FloatArray) -> FloatArray:
     """Repeat (H, W) for three channels: multiplying by that is several times faster than broadcasting."""
     return np.asarray(cv2.merge([picture, picture, picture]))
 
@@ -168,7 +168,7 @@ def _shade(
     light = moment.light.astype(np.float32)
     # 2 mm off the skin, or a mesh of 2 mm triangles would shade itself
     points = ray * (hits.depth_m[hit] / ray[:, 2])[:, None] + 0.002 * normals
-    open_sky = ~blocked(scene, np.broadcast_to(light, points.shape), points)
+    open_sky = ~find_blocked(scene, np.broadcast_to(light, points.shape), points)
     facing = np.clip(np.einsum("ij,j->i", normals, light), 0.0, None) * open_sky
     half = light - ray
     half /= np.linalg.norm(half, axis=1, keepdims=True)
@@ -188,7 +188,7 @@ def _wall_light(
     points = coarse * np.nan_to_num(backdrop.depth_m[::_SHADOW_STEP, ::_SHADOW_STEP], nan=0.0)[..., None]
     dark = np.zeros(coarse.shape[:2], dtype=np.float32)
     wall = points[..., 2] > 0
-    dark[wall] = blocked(scene, np.broadcast_to(moment.light, points[wall].shape), points[wall])
+    dark[wall] = find_blocked(scene, np.broadcast_to(moment.light, points[wall].shape), points[wall])
     dark = cv2.resize(cv2.GaussianBlur(dark, (0, 0), 1.2), (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(1.0 - np.float32(0.8 * (1.0 - participant.ambient)) * dark)
 

@@ -146,11 +146,11 @@ def as_csv(rows: Iterable[TruthRow]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in dataclasses.fields(TruthRow))
     for row in rows:
-        writer.writerow(_shown(value) for value in dataclasses.astuple(row))
+        writer.writerow(_text_from_value(value) for value in dataclasses.astuple(row))
     return text.getvalue()
 
 
-def _shown(value: str | float | None) -> str:
+def _text_from_value(value: str | float | None) -> str:
     if value is None:
         return ""
     return f"{value:.8f}" if isinstance(value, float) else str(value)

@@ -60,25 +60,25 @@ def _shots(film_set: FilmSet, fps: float, lead: Lead, seed: int, index: int, cor
     left = film_set.participant.handedness == "left"
     began_s, clock_s = time.monotonic(), time.time()
 
-    def drawn(frame: int) -> tuple[int, float, Moment, Rendered]:
+    def draw_next(frame: int) -> tuple[int, float, Moment, Rendered]:
         """Wait until it is time for a frame, this one or a later one, and draw it."""
         frame = max(frame, math.ceil((time.monotonic() - began_s) * fps))
         time.sleep(max(0.0, began_s + frame / fps - time.monotonic()))
         now_s = time.monotonic() - began_s
         stored = player.turn(now_s, lead(player.here_deg))
-        moment = manner.moment(to_and_fro(frame, _MANNER_FRAMES), stored * (-1.0, 1.0) if left else stored)
+        moment = manner.moment(count_to_and_fro(frame, _MANNER_FRAMES), stored * (-1.0, 1.0) if left else stored)
         return frame, clock_s + now_s, moment, film_set.shoot(moment)[1]
 
     with ThreadPoolExecutor(1) as beside:  # a frame is drawn while the one before it is developed and written
-        ahead = beside.submit(drawn, 0)
+        ahead = beside.submit(draw_next, 0)
         while True:
             frame, stamp_s, moment, rendered = ahead.result()
-            ahead = beside.submit(drawn, frame + 1)
+            ahead = beside.submit(draw_next, frame + 1)
             rng = frame_rng(seed, index, frame)
             depth_m, color = film_set.develop(moment, rendered, rng, correlated=correlated)
             yield Shot(stamp_s, color, depth_m)
 
 
-def to_and_fro(k: int, n: int) -> int:
+def count_to_and_fro(k: int, n: int) -> int:
     """Count 0 .. n - 1 and back again, without end."""
     return n - 1 - abs(n - 1 - k % (2 * n - 2))

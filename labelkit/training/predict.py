@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labelkit.evaluation.measures import nearest_normals
-from labelkit.geometry.orientation import angles_deg_from_normal, centred_deg
+from labelkit.geometry.orientation import angles_deg_from_normal, centred_from_label_deg
 from labelkit.records import FloatArray
 from labelkit.settings import TrainSettings
 from labelkit.training.backend import is_out_of_memory
@@ -81,6 +81,6 @@ def understood(said: FloatArray, settings: TrainSettings) -> Predictions:
         said, log_scale = said[:, :-1], said[:, -1]
         sd_deg = np.rad2deg(np.exp(log_scale)) * (_LAPLACE_SD if settings.uncertainty == "laplace" else 1.0)
     if settings.loss == "angular":
-        return Predictions(said, centred_deg(angles_deg_from_normal(said)), sd_deg)
+        return Predictions(said, centred_from_label_deg(angles_deg_from_normal(said)), sd_deg)
     angles_deg = np.rad2deg(said)
     return Predictions(nearest_normals(angles_deg), angles_deg, sd_deg)

@@ -14,7 +14,7 @@ from labelkit.curation.splits import FrameSplit, Split
 from labelkit.dataset.dataset import Dataset
 from labelkit.dataset.table import TABLE_NAME
 from labelkit.errors import DatasetError
-from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
+from labelkit.geometry.orientation import centred_from_label_deg, label_from_centred_deg, normal_from_angles_deg
 from labelkit.records import BoolArray, FloatArray
 from labelkit.training.batches import BatchSource, Indices
 
@@ -46,7 +46,7 @@ class Samples:
     @cached_property
     def normals(self) -> FloatArray:
         """(n, 3) unit normals, view frame, facing the camera."""
-        return normal_from_angles_deg(centred_deg(self.centred_deg))  # centring undoes itself
+        return normal_from_angles_deg(label_from_centred_deg(self.centred_deg))  # centring undoes itself
 
     def at(self, chosen: BoolArray | Indices) -> Samples:
         """Keep the samples of a mask (n,), or of these positions, in their order."""
@@ -90,9 +90,9 @@ def read_samples(dataset: Dataset) -> Samples:
             f"{dataset.path}: row {rows[wrong[0]]} of {TABLE_NAME} has {_FIELDS[0]} {azimuth:g} and "
             f"{_FIELDS[1]} {elevation:g}, which is no orientation; build the dataset again"
         )
-    return Samples(dataset, np.arange(len(dataset)), centred_deg(angles_deg), dataset.participants, rows)
+    return Samples(dataset, np.arange(len(dataset)), centred_from_label_deg(angles_deg), dataset.participants, rows)
 
 
 def take_sides(samples: Samples, split: Split | FrameSplit) -> Sides:
     """Deal the samples out to the sides of a split."""
-    return Sides(*(samples.at(mask) for mask in split.dealt(samples.participants)))
+    return Sides(*(samples.at(mask) for mask in split.deal(samples.participants)))

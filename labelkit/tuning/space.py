@@ -132,7 +132,7 @@ class Structure:
 def _with_defaults(fixed: Mapping[str, Any]) -> Values:
     """Add the defaults, of a preset where one is named, so that conditions may ask for them."""
     defaults = {key: field.default for key, field in TrainSettings.model_fields.items()}
-    return defaults | TrainSettings.expanded(fixed)
+    return defaults | TrainSettings.expand(fixed)
 
 
 def structures_of(settings: TuneSettings) -> tuple[Structure, ...]:

@@ -80,7 +80,12 @@ def begin_study(folder: Path, settings: TuneSettings, terms: Terms) -> Study:
         if (folder / STUDY).is_file():
             _compare(folder, settings, terms)
         else:
-            content = {"schema": SCHEMA, "labelkit": __version__, **asdict(terms), "settings": settings.deciding()}
+            content = {
+                "schema": SCHEMA,
+                "labelkit": __version__,
+                **asdict(terms),
+                "settings": settings.select_deciding(),
+            }
             write_text(folder / STUDY, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         study = Study(folder, settings)
         for structure in structures:
@@ -111,7 +116,7 @@ def _is_foreign(path: Path) -> bool:
 
 
 def _compare(folder: Path, settings: TuneSettings, terms: Terms) -> None:
-    before, then = _read(folder), settings.deciding()
+    before, then = _read(folder), settings.select_deciding()
     for key, value in then.items():
         if before["settings"].get(key) != value:
             raise StudyError(

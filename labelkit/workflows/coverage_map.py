@@ -190,12 +190,12 @@ def count_coverage(
     source: Dataset, samples: SampleCells, settings: CoverageSettings, run: Path | str | None
 ) -> tuple[CoverageMap, Split | None]:
     """Count samples whole, by participant and by split; the split too, None where there are too few participants."""
-    from labelkit.curation.coverage import summed
+    from labelkit.curation.coverage import sum_coverages
 
     people = samples.by_participant(source.manifest.participants)
     split = _split(source, people, run)
     splits = {
-        side: summed([people[name] for name in names], samples.cells, settings.target)
+        side: sum_coverages([people[name] for name in names], samples.cells, settings.target)
         for side, names in (asdict(split) if split else {}).items()
     }
     digest = source.manifest.digest()

@@ -111,13 +111,13 @@ def label_error_median_deg(dataset: Path | str, truth: Path | str) -> float:
     import numpy as np
 
     from labelkit.dataset.dataset import open_dataset
-    from labelkit.geometry.orientation import angle_between, mirrored
+    from labelkit.geometry.orientation import angle_between, mirror_vectors
 
     with Path(truth).open(newline="", encoding="utf-8") as file:
         true_normal = {row["frame"]: _normal(row) for row in csv.DictReader(file) if row["nx"]}
     samples = [row for row in open_dataset(dataset).table().to_pylist() if row["status"] == "sample"]
     labelled = np.array([_normal(row) for row in samples])
-    labelled = np.where([[row["mirrored"]] for row in samples], mirrored(labelled), labelled)
+    labelled = np.where([[row["mirrored"]] for row in samples], mirror_vectors(labelled), labelled)
     return float(
         np.rad2deg(np.median(angle_between(labelled, np.array([true_normal[row["frame"]] for row in samples]))))
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from labelkit.settings import InspectSettings
 
 if TYPE_CHECKING:
-    from labelkit.recordings.discover import Finding
+    from labelkit.recordings.discover import Candidate
     from labelkit.recordings.settle import Statements
     from labelkit.records import FloatArray
 
@@ -101,9 +101,9 @@ def inspect(raw: Path | str, settings: InspectSettings | None = None, *, write: 
 
     settings = settings or InspectSettings()
     raw = Path(raw)
-    findings = survey(raw, max_gap_s=settings.max_gap_s)
-    reports = tuple(_report(finding, raw) for finding in findings)
-    drafted, kept = _draft_all(findings, raw) if write else ((), ())
+    candidates = survey(raw, max_gap_s=settings.max_gap_s)
+    reports = tuple(_report(candidate, raw) for candidate in candidates)
+    drafted, kept = _draft_all(candidates, raw) if write else ((), ())
     return Inspection(
         raw=str(raw),
         recordings=reports,
@@ -115,20 +115,20 @@ def inspect(raw: Path | str, settings: InspectSettings | None = None, *, write: 
     )
 
 
-def _report(finding: Finding, raw: Path) -> RecordingReport:
-    from labelkit.recordings.discover import lines_to_add
+def _report(candidate: Candidate, raw: Path) -> RecordingReport:
+    from labelkit.recordings.discover import lines_from_problems
 
-    source, stated = finding.source, finding.stated
+    source, stated = candidate.source, candidate.stated
     names = [source.frame_name(index) for index in range(len(source))] if source else []
-    looked_at, unreadable = _look(finding, [i for i, name in enumerate(names) if name.depth and name.color])
-    add = lines_to_add(finding.problems)
+    looked_at, unreadable = _look(candidate, [i for i, name in enumerate(names) if name.depth and name.color])
+    add = lines_from_problems(candidate.problems)
 
     def value(key: str) -> Any:
         return stated.value(key) if stated else None
 
     return RecordingReport(
-        name=finding.name,
-        layout=finding.layout,
+        name=candidate.name,
+        layout=candidate.layout,
         frames=len(names),
         pairs=sum(bool(name.depth and name.color) for name in names),
         without_color=sum(name.color is None for name in names),
@@ -146,9 +146,9 @@ def _report(finding: Finding, raw: Path) -> RecordingReport:
         stated=stated.origins() if stated else {},
         depth=_depth_seen(looked_at, len(unreadable), value("depth_unit_m") or 1.0),
         pace=_pace([name.stamp for name in names if math.isfinite(name.stamp)]),
-        notes=(*finding.notes, *(_some_unreadable(unreadable) if looked_at else ())),
+        notes=(*candidate.notes, *(_some_unreadable(unreadable) if looked_at else ())),
         problems=(
-            *(problem.says for problem in finding.problems),
+            *(problem.says for problem in candidate.problems),
             *(_some_unreadable(unreadable) if not looked_at else ()),
             *_stretched(looked_at),
             *(
@@ -157,34 +157,34 @@ def _report(finding: Finding, raw: Path) -> RecordingReport:
                 else []
             ),
         ),
-        add_to=str(_sidecar_path(finding, raw)) if add else "",
+        add_to=str(_sidecar_path(candidate, raw)) if add else "",
         add=add,
     )
 
 
-def _look(finding: Finding, paired: Sequence[int]) -> tuple[list[FloatArray], list[str]]:
+def _look(candidate: Candidate, paired: Sequence[int]) -> tuple[list[FloatArray], list[str]]:
     """Read the depth of a few frames, in the stored unit; and say why of those that cannot be read."""
     from labelkit.errors import RawFrameError
-    from labelkit.recordings.recording import metres
-    from labelkit.recordings.settle import evenly
+    from labelkit.recordings.recording import metres_from_stored
+    from labelkit.recordings.settle import pick_evenly
     from labelkit.records import Unreadable
 
     seen: list[FloatArray] = []
     unreadable: list[str] = []
-    for index in evenly(paired, _LOOKED_AT):
-        if finding.recording:
-            frame = finding.recording[index]
+    for index in pick_evenly(paired, _LOOKED_AT):
+        if candidate.recording:
+            frame = candidate.recording[index]
             if isinstance(frame, Unreadable):
-                unreadable.append(f"{finding.recording.frame_name(index).key}: {frame.detail}")
+                unreadable.append(f"{candidate.recording.frame_name(index).key}: {frame.detail}")
             else:
-                seen.append(frame.depth_m / finding.recording.depth_unit_m)
-        elif finding.source:
+                seen.append(frame.depth_m / candidate.recording.depth_unit_m)
+        elif candidate.source:
             try:
-                seen.append(metres(finding.source.read_depth(index), 1.0))
+                seen.append(metres_from_stored(candidate.source.read_depth(index), 1.0))
             except RawFrameError as error:
-                unreadable.append(f"{finding.source.frame_name(index).key}: the depth picture {error}")
+                unreadable.append(f"{candidate.source.frame_name(index).key}: the depth picture {error}")
             except OSError as error:
-                unreadable.append(f"{finding.source.frame_name(index).key}: {error.strerror}")
+                unreadable.append(f"{candidate.source.frame_name(index).key}: {error.strerror}")
     return seen, unreadable
 
 
@@ -232,37 +232,37 @@ def _table(stated: Statements | None, table: str) -> dict[str, Any]:
     return {key.split(".")[1]: about.value for key, about in stated.merged.items() if key.startswith(f"{table}.")}
 
 
-def _sidecar_path(finding: Finding, raw: Path) -> Path:
-    return raw / finding.folder.relative_to(raw.resolve()) / "recording.toml"
+def _sidecar_path(candidate: Candidate, raw: Path) -> Path:
+    return raw / candidate.folder.relative_to(raw.resolve()) / "recording.toml"
 
 
-def _draft_all(findings: Sequence[Finding], raw: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _draft_all(candidates: Sequence[Candidate], raw: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     from labelkit.files import write_text
 
     drafted, kept = [], []
-    lacking = [finding for finding in findings if any(problem.lines for problem in finding.problems)]
-    for folder, (finding, *_) in groupby(lacking, key=lambda finding: finding.folder):  # clips share one folder
-        path = _sidecar_path(finding, raw)
+    lacking = [candidate for candidate in candidates if any(problem.lines for problem in candidate.problems)]
+    for folder, (candidate, *_) in groupby(lacking, key=lambda candidate: candidate.folder):  # clips share one folder
+        path = _sidecar_path(candidate, raw)
         if path.exists():
             kept.append(str(path))
         else:
-            write_text(folder / path.name, _draft(finding))
+            write_text(folder / path.name, _draft(candidate))
             drafted.append(str(path))
     return tuple(drafted), tuple(kept)
 
 
-def _draft(finding: Finding) -> str:
+def _draft(candidate: Candidate) -> str:
     """Write what is known as it is, and what is not as comments to fill in."""
     tables: dict[str, list[str]] = {"recording": []}
-    if finding.layout and finding.stated:
-        participant = finding.stated.value("participant").replace("\\", "\\\\").replace('"', '\\"')
+    if candidate.layout and candidate.stated:
+        participant = candidate.stated.value("participant").replace("\\", "\\\\").replace('"', '\\"')
         tables["recording"] = [
             f'participant = "{participant}"',
-            f'# handedness = "{finding.stated.value("handedness")}"  # right | left',
+            f'# handedness = "{candidate.stated.value("handedness")}"  # right | left',
             '# sensor = "kinect-v1"  # kinect-v1 kinect-v2 azure-kinect realsense structured-light tof',
-            f'layout = "{finding.layout}"',
+            f'layout = "{candidate.layout}"',
         ]
-    for problem in finding.problems:
+    for problem in candidate.problems:
         if problem.lines:
             tables.setdefault(problem.table, []).extend(
                 f"# {line}" if "?" in line.split("#")[0] else line for line in problem.lines

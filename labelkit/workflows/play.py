@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelkit.errors import RecordingError
-from labelkit.interrupts import answered_by
+from labelkit.interrupts import handle_signals
 from labelkit.settings import BuildSettings, CoverageSettings
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def coverage_live_in_terminal(
     over, states = threading.Event(), [dict[str, Any]()]
     with (
         _game(Path(raw), settings, build, cache=cache) as (game, play),
-        answered_by(lambda *_: over.set(), signal.SIGINT, signal.SIGTERM),
+        handle_signals(lambda *_: over.set(), signal.SIGINT, signal.SIGTERM),
     ):
         play.publish = lambda state: states.__setitem__(0, state)
         play.ended = over.set

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from labelkit.errors import OutputError, OutputExistsError, SettingsError
 from labelkit.files import THEN_AGAIN, make_folder, mendable, remove
-from labelkit.interrupts import answered_by
+from labelkit.interrupts import handle_signals
 from labelkit.settings import RecordSettings
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _asked_to_stop() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         asked.set()
 
-    with answered_by(ask, signal.SIGINT, signal.SIGTERM):
+    with handle_signals(ask, signal.SIGINT, signal.SIGTERM):
         yield asked
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelkit.errors import OutputError, RawFrameError, RecordingError, SettingsError
+from labelkit.errors import OutputError, RawFrameError, SettingsError
 from labelkit.files import make_folder, write_bytes
 from labelkit.settings import BuildSettings
 
@@ -23,7 +22,6 @@ SUFFIXES = (".png", ".svg")
 # Settings of a build that change no label: `labelkit show` has no flags for them.
 NO_LABEL = ("with_depth", "shard_frames", "workers", "max_rejected")
 
-_NAMED = 5  # frames listed where a name is not clear
 _LONGEST = 120  # characters of the picture's name; file systems take 255 bytes
 
 Words = list[tuple[str, list[tuple[str, str]]]]
@@ -166,10 +164,11 @@ def explain(raw: Path, frame: str, settings: BuildSettings | None = None) -> Fou
     from labelkit.building.shard import explain_one
     from labelkit.figures.scene import Scene
     from labelkit.recordings import find_recordings
+    from labelkit.recordings.lookup import find_frame
     from labelkit.records import Sample, Unreadable
 
     settings = settings or BuildSettings()
-    recording, index = _find(find_recordings(raw, max_gap_s=settings.max_gap_s), frame, raw)
+    recording, index = find_frame(find_recordings(raw, max_gap_s=settings.max_gap_s), frame, raw)
     read = recording[index]
     explanation = explain_one(read, recording, index, settings)
     hand = explanation.hand if explanation.hand and explanation.hand.mask.any() else None
@@ -239,79 +238,15 @@ def _file_name(key: str) -> str:
     return f"show-{plain[-_LONGEST:].lstrip('-.')}.png"
 
 
-def _find(recordings: Sequence[Recording], wanted: str, raw: Path) -> tuple[Recording, int]:
-    """Find the one frame that a name stands for."""
-    if numbered := _numbered(recordings, wanted, raw):
-        return numbered
-    wanted = _below(raw, wanted)
-    exact: list[tuple[Recording, int]] = []
-    ending: list[tuple[Recording, int]] = []
-    for recording in recordings:
-        for index in range(len(recording)):
-            name = recording.frame_name(index)
-            if wanted in (name.depth, name.color):
-                exact.append((recording, index))
-            elif any(part and part.endswith(f"/{wanted}") for part in (name.depth, name.color)):
-                ending.append((recording, index))
-    found = exact or ending
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise RecordingError(f"{raw}: no frame {wanted!r}; {_nearest(recordings, wanted)}")
-    names = [recording.frame_name(index).key for recording, index in found]
-    more = ", ..." if len(names) > _NAMED else ""
-    raise RecordingError(
-        f"{raw}: {len(names)} frames are called {wanted!r}: {', '.join(names[:_NAMED])}{more}; give more of the path"
-    )
-
-
-def _numbered(recordings: Sequence[Recording], wanted: str, raw: Path) -> tuple[Recording, int] | None:
-    """Understand RECORDING:INDEX."""
-    name, colon, number = wanted.rpartition(":")
-    recording = next((recording for recording in recordings if recording.name == name), None)
-    if not (colon and recording and re.fullmatch(r"-?[0-9]{1,9}", number)):
-        return None
-    if not 0 <= int(number) < len(recording):
-        raise RecordingError(f"{raw}: {name} has no frame {number}; its frames are 0 to {len(recording) - 1}")
-    return recording, int(number)
-
-
-def _below(raw: Path, wanted: str) -> str:
-    """Turn what a shell completes, raw/p01/depth/1.png, into the frame's name."""
-    from labelkit.recordings.listing import portable
-
-    path = Path(wanted)
-    if path.exists() and path.resolve().is_relative_to(raw.resolve()):
-        return portable(path.resolve().relative_to(raw.resolve()).as_posix())
-    return wanted
-
-
-def _nearest(recordings: Sequence[Recording], wanted: str) -> str:
-    ends: dict[str, str] = {}
-    for recording in recordings:
-        for index in range(len(recording)):
-            key = recording.frame_name(index).key
-            ends.setdefault(key.rpartition("/")[2], key)
-    end = wanted.rpartition("/")[2]
-    close = [ends[near] for near in difflib.get_close_matches(end, ends, n=3, cutoff=0.6)]
-    if close:
-        return f"did you mean {' or '.join(map(repr, close))}?"
-    recording = recordings[0]
-    return (
-        f"frames are named as labels.parquet names them, such as {recording.frame_name(0).key!r}, "
-        f"or by number, such as '{recording.name}:0'"
-    )
-
-
 def _depth(raw: Path, recording: Recording, index: int) -> FloatArray | None:
     """Read what there is of the depth of a frame that is no frame."""
     from labelkit.recordings import source_path
     from labelkit.recordings.pictures import read_depth
-    from labelkit.recordings.recording import metres
+    from labelkit.recordings.recording import metres_from_stored
 
     name = recording.frame_name(index).depth
     try:
-        return metres(read_depth(source_path(raw, name)), recording.depth_unit_m) if name else None
+        return metres_from_stored(read_depth(source_path(raw, name)), recording.depth_unit_m) if name else None
     except (RawFrameError, OSError):
         return None
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from labelkit import __version__
 from labelkit.errors import LabelkitError, OutputError, RunError
 from labelkit.files import THEN_AGAIN
-from labelkit.interrupts import interrupts_kept
+from labelkit.interrupts import keep_interrupts
 from labelkit.settings import EvaluateSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def divided(samples: Samples, settings: TrainSettings) -> Split | FrameSplit:
 
     if settings.split == "frames":
         split = FrameSplit(settings.seed_of_split, settings.validation, settings.test)
-        split.dealt(samples.participants)  # for its check alone
+        split.deal(samples.participants)  # for its check alone
         return split
     return split_participants(
         samples.participants,
@@ -315,7 +315,7 @@ def _train_and_report(
 ) -> None:
     from labelkit.workflows.evaluate import keep_page
 
-    with _state_kept(run), interrupts_kept():
+    with _state_kept(run), keep_interrupts():
         result, history = _train_and_test(run, model, sides, split, settings, quiet)
     if settings.report:  # behind the state: whatever becomes of the page, the run is whole
         keep_page(result, run, history)

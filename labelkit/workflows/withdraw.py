@@ -51,10 +51,10 @@ def withdraw(
     from labelkit.dataset.lock import only_one_at
     from labelkit.dataset.manifest import BUILD_NAME, read_manifest
     from labelkit.dataset.withdrawal import (
+        find_holdings,
         finish_withdrawal,
-        holdings,
         is_withdrawn,
-        named_by,
+        pattern_from_participant,
         withdraw_participant,
     )
     from labelkit.runs.folder import find_runs
@@ -64,8 +64,8 @@ def withdraw(
     if yes and folder.is_dir():
         with only_one_at(folder):
             finish_withdrawal(folder)
-    there = holdings(folder, participant)
-    named = named_by(participant, there.recordings if there else ())
+    there = find_holdings(folder, participant)
+    named = pattern_from_participant(participant, there.recordings if there else ())
     found = [(run, run_holdings(run, participant, named)) for place in runs for run in find_runs(Path(place))]
     holding = [(run, holds) for run, holds in found if holds]
     if there is None and not holding and not is_withdrawn(folder, participant):

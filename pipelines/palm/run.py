@@ -47,7 +47,7 @@ from labelkit.imaging.palm_network import (
     SIZE,
     SUBCELLS,
     TOP,
-    cells,
+    average_cells,
 )
 from labelkit.labelling.palm import Straight
 from labelkit.records import FloatArray
@@ -95,7 +95,7 @@ def film(index: int, frames: int, fist: bool) -> list[Filmed]:
     """Film one person."""
     rng = np.random.default_rng([SEED, index, 77])
     participant = draw_participant(SEED, index)
-    participant = dataclasses.replace(participant, shape=unlike_others(participant.shape, rng))
+    participant = dataclasses.replace(participant, shape=widen_shape(participant.shape, rng))
     backdrop = make_backdrop(participant, INTRINSICS, np.random.default_rng([SEED, index, 2]))
     arm, rays = build_arm(participant.shape), full_rays(INTRINSICS)
     filmed = []
@@ -103,7 +103,7 @@ def film(index: int, frames: int, fist: bool) -> list[Filmed]:
         if moment is None:
             continue
         rng = np.random.default_rng([SEED, index, 5, k])
-        staged = stage(arm, elsewhere(moment, fist, rng), INTRINSICS)
+        staged = stage(arm, vary_moment(moment, fist, rng), INTRINSICS)
         hits = cast(scene_of(staged.vertices, arm.triangles), rays)
         hit = hits.hit_mask & ~(hits.depth_m > backdrop.depth_m)
         ray = rays[hit] / np.linalg.norm(rays[hit], axis=1, keepdims=True)
@@ -118,7 +118,7 @@ def film(index: int, frames: int, fist: bool) -> list[Filmed]:
     return filmed
 
 
-def unlike_others(shape: HandShape, rng: np.random.Generator) -> HandShape:
+def widen_shape(shape: HandShape, rng: np.random.Generator) -> HandShape:
     """Widen the ranges of the simulator's people: real ones will differ in ways it does not know."""
     return dataclasses.replace(
         shape,
@@ -130,18 +130,18 @@ def unlike_others(shape: HandShape, rng: np.random.Generator) -> HandShape:
     )
 
 
-def elsewhere(moment: Moment, fist: bool, rng: np.random.Generator) -> Moment:
+def vary_moment(moment: Moment, fist: bool, rng: np.random.Generator) -> Moment:
     """Bend the fingers more than the simulator's people do, and hold the hand nearer or farther."""
     distance_m = float(rng.uniform(0.42, 1.25)) if rng.random() < 0.5 else moment.distance_m
     pose = moment.pose
     if fist:
-        pose = closing(pose, rng)
+        pose = close_hand(pose, rng)
     elif rng.random() < 0.5:
-        pose = restless(pose, rng)
+        pose = bend_some_fingers(pose, rng)
     return dataclasses.replace(moment, pose=pose, distance_m=distance_m)
 
 
-def restless(pose: Pose, rng: np.random.Generator) -> Pose:
+def bend_some_fingers(pose: Pose, rng: np.random.Generator) -> Pose:
     """Curl some fingers, and move the thumb."""
     curl, splay = pose.curl.copy(), pose.splay.copy()
     bent = np.abs(rng.normal(0, 14, (4, 3))) + abs(rng.normal(0, 10))
@@ -152,7 +152,7 @@ def restless(pose: Pose, rng: np.random.Generator) -> Pose:
     return dataclasses.replace(pose, curl=curl, splay=splay)
 
 
-def closing(pose: Pose, rng: np.random.Generator) -> Pose:
+def close_hand(pose: Pose, rng: np.random.Generator) -> Pose:
     """Close the hand, some way or to a fist."""
     closed = rng.random() ** 0.7
     curl, splay = pose.curl.copy(), pose.splay.copy()
@@ -185,7 +185,7 @@ def look(frame: Filmed, rng: np.random.Generator, *, first: bool) -> tuple[Float
     relief_m = view.relief_m(frame.depth_m)
     if rng.random() < 0.15:  # a sensor that misses single pixels
         relief_m = np.where(rng.random(relief_m.shape) < 0.1, np.nan, relief_m)
-    seen = cells(relief_m)
+    seen = average_cells(relief_m)
     with np.errstate(invalid="ignore"):
         palm = (view.sampled((frame.parts == BodyPart.PALM).astype(np.float32)) > 0) & (np.abs(relief_m) < NEAR_M)
     share = cv2.resize(palm.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
@@ -199,7 +199,7 @@ def look(frame: Filmed, rng: np.random.Generator, *, first: bool) -> tuple[Float
     return seen.astype(np.float16), np.concatenate([share.ravel(), cover.ravel(), pose]).astype(np.float32)
 
 
-def thing(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def look_at_thing(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Look at something that is no hand: a ball, a bar, a ball on a bar, or a plate. None of it is palm."""
     step = CELL_M / SUBCELLS
     y, x = np.mgrid[: ROWS * SUBCELLS, : COLUMNS * SUBCELLS].astype(float)
@@ -209,27 +209,27 @@ def thing(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     if kind in (0, 3):
         radius, middle, stretch = rng.uniform(0.03, 0.085), rng.normal(0, 0.02, 2), rng.uniform(0.8, 1.3, 2)
         high = radius**2 - ((x - middle[0]) * stretch[0]) ** 2 - ((y - middle[1]) * stretch[1]) ** 2
-        relief = _raised(high, lambda up: up - radius + rng.uniform(0, 0.03))
+        relief = _raise(high, lambda up: up - radius + rng.uniform(0, 0.03))
     turn = rng.normal(0, 0.35)
     across, along = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
     if kind in (1, 3):
         radius = rng.uniform(0.022, 0.055)
         slope, flat, lift = rng.normal(0, 0.15), rng.uniform(0.6, 1.0), rng.normal(0, 0.006)
         high = radius**2 - (across - rng.normal(0, 0.015)) ** 2
-        bar = _raised(high, lambda up: up * flat - 0.8 * radius + lift + along * slope)
+        bar = _raise(high, lambda up: up * flat - 0.8 * radius + lift + along * slope)
         begins = rng.uniform(-0.02, 0.03) if kind == 3 else rng.choice([-1.0, rng.uniform(-0.13, 0.0)])
         relief = np.maximum(relief, np.where(along > begins, bar, -1.0))
     if kind == 2:
         middle, half = rng.normal(0, 0.03, 2), rng.uniform(0.03, 0.12, 2)
         tilted = rng.normal(0, 0.005) + across * rng.normal(0, 0.1) + along * rng.normal(0, 0.1)
         relief = np.where((np.abs(across - middle[0]) < half[0]) & (np.abs(along - middle[1]) < half[1]), tilted, -1.0)
-    seen = cells((relief + rng.normal(0, rng.uniform(0.0005, 0.003), relief.shape)).astype(np.float32))
+    seen = average_cells((relief + rng.normal(0, rng.uniform(0.0005, 0.003), relief.shape)).astype(np.float32))
     cover = seen[TOP : TOP + LOOKED, LEFT : LEFT + LOOKED, 0]
     pose = np.full(POSES, np.nan)  # it has none
     return seen.astype(np.float16), np.concatenate([np.zeros(cover.size), cover.ravel(), pose]).astype(np.float32)
 
 
-def _raised(high: FloatArray, rise: Callable[[FloatArray], FloatArray]) -> FloatArray:
+def _raise(high: FloatArray, rise: Callable[[FloatArray], FloatArray]) -> FloatArray:
     """Shape what lies where `high` is positive by its root; nothing elsewhere."""
     return np.where(high > 0, rise(np.sqrt(np.maximum(high, 0))), -1.0)
 
@@ -240,7 +240,7 @@ def looks_at(index: int, frames: int, first_fist: int) -> tuple[FloatArray, Floa
     rng = np.random.default_rng([SEED, index, 99])
     fist = index >= first_fist
     found = [look(frame, rng, first=k % 2 == 0) for frame in film(index, frames, fist) for k in range(LOOKS)]
-    found += [thing(rng) for _ in range(round(THINGS * len(found)))]
+    found += [look_at_thing(rng) for _ in range(round(THINGS * len(found)))]
     return np.stack([seen for seen, _ in found]), np.stack([answer for _, answer in found])
 
 
@@ -256,7 +256,7 @@ def gather(people: int, frames: int, fists: int) -> tuple[dict[str, FloatArray],
     return sides[0], sides[1]
 
 
-def network() -> Any:
+def build_network() -> Any:
     """Build in Keras what labelkit/imaging/palm_network.py computes in NumPy."""
     import keras
     from keras import layers
@@ -289,7 +289,7 @@ def fit(learned: dict[str, FloatArray], held_out: dict[str, FloatArray], epochs:
     import keras
 
     keras.utils.set_random_seed(SEED)
-    model = network()
+    model = build_network()
     steps = epochs * -(-len(learned["x"]) // 64)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(keras.optimizers.AdamW(rate, weight_decay=1e-4), loss)

@@ -19,7 +19,7 @@ from labelkit.runs.folder import claim_run, read_state, write_json, write_rows, 
 from labelkit.runs.folder import only_one_at as training_at_work
 from labelkit.runs.plan import read_folds, read_settings, read_split, write_folds, write_plan
 from labelkit.settings import TrainSettings
-from labelkit.traces import naming
+from labelkit.traces import pattern_from_names
 from tests.commands import called
 from tests.datasets import make_dataset
 
@@ -136,7 +136,7 @@ def test_a_run_that_leaves_each_out_once_goes_on_with_a_stand_in(capfd, folder, 
     assert read_settings(folds / "withdrawn-1").hold_out == "withdrawn-1"
     for path, content in content_of(folds).items():
         assert "p07" not in path.parts
-        assert naming(["p07"]).search(content) is None, path
+        assert pattern_from_names(["p07"]).search(content) is None, path
 
 
 def test_a_run_that_split_frames_loses_their_predictions(capfd, folder, tmp_path):

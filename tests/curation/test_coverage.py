@@ -15,7 +15,7 @@ from labelkit.curation.coverage import (
     cells_of_labels,
     coverage_by_group,
     measure_coverage,
-    ranked,
+    rank_groups,
 )
 from labelkit.errors import OrientationError
 
@@ -160,7 +160,7 @@ def test_the_best_covered_group_ranks_first_and_ties_go_by_name():
     table = np.zeros((4, 4), int)
     table[1, 1] = 1
     groups = {"b": even(0), "c": covering(table), "d": even(2), "a": even(0)}
-    assert [name for name, _ in ranked(groups)] == ["d", "c", "a", "b"]
+    assert [name for name, _ in rank_groups(groups)] == ["d", "c", "a", "b"]
 
 
 placed = st.lists(st.sampled_from([OUTSIDE, 5, 6, 9, 10, 13]), min_size=1, max_size=80)

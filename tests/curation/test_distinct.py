@@ -5,13 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelkit.curation.distinct import FRAME_S, DistinctSamples, distinct_mask, filled_stamps
-from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
+from labelkit.curation.distinct import FRAME_S, DistinctSamples, distinct_mask, fill_stamps
+from labelkit.geometry.orientation import label_from_centred_deg, normal_from_angles_deg
 
 
 def normals_at(azimuth_deg, elevation_deg=0.0):
     """Normals (n, 3) at centred angles."""
-    return normal_from_angles_deg(centred_deg(np.stack(np.broadcast_arrays(azimuth_deg, elevation_deg), axis=-1)))
+    return normal_from_angles_deg(
+        label_from_centred_deg(np.stack(np.broadcast_arrays(azimuth_deg, elevation_deg), axis=-1))
+    )
 
 
 def counted(normals, stamps=None, recordings=None, **rule):
@@ -88,6 +90,6 @@ def test_a_sample_at_least_the_angle_from_all_others_always_counts(moves):
 
 def test_frames_without_a_time_follow_the_one_before_by_a_thirtieth():
     nan = np.nan
-    stamps = filled_stamps(np.array([nan, nan, 5.0, nan, nan, 7.0, nan]), np.array(list("aaabbbb")))
+    stamps = fill_stamps(np.array([nan, nan, 5.0, nan, nan, 7.0, nan]), np.array(list("aaabbbb")))
     assert stamps == pytest.approx([0, FRAME_S, 5.0, 0, FRAME_S, 7.0, 7.0 + FRAME_S])
-    assert filled_stamps(np.array([]), np.array([], str)).tolist() == []
+    assert fill_stamps(np.array([]), np.array([], str)).tolist() == []

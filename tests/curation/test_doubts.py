@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelkit.curation.doubts import find_twins, jump_mask, spread, turns_between
-from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
+from labelkit.geometry.orientation import label_from_centred_deg, normal_from_angles_deg
 
 
 def test_turns_are_measured_within_a_recording_only():
-    normals = normal_from_angles_deg(centred_deg(np.array([[0, 0], [20, 0], [20, 5], [0, 0.0]])))
+    normals = normal_from_angles_deg(label_from_centred_deg(np.array([[0, 0], [20, 0], [20, 5], [0, 0.0]])))
     turns = turns_between(normals, np.array([0.0, 0.1, 0.4, 0.5]), np.array(["a", "a", "a", "b"]))
     assert turns.turn_deg[[1, 2]] == pytest.approx([20.0, 5.0], abs=0.35)
     assert turns.pause_s[[1, 2]] == pytest.approx([0.1, 0.3])

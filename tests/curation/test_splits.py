@@ -86,7 +86,7 @@ def test_holding_out_nobody_known_names_the_nearest():
 
 
 def dealt(n, seed=0, validation=0.15, test=0.15):
-    return FrameSplit(seed, validation, test).dealt(np.array(["p"] * n))
+    return FrameSplit(seed, validation, test).deal(np.array(["p"] * n))
 
 
 @given(st.integers(3, 200), seeds)
@@ -109,7 +109,7 @@ def test_shares_that_leave_no_frame_to_train_on_are_an_error():
 
 
 def test_participants_are_dealt_whole():
-    masks = Split(train=("a",), validation=("c",), test=("b",)).dealt(np.array(["a", "b", "a", "c"]))
+    masks = Split(train=("a",), validation=("c",), test=("b",)).deal(np.array(["a", "b", "a", "c"]))
     assert [mask.tolist() for mask in masks] == [[1, 0, 1, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
 
 

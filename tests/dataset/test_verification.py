@@ -16,7 +16,7 @@ from labelkit.building.build import build
 from labelkit.dataset import shards, verification
 from labelkit.dataset.manifest import MANIFEST_HASH_NAME, MANIFEST_NAME, FileEntry, read_manifest
 from labelkit.dataset.schema import ALL_FIELDS, FIELDS
-from labelkit.dataset.verification import Defect, Fault, changed, verify_dataset
+from labelkit.dataset.verification import Defect, Fault, find_change, verify_dataset
 from labelkit.errors import DatasetError
 from labelkit.settings import BuildSettings
 from tests.datasets import angles_on_disc, columns_of, make_dataset
@@ -106,8 +106,8 @@ def test_every_bit_of_what_no_manifest_lists_is_found(built, tmp_path, name):
 @pytest.mark.parametrize("name", ["labels.parquet", "README.md"])
 def test_every_bit_of_what_the_manifest_lists_is_found(folder, name):
     entry = read_manifest(folder).files[name]
-    assert changed(folder, name, entry) == []
-    assert unseen_bits(folder, name, lambda: changed(folder, name, entry)) == []
+    assert find_change(folder, name, entry) == []
+    assert unseen_bits(folder, name, lambda: find_change(folder, name, entry)) == []
 
 
 @pytest.mark.slow
@@ -125,15 +125,15 @@ def test_every_bit_of_a_shard_with_smaller_pictures_is_found(tmp_path, monkeypat
     (tmp_path / "s.h5").write_bytes(content)
     assert shards.map_shard(tmp_path / "s.h5")["rgb32"].shape == (1, 2, 2, 3)
     entry = FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-    assert changed(tmp_path, "s.h5", entry) == []
-    assert unseen_bits(tmp_path, "s.h5", lambda: changed(tmp_path, "s.h5", entry)) == []
+    assert find_change(tmp_path, "s.h5", entry) == []
+    assert unseen_bits(tmp_path, "s.h5", lambda: find_change(tmp_path, "s.h5", entry)) == []
 
 
 @pytest.mark.sweep
 def test_every_bit_of_a_shard_is_found(folder):
     entry = read_manifest(folder).files[SHARD]
-    assert changed(folder, SHARD, entry) == []
-    assert unseen_bits(folder, SHARD, lambda: changed(folder, SHARD, entry)) == []
+    assert find_change(folder, SHARD, entry) == []
+    assert unseen_bits(folder, SHARD, lambda: find_change(folder, SHARD, entry)) == []
 
 
 def test_a_file_that_is_missing_longer_or_shorter_is_found(folder):

@@ -17,8 +17,8 @@ from labelkit.dataset.schema import slug
 from labelkit.dataset.shards import map_shard
 from labelkit.dataset.verification import verify_dataset
 from labelkit.dataset.withdrawal import (
+    find_holdings,
     finish_withdrawal,
-    holdings,
     is_withdrawn,
     refuse_withdrawn,
     withdraw_participant,
@@ -85,7 +85,7 @@ def names_of_theirs():
 
 def pieces_of_their_pictures(folder):
     """Cut 32 bytes with much in them, as no other picture has, out of every crop at every level."""
-    for name in holdings(folder, ID).shards:
+    for name in find_holdings(folder, ID).shards:
         columns = map_shard(folder / name)
         for level in ("rgb128", "rgb64", "rgb32"):
             for picture in columns[level]:
@@ -96,7 +96,9 @@ def pieces_of_their_pictures(folder):
 
 def test_the_participant_s_names_and_pictures_are_in_no_byte_of_the_folder(folder):
     (folder / "gallery").mkdir()
-    (folder / "gallery" / "thumbnail.png").write_bytes(map_shard(folder / holdings(folder, ID).shards[0])["rgb64"][0])
+    (folder / "gallery" / "thumbnail.png").write_bytes(
+        map_shard(folder / find_holdings(folder, ID).shards[0])["rgb64"][0]
+    )
     (folder / "notes.md").write_text(f"{ID} was tired")
     (folder / "index.json").write_text(json.dumps({"who": ID}))  # as \\u00eb
     (folder / "kept.md").write_text("all the others were not")
@@ -168,7 +170,7 @@ def test_names_that_differ_only_in_how_an_accent_is_written_are_one_name(folder)
     for participant in ("zoe", ID):
         withdraw_participant(folder, participant)
     shutil.copy(folder / "withdrawn.json", folder / "before.json")
-    record = withdrawal._with_one_more(withdrawal._record(folder), "Zo\u00eb")
+    record = withdrawal._add_to_record(withdrawal._read_record(folder), "Zo\u00eb")
     (folder / "withdrawn.json").write_bytes(record)
     with pytest.raises(RecordingError, match="was withdrawn"):
         refuse_withdrawn(folder, ["Zoe\u0308"])
@@ -205,7 +207,7 @@ def test_a_changed_table_is_not_made_good_by_a_withdrawal(folder):
 
 
 def test_a_changed_shard_of_another_stays_a_finding(folder):
-    shard = folder / holdings(folder, "anna").shards[0]
+    shard = folder / find_holdings(folder, "anna").shards[0]
     content = bytearray(shard.read_bytes())
     content[-1] ^= 1
     shard.write_bytes(content)
@@ -281,8 +283,8 @@ def test_holdings_name_all_that_will_go(folder):
     (folder / "map.svg").write_text("<svg/>")
     (folder / f"{ID}.txt").write_text("x")
     (folder / "other.txt").write_text(f"x{ID}")  # part of a longer word: somebody else
-    there = holdings(folder, ID)
+    there = find_holdings(folder, ID)
     assert (there.frames, there.samples, there.recordings) == (4, 1, (f"{ID}/{CLIP}",))
     assert there.files == ("map.svg", f"{ID}.txt") or there.files == (f"{ID}.txt", "map.svg")
     assert there.bytes == sum((folder / name).stat().st_size for name in there.shards)
-    assert holdings(folder, "nobody") is None
+    assert find_holdings(folder, "nobody") is None

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from labelkit.evaluation.measures import constant_deg, flip_mask, measure, measure_by, nearest_normals
-from labelkit.geometry.orientation import centred_deg, normal_from_angles_deg
+from labelkit.geometry.orientation import label_from_centred_deg, normal_from_angles_deg
 
 TRUE = np.array([[0.0, 0.0], [10.0, -20.0], [0.0, 30.0], [-5.0, 5.0]])
 PREDICTED = np.array([[4.0, 0.0], [10.0, -8.0], [0.0, 14.0], [-5.0, 5.0]])
@@ -64,7 +64,7 @@ def test_the_constant_errs_by_19_degrees_on_the_disc_of_45():
 @given(arrays(float, (5, 2), elements=st.floats(-60, 60)))
 def test_normals_of_orientations_are_exact(centred):
     centred = centred[np.sum(np.sin(np.deg2rad(centred)) ** 2, axis=-1) <= 1]
-    assert nearest_normals(centred) == pytest.approx(normal_from_angles_deg(centred_deg(centred)), abs=1e-9)
+    assert nearest_normals(centred) == pytest.approx(normal_from_angles_deg(label_from_centred_deg(centred)), abs=1e-9)
 
 
 @given(arrays(float, (5, 2), elements=st.floats(-1e4, 1e4)))

@@ -11,8 +11,8 @@ from labelkit.errors import OrientationError
 from labelkit.geometry.orientation import (
     angle_between,
     angles_deg_from_normal,
-    centred_deg,
-    mirrored,
+    centred_from_label_deg,
+    mirror_vectors,
     normal_from_angles_deg,
     tangent_basis,
     unit,
@@ -38,7 +38,7 @@ def test_a_hand_facing_the_camera_is_90_90():
     [((0.5, 0, -1), (1, 0)), ((-0.5, 0, -1), (-1, 0)), ((0, 0.5, -1), (0, 1)), ((0, -0.5, -1), (0, -1))],
 )
 def test_centred_angles_are_positive_toward_the_right_and_the_bottom(normal, sign):
-    centred = centred_deg(angles_deg_from_normal(unit(np.array(normal, dtype=float))))
+    centred = centred_from_label_deg(angles_deg_from_normal(unit(np.array(normal, dtype=float))))
     np.testing.assert_array_equal(np.sign(np.round(centred, 9)), sign)
 
 
@@ -73,8 +73,8 @@ def test_the_view_rotation_takes_the_ray_to_z_and_turns_no_more_than_needed(ray)
 
 @given(ray=rays, normal=normals_facing_camera(80.0))
 def test_mirroring_and_the_minimal_rotation_commute(ray, normal):
-    mirrored_after = mirrored(view_from_camera(ray) @ normal)
-    mirrored_before = view_from_camera(mirrored(ray)) @ mirrored(normal)
+    mirrored_after = mirror_vectors(view_from_camera(ray) @ normal)
+    mirrored_before = view_from_camera(mirror_vectors(ray)) @ mirror_vectors(normal)
     np.testing.assert_allclose(mirrored_after, mirrored_before, atol=1e-12)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from labelkit.dataset.manifest import MANIFEST_NAME, parsed
-from labelkit.dataset.reading import opened
+from labelkit.dataset.manifest import MANIFEST_NAME, parse_manifest
+from labelkit.dataset.reading import open_plain_file
 from labelkit.dataset.shards import map_open_shard, read_attributes
 from labelkit.dataset.table import TABLE_NAME, read_table
 from labelkit.dataset.withdrawal import RECORD_NAME, is_withdrawn
@@ -31,11 +31,11 @@ def in_a_folder(**files: bytes) -> Iterator[Path]:
 
 
 def read_manifest(content: bytes) -> None:
-    parsed(content, Path(MANIFEST_NAME)).digest()
+    parse_manifest(content, Path(MANIFEST_NAME)).digest()
 
 
 def read_shard(content: bytes) -> None:
-    with in_a_folder(shard=content) as folder, opened(folder, "shard") as file:
+    with in_a_folder(shard=content) as folder, open_plain_file(folder, "shard") as file:
         for values in map_open_shard(file, Path("shard")).values():
             np.sum(values, dtype=np.float64)
         read_attributes(file, Path("shard"))

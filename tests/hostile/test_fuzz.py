@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from labelkit.errors import RecordingError
-from labelkit.recordings.sidecar import TABLES, statements
+from labelkit.recordings.sidecar import TABLES, statements_from_tables
 from tests.hostile.fuzz import TARGETS, reads_or_refuses
 from tests.hostile.seeds import SEEDS
 
@@ -93,4 +93,4 @@ def test_a_sidecar_that_states_anything_is_read_or_refused(data):
     numbers = st.lists(st.floats() | st.integers() | st.just(10**400), max_size=4)
     values = VALUES | numbers | st.lists(numbers, max_size=4)
     with contextlib.suppress(RecordingError):
-        statements({table: data.draw(st.dictionaries(keys, values, max_size=4))}, "recording.toml")
+        statements_from_tables({table: data.draw(st.dictionaries(keys, values, max_size=4))}, "recording.toml")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from labelkit.geometry.plane import Plane
-from labelkit.imaging.palm_network import CELL_M, COLUMNS, NEAR_M, RELIEF_M, ROWS, SUBCELLS, cells, find_palm
+from labelkit.imaging.palm_network import CELL_M, COLUMNS, NEAR_M, RELIEF_M, ROWS, SUBCELLS, average_cells, find_palm
 from labelkit.labelling.palm import Straight
 from labelkit.simulator.people import draw_moments
 from labelkit.simulator.recorder import INTRINSICS, FilmSet
@@ -86,7 +86,7 @@ def test_where_nothing_is_seen_no_palm_is():
 def test_cells_average_what_they_see_and_leave_out_what_is_far_from_the_plane():
     relief_m = np.full(SHAPE, np.nan, np.float32)
     relief_m[:2, :2] = [[0.01, 0.02], [np.nan, NEAR_M + 0.01]]
-    seen = cells(relief_m)
+    seen = average_cells(relief_m)
     np.testing.assert_allclose(seen[0, 0], [0.5, 0.015 / RELIEF_M], rtol=1e-6)
     assert not seen[1:].any()
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from labelkit.recordings import find_recordings
-from labelkit.recordings.growth import grown, lists_of, picture_folders_of
+from labelkit.recordings.growth import add_pictures, lists_of, picture_folders_of
 from tests.recordings.made import SIDECAR, color_png, depth_png, write, write_sidecar
 
 PATTERNS = SIDECAR + '[files]\ncolor = "{key}_o.png"\ndepth = "{key}_depth.png"\n'
@@ -61,7 +61,7 @@ def test_pictures_that_come_one_by_one_make_the_frames_that_opening_it_anew_find
         if layout == "lists":
             list_one(tmp_path, k)
         for file in files:
-            recording, changed = grown(recording, [file])
+            recording, changed = add_pictures(recording, [file])
             assert changed == [k]
         (anew,) = find_recordings(tmp_path)
         assert frames(recording) == frames(anew)
@@ -71,14 +71,14 @@ def test_a_picture_that_its_list_does_not_have_yet_is_left_for_later(tmp_path):
     recording = begun(tmp_path, "lists")
     assert lists_of(recording) == {tmp_path / "depth.txt", tmp_path / "rgb.txt"}
     files = put(tmp_path, "lists", 1)
-    again, changed = grown(recording, files)
+    again, changed = add_pictures(recording, files)
     assert (changed, len(again)) == ([], 1)
     with (tmp_path / "depth.txt").open("a") as file:
         file.write("5.033333 depth/1.p")  # being written just now
-    assert grown(recording, files)[1] == []
+    assert add_pictures(recording, files)[1] == []
     (tmp_path / "depth.txt").write_text("5.000000 depth/0.png\n")
     list_one(tmp_path, 1)
-    assert grown(recording, files)[1] == [1]
+    assert add_pictures(recording, files)[1] == [1]
 
 
 def test_of_a_long_list_only_the_end_is_read(tmp_path, monkeypatch):
@@ -87,7 +87,7 @@ def test_of_a_long_list_only_the_end_is_read(tmp_path, monkeypatch):
     for k in range(1, 30):
         files = put(tmp_path, "lists", k)
         list_one(tmp_path, k)
-        recording, changed = grown(recording, files)
+        recording, changed = add_pictures(recording, files)
         assert changed == [k]
 
 
@@ -96,6 +96,6 @@ def test_a_link_and_two_files_of_one_number_are_left_to_the_reader(tmp_path):
     (tmp_path / "elsewhere.png").write_bytes(depth_png(800))
     link = tmp_path / "raw" / "depth" / "d_001.png"
     link.symlink_to(tmp_path / "elsewhere.png")
-    assert grown(recording, [link]) is None
+    assert add_pictures(recording, [link]) is None
     doubles = [write(tmp_path / "raw" / "depth" / name, depth_png(800)) for name in ("d_2.png", "d_02.png")]
-    assert grown(recording, doubles) is None
+    assert add_pictures(recording, doubles) is None

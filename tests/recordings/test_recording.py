@@ -7,7 +7,7 @@ import pytest
 
 from labelkit.errors import RawFrameError
 from labelkit.recordings import find_recordings
-from labelkit.recordings.recording import metres
+from labelkit.recordings.recording import metres_from_stored
 from labelkit.records import Frame, Reason, Recording, Unreadable
 from tests.recordings.made import SIDECAR, color_png, depth_png, encoded, write, write_pairs, write_tum
 
@@ -96,7 +96,7 @@ def test_depth_without_any_reading_is_a_frame_of_nan(tmp_path: Path) -> None:
 
 
 def test_zero_and_the_largest_value_mean_that_nothing_was_seen() -> None:
-    depth_m = metres(np.array([[0, 1, 1000, 65534, 65535]], np.uint16), 0.001)
+    depth_m = metres_from_stored(np.array([[0, 1, 1000, 65534, 65535]], np.uint16), 0.001)
     assert depth_m.dtype == np.float32
     np.testing.assert_allclose(depth_m, [[np.nan, 0.001, 1.0, 65.534, np.nan]])
 

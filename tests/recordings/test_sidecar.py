@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelkit.errors import RecordingError
-from labelkit.recordings.sidecar import Sidecar, Stated, read_sidecar, statements
+from labelkit.recordings.sidecar import Sidecar, Statement, read_sidecar, statements_from_tables
 from tests.recordings.made import write_sidecar
 
 
@@ -23,8 +23,8 @@ def test_a_folder_without_recording_toml_states_nothing(tmp_path: Path) -> None:
 def test_each_key_says_where_it_came_from(tmp_path: Path) -> None:
     stated = read(tmp_path, '[recording]\nparticipant = "p07"\n[intrinsics]\nfx = 525\n')
     assert stated == {
-        "recording.participant": Stated("p07", "p1/recording.toml"),
-        "intrinsics.fx": Stated(525.0, "p1/recording.toml"),
+        "recording.participant": Statement("p07", "p1/recording.toml"),
+        "intrinsics.fx": Statement(525.0, "p1/recording.toml"),
     }
 
 
@@ -102,7 +102,10 @@ intrinsics = st.dictionaries(st.sampled_from(["fx", "fy", "cx", "cy"]), st.float
 
 @given(far=intrinsics, near=intrinsics)
 def test_the_nearer_statement_wins_key_by_key(far: dict[str, float], near: dict[str, float]) -> None:
-    merged = {**statements({"intrinsics": far}, "far"), **statements({"intrinsics": near}, "near")}
+    merged = {
+        **statements_from_tables({"intrinsics": far}, "far"),
+        **statements_from_tables({"intrinsics": near}, "near"),
+    }
     assert {key: stated.value for key, stated in merged.items()} == {
         f"intrinsics.{key}": value for key, value in (far | near).items()
     }

@@ -8,7 +8,7 @@ import pytest
 
 from labelkit.simulator import recorder
 from labelkit.sources import simulated
-from labelkit.sources.simulated import open_simulated, to_and_fro
+from labelkit.sources.simulated import count_to_and_fro, open_simulated
 from labelkit.sources.source import Wanted
 
 
@@ -171,5 +171,5 @@ def test_when_all_that_was_drawn_for_the_hand_is_over_it_goes_back_the_way_it_ca
 
 
 def test_counting_to_and_fro_has_no_jump_and_no_end():
-    assert [to_and_fro(k, 4) for k in range(10)] == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3]
-    assert max(abs(to_and_fro(k + 1, 4096) - to_and_fro(k, 4096)) for k in range(20_000)) == 1
+    assert [count_to_and_fro(k, 4) for k in range(10)] == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3]
+    assert max(abs(count_to_and_fro(k + 1, 4096) - count_to_and_fro(k, 4096)) for k in range(20_000)) == 1

@@ -31,13 +31,13 @@ def open_pairs(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[
 
 def _source(folder: Path, depth: Path, color: Path, clip: str) -> PictureSource:
     places = [f"{kind.name}/{clip}" if clip else kind.name for kind in (depth, color)]
-    pair = partial(_paired, places[0], places[1])
+    pair = partial(_pair, places[0], places[1])
     beside = depth / clip if is_own_folder(depth / clip) else depth
-    files = [file for place in places for file in _listed(folder, place)]
-    return PictureSource(folder, pair(files), beside=beside, clip=clip, pair=pair)
+    files = [file for place in places for file in _list_pictures(folder, place)]
+    return PictureSource(folder, pair(files), depth_folder=beside, clip=clip, pair=pair)
 
 
-def _paired(depth: str, color: str, files: Sequence[str]) -> tuple[PicturePair, ...]:
+def _pair(depth: str, color: str, files: Sequence[str]) -> tuple[PicturePair, ...]:
     """Pair the files of two folders."""
     depth_stems, color_stems = (
         {file: PurePath(file).stem for file in files if posixpath.dirname(file) == place} for place in (depth, color)
@@ -45,7 +45,7 @@ def _paired(depth: str, color: str, files: Sequence[str]) -> tuple[PicturePair, 
     return tuple(PicturePair(*pair) for pair in pair_by_name(depth_stems, color_stems))
 
 
-def _listed(folder: Path, place: str) -> list[str]:
+def _list_pictures(folder: Path, place: str) -> list[str]:
     if not is_own_folder(folder / place):
         return []
     return [f"{place}/{name}" for name in pictures_in(folder / place)]

@@ -18,7 +18,7 @@ from labelkit.errors import RecordingError
 from labelkit.recordings.listing import is_own_folder, pictures_in
 from labelkit.recordings.pairing import name_key
 from labelkit.recordings.reader import OtherLayoutError, PicturePair, PictureSource
-from labelkit.recordings.sidecar import FILE_NAME, Sidecar, Stated
+from labelkit.recordings.sidecar import FILE_NAME, Sidecar, Statement
 
 KEY = "{key}"
 
@@ -33,40 +33,40 @@ def open_patterns(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequen
         missing, stated = ("color", depth) if color is None else ("depth", color)
         assert stated is not None
         raise RecordingError(f"{stated.origin}: [files] must state {missing} too")
-    pair = partial(_paired, color, depth)
+    pair = partial(_pair, color, depth)
     pairs = pair(sorted({*_files_of(folder, color), *_files_of(folder, depth)}))
     if not pairs:
         raise OtherLayoutError(f"no file matches {color.value!r} or {depth.value!r} ({color.origin})")
-    return [PictureSource(folder, pairs, beside=_beside(folder, depth.value), pair=pair)]
+    return [PictureSource(folder, pairs, depth_folder=_find_depth_folder(folder, depth.value), pair=pair)]
 
 
-def _paired(color: Stated, depth: Stated, files: Sequence[str]) -> tuple[PicturePair, ...]:
+def _pair(color: Statement, depth: Statement, files: Sequence[str]) -> tuple[PicturePair, ...]:
     """Pair the files that match the patterns."""
-    color_files, depth_files = _matches(color, files), _matches(depth, files)
+    color_files, depth_files = _find_matches(color, files), _find_matches(depth, files)
     for file in sorted(set(color_files.values()) & set(depth_files.values())):
         raise RecordingError(f"{color.origin}: {file} matches both patterns under [files]")
     keys = sorted(color_files.keys() | depth_files.keys(), key=lambda key: (name_key(key)[1], key))
     return tuple(PicturePair(depth_files.get(key), color_files.get(key)) for key in keys)
 
 
-def _files_of(folder: Path, pattern: Stated) -> list[str]:
+def _files_of(folder: Path, pattern: Statement) -> list[str]:
     """List the pictures that lie where those of a pattern do."""
-    *inside, _ = _parts(pattern)
+    *inside, _ = _split_pattern(pattern)
     where = folder.joinpath(*inside)
     prefix = "".join(f"{part}/" for part in inside)
     return [prefix + file for file in pictures_in(where)] if is_own_folder(where) else []
 
 
-def _matches(pattern: Stated, files: Sequence[str]) -> dict[str, str]:
+def _find_matches(pattern: Statement, files: Sequence[str]) -> dict[str, str]:
     """Find the files that match a pattern, by key."""
-    *inside, name = _parts(pattern)
+    *inside, name = _split_pattern(pattern)
     before, after = (re.escape(part) for part in name.split(KEY))
     prefix = re.escape("".join(f"{part}/" for part in inside))
     matching = re.compile(f"{prefix}{before}([^/]+){after}", re.DOTALL)
     return {found[1]: file for file in files if (found := matching.fullmatch(file))}
 
 
-def _parts(pattern: Stated) -> list[str]:
+def _split_pattern(pattern: Statement) -> list[str]:
     """Take a pattern apart at its slashes.
 
     Raises:
@@ -81,6 +81,6 @@ def _parts(pattern: Stated) -> list[str]:
     return [*inside, name]
 
 
-def _beside(folder: Path, depth_pattern: str) -> Path:
+def _find_depth_folder(folder: Path, depth_pattern: str) -> Path:
     inside = folder.joinpath(*depth_pattern.split("/")[:-1])
     return inside if is_own_folder(inside) else folder

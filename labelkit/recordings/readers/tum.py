@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from labelkit.errors import RecordingError
 from labelkit.recordings.folders import picture_folders
-from labelkit.recordings.listing import is_own_folder, pictures_in, text_in
+from labelkit.recordings.listing import is_own_folder, pictures_in, read_text
 from labelkit.recordings.pairing import pair_by_stamp
 from labelkit.recordings.reader import OtherLayoutError, PicturePair, PictureSource
 from labelkit.recordings.sidecar import Sidecar
@@ -52,44 +52,44 @@ class _Side(NamedTuple):
 def open_tum(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[PictureSource]:
     """Give the recording of a folder in the TUM layout."""
     del sidecar
-    color, depth = _sides(folder)
-    pairs = _paired(depth.stamps, color.stamps, max_gap_s)
+    color, depth = _find_sides(folder)
+    pairs = _pair(depth.stamps, color.stamps, max_gap_s)
     if not pairs:
         raise OtherLayoutError(f"none of the files in {COLOR_LIST} and {DEPTH_LIST} is there")
     return [
         PictureSource(
             folder,
             pairs,
-            beside=folder / depth.folder,
-            states={"recording": {"registered": True}},
+            depth_folder=folder / depth.folder,
+            metadata={"recording": {"registered": True}},
             notes=(*color.notes, *depth.notes),
-            pair=partial(_listed_pairs, folder, max_gap_s)
+            pair=partial(_pair_listed, folder, max_gap_s)
             if color.listed
-            else partial(_named_pairs, depth.folder, color.folder, max_gap_s),
+            else partial(_pair_named, depth.folder, color.folder, max_gap_s),
             lists=(DEPTH_LIST, COLOR_LIST) if color.listed else (),
         )
     ]
 
 
-def _sides(folder: Path) -> tuple[_Side, _Side]:
+def _find_sides(folder: Path) -> tuple[_Side, _Side]:
     missing = [name for name in (COLOR_LIST, DEPTH_LIST) if not (folder / name).is_file()]
     if not missing:
         color, depth = _read_list(folder / COLOR_LIST), _read_list(folder / DEPTH_LIST)
         both = color.keys() & depth.keys()
         if both:
             raise RecordingError(f"{COLOR_LIST} and {DEPTH_LIST} both list {min(both)}")
-        return _on_disk(folder, color, depth, COLOR_LIST), _on_disk(folder, depth, color, DEPTH_LIST)
+        return _side_from_list(folder, color, depth, COLOR_LIST), _side_from_list(folder, depth, color, DEPTH_LIST)
     try:
         color_folder, depth_folder = picture_folders(folder)
     except OtherLayoutError as miss:
         raise OtherLayoutError(f"no {' and '.join(missing)}, {miss}") from None
-    sides = _named(color_folder), _named(depth_folder)
+    sides = _side_from_names(color_folder), _side_from_names(depth_folder)
     if any(all(math.isnan(stamp) for stamp in side.stamps.values()) for side in sides):
         raise OtherLayoutError(f"no {' and '.join(missing)}, and names that are no time stamps")
     return sides
 
 
-def _paired(depth: dict[str, float], color: dict[str, float], max_gap_s: float) -> tuple[PicturePair, ...]:
+def _pair(depth: dict[str, float], color: dict[str, float], max_gap_s: float) -> tuple[PicturePair, ...]:
     """Pair files by stamp; those without one stay alone."""
     depth_files, color_files = ([f for f in side if not math.isnan(side[f])] for side in (depth, color))
     indices = pair_by_stamp([depth[f] for f in depth_files], [color[f] for f in color_files], max_gap_s)
@@ -98,33 +98,33 @@ def _paired(depth: dict[str, float], color: dict[str, float], max_gap_s: float) 
     alone = [(file, None) for file in depth if math.isnan(depth[file])]
     alone_color = [(None, file) for file in color if math.isnan(color[file])]
     pairs = [PicturePair(d, c, stamps[d or c or ""]) for d, c in (*paired, *alone, *alone_color)]
-    return tuple(sorted(pairs, key=_in_time))
+    return tuple(sorted(pairs, key=_sort_key))
 
 
 def _at(files: Sequence[str], index: int | None) -> str | None:
     return None if index is None else files[index]
 
 
-def _in_time(pair: PicturePair) -> tuple[bool, float, str]:
+def _sort_key(pair: PicturePair) -> tuple[bool, float, str]:
     unstamped = math.isnan(pair.stamp)
     return unstamped, 0.0 if unstamped else pair.stamp, pair.depth or pair.color or ""
 
 
-def _named(folder: Path) -> _Side:
+def _side_from_names(folder: Path) -> _Side:
     """Take the pictures of a folder with the stamps that are their names."""
     return _Side(
         {file: _stamp_in(file) for name in pictures_in(folder) if (file := f"{folder.name}/{name}")}, folder.name
     )
 
 
-def _listed_pairs(folder: Path, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:
+def _pair_listed(folder: Path, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:
     """Pair those of the files that the two lists have at their ends."""
     wanted = set(files)
     depth, color = (
         {file: stamp for stamp, file in _last_lines(folder / name) if file in wanted}
         for name in (DEPTH_LIST, COLOR_LIST)
     )
-    return _paired(depth, color, max_gap_s)
+    return _pair(depth, color, max_gap_s)
 
 
 def _last_lines(path: Path) -> list[tuple[float, str]]:
@@ -136,19 +136,19 @@ def _last_lines(path: Path) -> list[tuple[float, str]]:
     return [(_stamp(both[0]), posixpath.normpath(both[1])) for both in parts if len(both) == 2]
 
 
-def _named_pairs(depth: str, color: str, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:
+def _pair_named(depth: str, color: str, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:
     """Pair the files of two folders by the stamps that are their names."""
     depth_stamps, color_stamps = (
         {file: _stamp_in(file) for file in files if posixpath.dirname(file) == folder} for folder in (depth, color)
     )
-    return _paired(depth_stamps, color_stamps, max_gap_s)
+    return _pair(depth_stamps, color_stamps, max_gap_s)
 
 
 def _stamp_in(file: str) -> float:
     return float(stem) if _STAMP.fullmatch(stem := PurePath(file).stem) else _NO_STAMP
 
 
-def _on_disk(folder: Path, listed: dict[str, float], other: dict[str, float], list_name: str) -> _Side:
+def _side_from_list(folder: Path, listed: dict[str, float], other: dict[str, float], list_name: str) -> _Side:
     """Take the listed files that are there, and pictures beside them that are not listed."""
     inside, others = ({posixpath.dirname(file) for file in files} for files in (listed, other))
     there = [
@@ -178,7 +178,7 @@ def _read_list(path: Path) -> dict[str, float]:
         RecordingError: a line is not "stamp file", or leads out of the folder, or lists a file twice.
     """
     stamps: dict[str, float] = {}
-    text = text_in(path, "utf-8-sig", "surrogateescape", most=_MOST_LIST_BYTES)
+    text = read_text(path, "utf-8-sig", "surrogateescape", most=_MOST_LIST_BYTES)
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

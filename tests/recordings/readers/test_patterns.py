@@ -7,12 +7,12 @@ import pytest
 from labelkit.errors import RecordingError
 from labelkit.recordings.reader import OtherLayoutError
 from labelkit.recordings.readers.patterns import open_patterns
-from labelkit.recordings.sidecar import Sidecar, statements
+from labelkit.recordings.sidecar import Sidecar, statements_from_tables
 from tests.recordings.made import depth_png, write
 
 
 def stating(**files: str) -> Sidecar:
-    return statements({"files": files}, "recording.toml")
+    return statements_from_tables({"files": files}, "recording.toml")
 
 
 def pairs(folder: Path, color: str, depth: str) -> list[tuple[str | None, str | None]]:

@@ -31,7 +31,7 @@ def test_pictures_pair_by_the_nearest_stamp_within_the_gap(tmp_path: Path, lists
 
 
 def test_the_format_says_that_colour_and_depth_are_registered_but_no_unit(tmp_path: Path) -> None:
-    assert opened(write_tum(tmp_path, [1.0], [1.0])).states == {"recording": {"registered": True}}
+    assert opened(write_tum(tmp_path, [1.0], [1.0])).metadata == {"recording": {"registered": True}}
 
 
 def test_listed_files_that_are_not_there_are_told_and_take_no_partner(tmp_path: Path) -> None:
