@@ -82,7 +82,7 @@ def gather(source: FrameSource, sidecar: Sidecar, *, layout: str, participant: S
     default = {"recording": {"handedness": "right", "range_m": list(DEFAULT_RANGE_M)}}
     certain = {**statements_from_tables(source.metadata, f"{layout} layout"), **sidecar}
     weak = {**statements_from_tables(default, "default"), "recording.participant": participant}
-    sizes = _sizes_seen(source)
+    sizes = _find_sizes(source)
     return Statements({**weak, **_profile(certain, sizes[0]), **certain}, *sizes)
 
 
@@ -183,10 +183,10 @@ def _camera(stated: Statements, table: str) -> Intrinsics:
     return Intrinsics(**numbers, distortion=tuple(distortion))
 
 
-def _sizes_seen(source: FrameSource) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
+def _find_sizes(source: FrameSource) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
     names = [source.frame_name(index) for index in range(len(source))]
 
-    def seen(has: Callable[[FrameName], str | None], size_of: Callable[[int], Size]) -> tuple[Size, ...]:
+    def list_sizes(has: Callable[[FrameName], str | None], size_of: Callable[[int], Size]) -> tuple[Size, ...]:
         having = [index for index, name in enumerate(names) if has(name)]
         sizes: dict[Size, int] = {}
         for index in pick_evenly(having, _LOOKED_AT):
@@ -197,7 +197,9 @@ def _sizes_seen(source: FrameSource) -> tuple[tuple[Size, ...], tuple[Size, ...]
             sizes[size] = sizes.get(size, 0) + 1
         return tuple(sorted(sizes, key=lambda size: (-sizes[size], size)))
 
-    return seen(lambda name: name.depth, source.depth_size), seen(lambda name: name.color, source.color_size)
+    return list_sizes(lambda name: name.depth, source.depth_size), list_sizes(
+        lambda name: name.color, source.color_size
+    )
 
 
 def pick_evenly(items: Sequence[int], most: int) -> list[int]:
