@@ -1,15 +1,15 @@
-"""Orientation space cut into cells, and the words for its directions.
+"""Orientation space divided into cells, and words for its directions.
 
 The space is centred azimuth x elevation, degrees: (0, 0) is a hand that faces the camera, positive
 azimuth a normal toward the picture's right, positive elevation toward its bottom. Rows are
 elevations from the top down, columns azimuths from left to right, so an array of cells looks like
 the picture.
 
-Two kinds of cells cut it up. Square cells have the same angles along their sides everywhere, which is
-what an error in degrees is compared with. Equal-area cells all hold the same part of the sphere, so
-that hands turned evenly in all directions fill them evenly. The two differ less than one might think:
-a square cell holds cos(azimuth) cos(elevation) / |n_z| of what it holds at the front, which is 1 on
-both axes and on the diagonals 1.08 at the rim of a disc of 45 degrees, but 1.81 at that of 60.
+There are two kinds of cells. Square cells have the same angles along their sides everywhere, so that
+errors in degrees can be compared with them. Equal-area cells all hold the same part of the sphere, so
+that hands turned evenly in all directions fill them evenly. The two differ little: a
+square cell covers cos(azimuth) cos(elevation) / |n_z| of the area that it covers at the front. This is 1
+on both axes; on the diagonals it is 1.08 at the rim of a disc of 45 degrees, and 1.81 at 60 degrees.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IntArray = NDArray[np.integer[Any]]
 
 Kind = Literal["square", "equal-area"]
 
-OUTSIDE = -1  # the index of an orientation that lies in no reachable cell
+OUTSIDE = -1  # the index of an orientation outside all reachable cells
 
 # The regions of the disc in words: the front, then eight directions, clockwise as the picture shows them.
 REGIONS = (
@@ -106,7 +106,7 @@ class Cells:
     def reachable_mask(self) -> BoolArray:
         """(side, side), row elevation, column azimuth: which cells have their centre in the disc."""
         radius: FloatArray = np.linalg.norm(self.centre_angles_deg, axis=-1)
-        return np.less_equal(radius, self.reach_deg * (1 + 1e-12))  # a centre on the rim counts, however it rounds
+        return np.less_equal(radius, self.reach_deg * (1 + 1e-12))  # with room for rounding: a centre on the rim counts
 
     @cached_property
     def regions(self) -> IntArray:
@@ -120,7 +120,7 @@ class Cells:
         Args:
             azimuth_deg, elevation_deg: (...), centred.
         Returns:
-            (...) row * side + column, or OUTSIDE where no reachable cell holds the orientation.
+            (...) row * side + column, or OUTSIDE if no reachable cell holds the orientation.
         """
         azimuth, elevation = np.asarray(azimuth_deg, np.float64), np.asarray(elevation_deg, np.float64)
         x, y = self._plane_of(azimuth, elevation)
@@ -130,9 +130,9 @@ class Cells:
         return np.where(inside & self.reachable_mask.ravel()[index], index, OUTSIDE)
 
     def _along(self, place_deg: FloatArray, angle_deg: FloatArray) -> IntArray:
-        """Find the cells along one axis: how far out by the place, on which side by the unrounded angle."""
+        """Find the cells along one axis: the place gives the distance from the front, the exact angle the side."""
         half = self.side // 2
-        # From the front outward, so that the mirrored hand falls in the mirrored cell.
+        # From the front outward, so that a mirrored hand lies in the mirrored cell.
         ring = np.maximum(np.searchsorted(self.edges_deg[half:], np.abs(place_deg), side="left") - 1, 0)
         return np.where(angle_deg >= 0, half + ring, half - 1 - ring)
 

@@ -1,9 +1,9 @@
-"""The errors a user can mend.
+"""The errors that a user can fix.
 
 Every message says where, what was expected, what was found and what to do next. The command line
-prints the message as one line (and, after an empty line in it, lines to copy into a file) and leaves
-with `exit_code`. Each class is also the nearest built-in
-exception, so that callers of the Python API can catch what they expect.
+prints the message as one line and exits with `exit_code`. Some messages go on, after an empty line, with
+lines to copy into a file. Each class is also the nearest built-in exception, so that callers of the
+Python API can catch what they expect.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import ClassVar
 
 
 class LabelkitError(Exception):
-    """Something a user can mend."""
+    """Something that a user can fix."""
 
     exit_code: ClassVar[int] = 2
 
@@ -56,41 +56,41 @@ class DegeneratePointsError(LabelkitError, ValueError):
 
 
 class OutputExistsError(LabelkitError, FileExistsError):
-    """The output is already there and was made otherwise, or is in use."""
+    """The output exists and was made with other settings, or is in use."""
 
 
 class OutputError(LabelkitError, OSError):
-    """The output cannot be written: no space, no permission. What is there can be resumed."""
+    """The output cannot be written: no space, or no permission. The command can be resumed."""
 
     exit_code = 5
 
 
 class SensorError(LabelkitError, ConnectionError):
-    """A sensor, or a game that is followed, is not there or has stopped."""
+    """A sensor is missing or has stopped; or the game that a source follows has."""
 
     exit_code = 1
 
 
 class MissingExtraError(LabelkitError, ImportError):
-    """A library that is needed only here is not installed."""
+    """An optional library that this command needs is not installed."""
 
 
 class TrainingError(LabelkitError, RuntimeError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
     exit_code = 1
 
 
 class TooLargeError(TrainingError):
-    """A network does not fit into memory, not even with one sample at a time."""
+    """A network does not fit into memory, even with one sample at a time."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """Say which known names are nearest to an unknown one.
+    """Suggest the known name nearest to an unknown one.
 
     Args:
         name: what was typed.
-        names: what would have been understood.
+        names: the known names.
     Returns:
         A clause for the end of a message: "did you mean 'x'?" or "known are: a, b, c".
     """

@@ -1,4 +1,4 @@
-"""Who answers Ctrl-C, and a request to end."""
+"""Handlers of signals: Ctrl-C, and requests to end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def handle_signals(answer: Callable[[int, FrameType | None], object], *numbers: signal.Signals) -> Iterator[None]:
-    """Let `answer` hear these signals meanwhile; outside the main thread, which alone hears any, change nothing."""
+    """Call `answer` for these signals within the block; only the main thread gets signals, so others do nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -25,9 +25,9 @@ def handle_signals(answer: Callable[[int, FrameType | None], object], *numbers: 
 
 @contextmanager
 def keep_interrupts() -> Iterator[None]:
-    """Raise KeyboardInterrupt after Ctrl-C, even where a library made an error of its own of it, as in a callback.
+    """Raise KeyboardInterrupt after Ctrl-C, even if a library turned it into an error of its own, as in a callback.
 
-    Who answers Ctrl-C already is left to it.
+    Does nothing if somebody else handles Ctrl-C already.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield

@@ -2,11 +2,11 @@
 
 Values come, weakest first, from the defaults here, a TOML file (`--config`), the environment
 (`LABELKIT_<COMMAND>_<KEY>`) and the flags that were typed. An unknown key is an error that names its
-nearest neighbour. The resolved settings are written beside the result.
+nearest neighbour. The resolved settings are stored with the result.
 
-Keys marked `how=True` say how to run, not what to make: they change no byte of the result and stay
-out of its digest. So do those marked `which=True`, which say what to make it of: the result tells that
-itself, frame by frame.
+Keys marked `how=True` say how to run, not what to make: they change no byte of the result and are
+left out of its digest. Keys marked `which=True` choose the input. They are left out too, since the
+result lists its input frame by frame.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from labelkit.errors import SettingsError, nearest
 
 
 class Settings(BaseModel):
-    """What every command's schema has in common."""
+    """The base of every command's schema."""
 
     # Built at first use: --help needs the keys, not the validators.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
@@ -35,15 +35,15 @@ class Settings(BaseModel):
 
     @classmethod
     def expand(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Write out what a value stands for, such as a preset's name; nothing, unless a schema says otherwise."""
+        """Replace a name, such as a preset's, by the values it stands for. The base class has no such names."""
         return dict(values)
 
     def digest(self) -> str:
-        """Hash of all that decides what is made; the same digest, the same result."""
+        """Hash the settings that decide the result: the same digest, the same result."""
         return hashlib.sha256(json.dumps(self.select_deciding(), sort_keys=True).encode()).hexdigest()
 
     def select_deciding(self) -> dict[str, Any]:
-        """The keys that decide what is made (not how, nor of which frames), as plain values."""
+        """Take the settings that decide the result, as plain values: none marked `how` or `which`."""
         return {key: value for key, value in self.model_dump(mode="json").items() if _decides(type(self), key)}
 
 
@@ -59,40 +59,42 @@ S = TypeVar("S", bound=Settings)
 
 
 class SimulateSettings(Settings):
-    """What `labelkit simulate` records."""
+    """Settings of `labelkit simulate`."""
 
     command: ClassVar[str] = "simulate"
 
     participants: int = Field(8, ge=1, le=999, description="participants to simulate")
     frames: int = Field(60, ge=1, le=100_000, description="frames per participant")
     seed: int = Field(1, ge=0, description="the same seed gives the same files")
-    # The study's disc (FACTS, geometry of the label): inside it a hand is at most 48 degrees oblique.
+    # The study's disc. Inside it a hand is at most 48 degrees oblique (docs/conventions.md).
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the disc of centred angles, degrees")
-    # 1: what participants are asked for. At 3 fingers bend by 60 degrees, as of a hand at ease, and at times by 140.
-    curl: float = Field(1.0, ge=0, le=3, description="how far the fingers bend, times those of a hand held open")
-    # Off: the published models are of single pixels. docs/simulator.md shows what real boards say.
-    correlated_noise: bool = Field(False, description="let neighbouring depth pixels err together, as real ones do")
-    # Off: only benchmarks that fit the true palm's pixels read them.
-    with_masks: bool = Field(False, description="write OUT/truth/: which pixel shows palm, fingers, forearm, sleeve")
+    # 1: an open hand, as participants are asked for. At 3, fingers bend by 60 degrees, as in a relaxed hand, or 140.
+    curl: float = Field(1.0, ge=0, le=3, description="how much the fingers bend; 1: an open hand")
+    # Off: the published noise models treat pixels as independent. docs/simulator.md compares both with real boards.
+    correlated_noise: bool = Field(
+        False, description="correlate the noise of neighbouring depth pixels, as in real sensors"
+    )
+    # Off: only the benchmarks that fit the true palm pixels read the masks.
+    with_masks: bool = Field(False, description="write masks to OUT/truth/: palm, fingers, forearm and sleeve")
     workers: int = Field(0, ge=0, description="processes; 0 takes one per core", json_schema_extra=HOW)
 
 
 class RecordSettings(Settings):
-    """What `labelkit record` records."""
+    """Settings of `labelkit record`."""
 
     command: ClassVar[str] = "record"
 
-    source: str = Field("", description="what to record from: simulated, realsense, or another package's")
-    participant: str = Field("", description="who is recorded: the folder below RAW")
-    session: str = Field("", description="a folder below the participant's, for more than one recording")
-    handedness: Literal["right", "left"] = Field("right", description="the side of the hand")
-    # 15: neighbours at 30 are near-copies that rarely count as distinct, and fill disks twice as fast.
-    fps: float = Field(15.0, gt=0, le=120, description="frames a second")
-    seconds: float = Field(0.0, ge=0, description="how long, s; 0: until Ctrl-C")
+    source: str = Field("", description="sensor to record from: simulated, realsense, or one that another package adds")
+    participant: str = Field("", description="participant; names the folder below RAW")
+    session: str = Field("", description="name of a subfolder, if a participant has several recordings")
+    handedness: Literal["right", "left"] = Field("right", description="hand that is recorded")
+    # 15: at 30, neighbouring frames are near-copies, which rarely count as distinct and fill the disk twice as fast.
+    fps: float = Field(15.0, gt=0, le=120, description="frames per second")
+    seconds: float = Field(0.0, ge=0, description="duration, s; 0: until Ctrl-C")
 
 
 class InspectSettings(Settings):
-    """How `labelkit inspect` reads recordings."""
+    """Settings of `labelkit inspect`."""
 
     command: ClassVar[str] = "inspect"
 
@@ -174,14 +176,13 @@ class CoverageSettings(Settings):
     distinct_s: float = Field(0.3, ge=0, le=10, description="absence after which a place is new again, s; 0: all are")
 
 
-# Networks with a name: it stands in the place of `model` for all of these keys, and any other may be set beside it.
-# `base` and `small` are ours (docs/networks.md has their errors and costs). Pictures of 128 pixels are four fifths of
-# the default network's work, and colour tells the hand from what is behind it once there are a dozen people to learn
-# from. `small` has less than a fiftieth of study-vanilla's parameters.
+# Presets: a name given as `model` stands for all of these keys; other keys can be set as well and win over the preset.
+# `base` and `small` are ours (docs/networks.md has their errors and costs). They leave out pictures of 128 pixels,
+# which take four fifths of the default network's time. They see colour, which separates the hand from the background
+# once there are a dozen people to learn from. `small` has less than 1/50 of study-vanilla's parameters.
 _OURS: dict[str, Any] = {"model": "vanilla", "resolutions": "64,32", "input": "rgb"}
-# The study's three networks, with the settings it found best [FACTS: results]. What the study does not
-# state (pooling and stride of MobileNet, what of SqueezeNet lies between its figures) is chosen; docs/training.md
-# says what.
+# The study's three networks, with the settings it found best. The study leaves some things open (MobileNet's pooling
+# and stride, parts of SqueezeNet); docs/training.md says what is chosen for them.
 _STUDY: dict[str, Any] = {"input": "grey", "normalisation": "scale", "loss": "mae"}
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "base": _OURS | {"filters": 16, "dense": 128},
@@ -199,102 +200,109 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 class TrainSettings(Settings):
-    """How `labelkit train` trains."""
+    """Settings of `labelkit train`."""
 
     command: ClassVar[str] = "train"
 
     model: str = Field("vanilla", description="network family, or a preset: base, small, study-...")
-    # What the network sees, its size and its fit were chosen together, by the error on unseen people
-    # (docs/decisions/network.md). Grey: by skin and backdrop a network knows the few people it was trained on.
+    # Input, network and training were chosen together, by the error on people that the network had not seen
+    # (docs/decisions/network.md). Grey: colour lets a network recognise the skin and background of the few people it
+    # was trained on.
     input: Literal["rgb", "grey", "depth", "rgb-depth", "grey-depth"] = Field(
-        "grey", description="what the network sees"
+        "grey", description="input of the network"
     )
     resolutions: Literal["128,64,32", "128,64", "128,32", "64,32", "128", "64", "32"] = Field(
-        "128,64,32", description="sides of the pictures, pixels; a branch each"
+        "128,64,32", description="sizes of the pictures, pixels; one branch each"
     )
     normalisation: Literal["none", "scale", "standardise", "dataset"] = Field(
         "standardise",
-        description="pixels as they are, to -1..1, each sample to mean 0 and deviation 1, or all training samples",
+        description="pixels: unchanged, -1..1, or mean 0 and deviation 1 in each sample or in the training set",
     )
-    # The ranges of kernel size, filters, dropout, dense, base, squeeze ratio and pct3x3 are those the study searched
-    # [seed, Table 1]; its "bottleneck 1x1s" are `base`.
+    # The ranges of kernel size, filters, dropout, dense, base, squeeze ratio and pct3x3 are those of the study's search
+    # (its Table 1; what it calls "bottleneck 1x1s" is `base`).
     kernel_size: int = Field(3, ge=2, le=7, description="side of the convolutions, pixels")
     filters: int = Field(16, ge=5, le=25, description="filters of the first convolution")
-    growth: int = Field(2, ge=1, le=4, description="filters of a stage over those of the one before")
+    growth: int = Field(2, ge=1, le=4, description="filters of a stage divided by those of the stage before")
     stages: int = Field(4, ge=1, le=4, description="stages in each branch")
-    activation: Literal["leaky-relu", "rrelu", "relu"] = Field("leaky-relu", description="activation")
-    initializer: Literal["xavier", "he"] = Field("xavier", description="initial weights")
-    # auto: levelling costs seconds and leaves alone what is fit; squeezenet and mobilenet need it (docs/study.md).
+    activation: Literal["leaky-relu", "rrelu", "relu"] = Field("leaky-relu", description="activation function")
+    initializer: Literal["xavier", "he"] = Field("xavier", description="initialisation of the weights")
+    # auto: LSUV takes seconds and changes only networks that need it, such as squeezenet and mobilenet (docs/study.md).
     start: Literal["auto", "plain", "lsuv"] = Field(
-        "auto", description="weights as drawn, levelled on a batch (LSUV), or levelled where layers are unfit"
+        "auto", description="first weights: as drawn (plain), scaled on a batch (lsuv), or scaled only if needed"
     )
-    norm: Literal["none", "batch", "group"] = Field("none", description="norm in each stage")
-    shrink: Literal["pool", "stride", "none"] = Field("pool", description="how a stage halves its picture")
+    norm: Literal["none", "batch", "group"] = Field("none", description="normalisation layers in each stage")
+    shrink: Literal["pool", "stride", "none"] = Field("pool", description="how each stage halves its picture")
     shrink_smallest: Literal["same", "pool", "stride", "none"] = Field(
-        "same", description="how the branch of the smallest of several pictures does; same: as the others"
+        "same", description="the same for the branch of the smallest picture; same: as the others"
     )
-    padding: Literal["same", "valid"] = Field("same", description="of the convolutions: keep the size, or not")
-    join: Literal["flatten", "average"] = Field("flatten", description="what the dense layers see of a branch")
+    padding: Literal["same", "valid"] = Field("same", description="padding of the convolutions")
+    join: Literal["flatten", "average"] = Field("flatten", description="how a branch ends before the dense layers")
     dense: int = Field(128, ge=16, le=256, description="neurons of the first dense layer")
-    dropout: float = Field(0.2, ge=0, le=0.7, description="share of the dense layers' inputs dropped")
+    dropout: float = Field(0.2, ge=0, le=0.7, description="dropout rate before the dense layers")
     base: int = Field(32, ge=16, le=256, description="squeezenet: filters of the first Fire module")
-    incr: int = Field(32, ge=0, le=256, description="squeezenet: filters more after every `freq` modules")
-    freq: int = Field(2, ge=1, le=8, description="squeezenet: modules after which filters grow")
+    incr: int = Field(32, ge=0, le=256, description="squeezenet: filters added after every `freq` modules")
+    freq: int = Field(2, ge=1, le=8, description="squeezenet: modules between two increases of the filters")
     pct3x3: float = Field(0.5, ge=0.15, le=0.75, description="squeezenet: share of 3x3 filters")
-    squeeze_ratio: float = Field(0.125, ge=0.1, le=0.7, description="squeezenet: squeezing over expanding filters")
-    residual: bool = Field(True, description="squeezenet: residual links where the channels match")
-    width: float = Field(1.0, gt=0, le=2, description="mobilenet: multiplies all filters")
-    resolution: float = Field(1.0, gt=0, le=1, description="mobilenet: multiplies the sides of the pictures")
+    squeeze_ratio: float = Field(
+        0.125, ge=0.1, le=0.7, description="squeezenet: squeeze filters divided by expand filters"
+    )
+    residual: bool = Field(True, description="squeezenet: residual connections if the channels match")
+    width: float = Field(1.0, gt=0, le=2, description="mobilenet: factor for all filters")
+    resolution: float = Field(1.0, gt=0, le=1, description="mobilenet: factor for the sizes of the pictures")
     loss: Literal["mae", "smooth-l1", "angular"] = Field(
-        "mae", description="of the two angles, or the angle between unit normals"
+        "mae", description="loss on the two angles (mae, smooth-l1), or angle between the normals (angular)"
     )
     uncertainty: Literal["none", "gaussian", "laplace"] = Field(
-        "none", description="learn how sure each answer is, with this density"
+        "none", description="also learn how uncertain each prediction is, with this distribution"
     )
-    # Measured on 12 participants of 200 frames (docs/training.md): validation still falls after 60 passes of batches
-    # of 16, and batches of 32 end 2 degrees worse. 8e-4 is as fast as that goes without early steps that undo it.
-    epochs: int = Field(80, ge=1, le=100_000, description="passes over the training samples, at most (see tries)")
-    patience: int = Field(25, ge=1, description="epochs without a better validation CMAE before stopping")
-    batch_size: int = Field(16, ge=1, le=65_536, description="samples a step")
-    learning_rate: float = Field(8e-4, gt=0, le=1, description="Adam's step size at the start")
+    # Measured on 12 participants of 200 frames (docs/training.md): with batches of 16 the validation error still falls
+    # after 60 epochs, and with batches of 32 it ends 2 degrees higher. 8e-4 is the highest rate at which the first
+    # steps do no harm.
+    epochs: int = Field(80, ge=1, le=100_000, description="most passes over the training samples (see tries)")
+    patience: int = Field(25, ge=1, description="stop after so many epochs without a better validation CMAE")
+    batch_size: int = Field(16, ge=1, le=65_536, description="samples per step")
+    learning_rate: float = Field(8e-4, gt=0, le=1, description="Adam's learning rate at the start")
     schedule: Literal["cosine", "constant"] = Field(
-        "cosine", description="the learning rate falls along half a cosine, or stays"
+        "cosine", description="learning rate: falling along half a cosine, or constant"
     )
     sampling: Literal["shuffle", "balanced"] = Field(
-        "shuffle", description="each sample once an epoch, or each cell of orientations as often"
+        "shuffle", description="each sample once per epoch, or all cells of orientations equally often"
     )
-    augment: bool = Field(True, description="turn, mirror and light the training pictures, and their labels")
-    # The standard deviation of how hands turn by themselves in the simulator. Turns that no hand makes take room in the
-    # network: quarter turns erred 11.9 degrees on strangers after five epochs, these 8.9 (docs/networks.md).
-    turn_deg: float = Field(20.0, ge=0, le=180, description="most that augmentation turns a picture, degrees")
-    # Off: the default recipe was measured without them (docs/decisions/network.md).
-    noise: float = Field(0.0, ge=0, le=50, description="most noise that augmentation adds, grey levels")
-    blur: float = Field(0.0, ge=0, le=5, description="most blur that augmentation adds, pixels of 128")
-    guard: bool = Field(True, description="where a network collapses, say why, and go back, begin anew or go on")
-    # Stuck weights, others that go on in vain, and others again that may go on too: with 3, the last may not, and one
-    # network of 96 ended with nothing learned (docs/study.md).
+    augment: bool = Field(True, description="rotate, mirror and relight the training pictures; labels follow")
+    # The standard deviation of the hands' own rotation in the simulator. Larger angles cost accuracy: with up to 90
+    # degrees the error on unseen people was 11.9 degrees after five epochs, with these 8.9 (docs/networks.md).
+    turn_deg: float = Field(20.0, ge=0, le=180, description="augmentation: largest rotation of a picture, degrees")
+    # Off: the default settings were measured without noise and blur (docs/decisions/network.md).
+    noise: float = Field(0.0, ge=0, le=50, description="augmentation: largest noise, grey levels")
+    blur: float = Field(0.0, ge=0, le=5, description="augmentation: largest blur, pixels of a 128-pixel picture")
+    guard: bool = Field(True, description="if a network collapses: report why, then go back, restart or go on")
+    # With 3, one network of 96 ended with nothing learned: its second start also had to go on for longer, and its third
+    # was not allowed to (docs/study.md).
     tries: int = Field(
-        4, ge=0, le=20, description="times the guard may go back, begin anew or go on; epochs start over"
+        4,
+        ge=0,
+        le=20,
+        description="how often the guard may go back, restart or go on; each time the epochs count from 0",
     )
-    seed: int = Field(0, ge=0, description="seed of weights, order and split")
-    # A search compares many seeds of the weights on the same people.
-    split_seed: int = Field(-1, ge=-1, description="seed of the split alone; -1 takes `seed`")
+    seed: int = Field(0, ge=0, description="seed of the weights, the order and the split")
+    # A search compares many seeds of the weights on one split.
+    split_seed: int = Field(-1, ge=-1, description="seed of the split; -1: as seed")
     split: Literal["participants", "leave-one-out", "frames"] = Field(
-        "participants", description="people apart; each person once the test; or single frames, which leaks"
+        "participants", description="by participant; each participant as the test once; or by frame, which leaks"
     )
-    validation: float = Field(0.15, gt=0, lt=1, description="share for validation")
-    test: float = Field(0.15, gt=0, lt=1, description="share for the test")
-    hold_out: str = Field("", description="the one participant to test on, in place of a share")
-    # auto: where there is a GPU that computes in bfloat16, which needs no scaling of the loss.
-    precision: Literal["auto", "float32", "mixed"] = Field("auto", description="of the computation on a GPU")
-    diagnostics: bool = Field(True, description="keep statistics of weights and activations", json_schema_extra=HOW)
-    report: bool = Field(True, description="write the page and time the network at the end", json_schema_extra=HOW)
-    # A checkpoint of the default network takes 0.1 s; one in half a minute costs nothing and loses little.
+    validation: float = Field(0.15, gt=0, lt=1, description="share of the validation set")
+    test: float = Field(0.15, gt=0, lt=1, description="share of the test set")
+    hold_out: str = Field("", description="the one participant to test on, instead of a share")
+    # auto: mixed on a GPU that computes in bfloat16, which needs no scaling of the loss.
+    precision: Literal["auto", "float32", "mixed"] = Field("auto", description="numerical precision on a GPU")
+    diagnostics: bool = Field(True, description="store statistics of weights and activations", json_schema_extra=HOW)
+    report: bool = Field(True, description="at the end, write the report and time the network", json_schema_extra=HOW)
+    # A checkpoint of the default network takes 0.1 s; one every 30 s costs nothing, and little is lost.
     checkpoint_s: float = Field(30.0, ge=0, description="time between checkpoints, s", json_schema_extra=HOW)
 
     @classmethod
     def expand(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Put the keys of a preset below those that stand beside its name."""
+        """Add the values of a preset; values that are given as well win over it."""
         preset = PRESETS.get(str(values.get("model")), {})
         return {key: value for key, value in preset.items() if key != "model"} | dict(values)
 
@@ -308,44 +316,46 @@ class TrainSettings(Settings):
         if self.uncertainty != "none" and self.loss == "smooth-l1":
             raise ValueError("uncertainty needs the loss mae or angular; smooth-l1 is no likelihood")
         if self.hold_out and self.split != "participants":
-            raise ValueError(f"hold-out needs split participants; {self.split} decides itself who is tested on")
+            raise ValueError(f"hold-out needs split participants; {self.split} chooses the test set itself")
         return self
 
     @property
     def seed_of_split(self) -> int:
-        """The seed that deals the samples out to the sides."""
+        """The seed of the split."""
         return self.seed if self.split_seed < 0 else self.split_seed
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Sides of the pictures the network sees, pixels, largest first."""
+        """Sizes of the pictures that the network sees, pixels, largest first."""
         return tuple(int(size) for size in self.resolutions.split(","))
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The dataset's fields the network sees."""
+        """The fields of the dataset that the network sees."""
         kinds = (["rgb"] if self.input != "depth" else []) + (["depth"] if self.input.endswith("depth") else [])
         return tuple(f"{kind}{size}" for kind in kinds for size in self.sizes)
 
 
 class EvaluateSettings(Settings):
-    """How `labelkit evaluate` reports."""
+    """Settings of `labelkit evaluate`."""
 
     command: ClassVar[str] = "evaluate"
 
-    # Wider than those of coverage: a test of a few hundred samples leaves 5 to 10 in each of the 60 cells.
+    # Larger than the cells of coverage: of a test set of a few hundred samples, each of the 60 cells holds 5 to 10.
     cell_deg: float = Field(10.0, ge=2, le=45, description="side of a cell of the error map, degrees")
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the error map's disc of centred angles, degrees")
-    latency: bool = Field(True, description="time single pictures on one core, in a process of its own (seconds)")
+    latency: bool = Field(
+        True, description="measure the time per picture on one core, in a separate process (takes seconds)"
+    )
 
 
 class LatencySettings(Settings):
-    """How `labelkit latency` measures."""
+    """Settings of `labelkit latency`."""
 
     command: ClassVar[str] = "latency"
 
-    # A second and a half is some hundred calls of a network of 2 ms; slow ones are called thirty times all the same.
-    seconds: float = Field(1.5, gt=0, le=600, description="how long to call each network, s; at least 30 calls")
+    # 1.5 s is several hundred calls of a network that takes 2 ms. Slow networks are still called 30 times.
+    seconds: float = Field(1.5, gt=0, le=600, description="measuring time per network, s; at least 30 calls")
 
 
 class TuneSettings(Settings):
@@ -387,15 +397,15 @@ class TuneSettings(Settings):
 
 
 class DemoSettings(Settings):
-    """What `labelkit demo` makes."""
+    """Settings of `labelkit demo`."""
 
     command: ClassVar[str] = "demo"
 
-    # Eight people of 120 frames and 40 passes: two minutes on two cores, and the network learns (CMAE 12 of 19).
+    # Takes two minutes on two cores, and the network learns: CMAE 12 degrees, the constant predictor 19.
     participants: int = Field(8, ge=3, le=99, description="participants to simulate")
     frames: int = Field(120, ge=8, le=10_000, description="frames per participant")
-    epochs: int = Field(40, ge=1, description="passes over the training samples, at most")
-    seed: int = Field(1, ge=0, description="seed of everything")
+    epochs: int = Field(40, ge=1, description="most passes over the training samples")
+    seed: int = Field(1, ge=0, description="seed of all random choices")
 
 
 def load_settings(
@@ -410,8 +420,8 @@ def load_settings(
     Args:
         schema: the command's schema.
         config: a TOML file with the schema's keys at its top.
-        typed: what was typed, by key.
-        environment: in place of os.environ.
+        typed: what the user typed, by key.
+        environment: instead of os.environ.
     Raises:
         SettingsError: an unknown key, or a value outside its range; says where it came from.
     """
@@ -424,7 +434,7 @@ def load_settings(
         ("command line", dict(typed or {})),
     ):
         _refuse_unknown(schema, values, source)
-        expanded = schema.expand(values)  # here, so that a preset outranks what was said before it
+        expanded = schema.expand(values)  # here, so that a preset wins over weaker sources
         merged |= expanded
         origin |= dict.fromkeys(expanded, source)
     try:
@@ -458,7 +468,7 @@ def _from_environment(schema: type[Settings], environment: Mapping[str, str]) ->
         key, text = name.removeprefix(prefix).lower(), environment[name]
         field = schema.model_fields.get(key)
         if field is None:
-            found.append((name, {key: text}))  # the caller names the nearest key
+            found.append((name, {key: text}))  # the caller refuses it and names the nearest key
             continue
         try:
             adapter = TypeAdapter[Any](cast(type, field.annotation))
@@ -477,7 +487,7 @@ def _first_complaint(
     key = key or ".".join(str(part) for part in first["loc"])
     where = origin.get(key) or origin.get(key.partition(".")[0], "settings")
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    if not key:  # of no single key, but of two that contradict each other
+    if not key:  # two keys contradict each other
         return f"{where}: {expected}"
     allowed = _range(schema, key)
     return (
@@ -487,7 +497,7 @@ def _first_complaint(
 
 
 def _range(schema: type[Settings], key: str) -> str:
-    """Say which numbers a key may have; nothing where it is not bounded on both sides."""
+    """Describe the range of a key; "" unless it has bounds on both sides."""
     bounds = {
         name: value
         for bound in (schema.model_fields[key].metadata if key in schema.model_fields else ())
@@ -501,12 +511,12 @@ def _range(schema: type[Settings], key: str) -> str:
 
 
 def as_toml(settings: Settings) -> str:
-    """Write settings as a TOML file that `--config` reads back to the same settings."""
+    """Write settings as TOML; `--config` reads the same settings back."""
     return "".join(f"{key} = {_toml_value(value)}\n" for key, value in settings.model_dump(mode="json").items())
 
 
 def _toml_value(value: Any) -> str:
-    # JSON's strings, numbers, booleans and flat lists are TOML's too; nothing else stands in a schema.
+    # JSON strings, numbers, booleans and flat lists are TOML as well, and no schema holds anything else.
     return json.dumps(value, ensure_ascii=False)
 
 

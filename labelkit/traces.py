@@ -1,4 +1,4 @@
-"""Where a person shows in a folder: pictures, pages and arrays of anybody, and files that name them."""
+"""Files in a folder that may show a person: all pictures, pages and arrays, and files that hold the name."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-# What may show anybody's hand, and can be made again from the dataset.
+# Files that may show a hand, anybody's. They can be made again from the dataset.
 SHOWING = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg", ".pdf", ".htm", ".html", ".npy", ".npz", ".mp4", ".mkv"}
 )
 
 
 def pattern_from_names(names: Iterable[str]) -> re.Pattern[bytes]:
-    """Make a pattern that finds names as words of their own, the way text, JSON, HTML and URLs spell them."""
+    """Make a pattern that finds names as whole words, as text, JSON, HTML and URLs spell them."""
     spelled = {
         spelling for name in names for spelling in (name, json.dumps(name)[1:-1], html.escape(name), quote(name))
     }
@@ -28,13 +28,13 @@ def pattern_from_names(names: Iterable[str]) -> re.Pattern[bytes]:
 
 
 def find_traces(folder: Path, named: re.Pattern[bytes], *, leave: Collection[str]) -> list[str]:
-    """List the files below a folder that show, or name, a person.
+    """List the files below a folder that show or name a person.
 
     Args:
         named: as `pattern_from_names` makes it.
-        leave: files and folders, relative to the folder, that are not looked at.
+        leave: files and folders to skip, relative to the folder.
     Returns:
-        Relative to the folder, sorted. Links are never followed; one that bears a name is listed itself.
+        Relative to the folder, sorted. Links are never followed; a link whose own name matches is listed.
     """
     return sorted(name for name in _walk_files(folder, leave) if _shows(folder / name, name, named))
 

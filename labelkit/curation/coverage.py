@@ -1,4 +1,4 @@
-"""How well samples cover orientation space: counts per cell, shares, gaps in words, balance, weights.
+"""How well samples cover orientation space: counts per cell, shares, gaps, balance, weights.
 
 Only distinct samples count toward the target (labelkit.curation.distinct).
 """
@@ -18,7 +18,7 @@ from labelkit.records import BoolArray, FloatArray
 
 
 class Gap(NamedTuple):
-    """A region of orientation space, in words, and the share of its samples that is missing."""
+    """A region of orientation space, in words, and the share of its target that is missing."""
 
     region: str
     missing_share: float
@@ -32,7 +32,7 @@ class Coverage:
         cells: the cells.
         target: distinct samples that make a cell full.
         counts: (side, side), row elevation, column azimuth: distinct samples; 0 in cells out of reach.
-        outside: distinct samples that lie in no reachable cell.
+        outside: distinct samples outside all reachable cells.
         repeats: samples that are not distinct, wherever they lie.
     """
 
@@ -44,12 +44,12 @@ class Coverage:
 
     @property
     def distinct(self) -> int:
-        """The samples that count, those outside included."""
+        """The distinct samples, with those outside."""
         return int(self.counts.sum()) + self.outside
 
     @property
     def samples(self) -> int:
-        """All samples, those outside and repeats included."""
+        """All samples, with those outside and repeats."""
         return self.distinct + self.repeats
 
     @property
@@ -89,7 +89,7 @@ class Coverage:
 
     @property
     def entropy_share(self) -> float | None:
-        """Entropy over the reachable cells as a share of the greatest: 1 all even, 0 all in one; None without any."""
+        """Entropy over the reachable cells, divided by the maximum: 1 even, 0 all in one; None without samples."""
         counts = self.counts[self.cells.reachable_mask]
         if not counts.any():
             return None
@@ -98,7 +98,7 @@ class Coverage:
 
     @property
     def gini(self) -> float | None:
-        """Gini coefficient over the reachable cells: 0 all even, near 1 all in one; None without any.
+        """Gini coefficient over the reachable cells: 0 even, near 1 all in one; None without samples.
 
         Source: Damgaard & Weiner 2000, Ecology 81, 1139 (formula for sorted values).
         """
@@ -110,7 +110,7 @@ class Coverage:
 
     @property
     def emptiest(self) -> Gap | None:
-        """The region that lacks most of its samples; None where every cell is full."""
+        """The region with the largest missing share; None if every cell is full."""
         missing = np.clip(self.target - self.counts, 0, None) / self.target
         reachable = self.cells.reachable_mask
         shares = {
@@ -129,7 +129,7 @@ class Coverage:
         return Gap(REGIONS[tied[0]], worst)
 
     def as_plain(self) -> dict[str, Any]:
-        """Say all of it in plain values, as JSON holds them: `null` for counts out of reach."""
+        """Convert to plain values for JSON; counts of cells out of reach are `null`."""
         reachable, centres = self.cells.reachable_mask, self.cells.centre_angles_deg
         return {
             "samples": self.samples,
@@ -154,7 +154,7 @@ class Coverage:
 
 
 def cell_rows(coverage: Coverage) -> Iterator[dict[str, Any]]:
-    """List the reachable cells, from the top down and from left to right, in plain values."""
+    """List the reachable cells from the top down and from left to right, in plain values."""
     cells = coverage.cells
     for row, column in zip(*np.nonzero(cells.reachable_mask), strict=True):
         azimuth, elevation = cells.centre_angles_deg[row, column].round(6).tolist()
@@ -181,7 +181,7 @@ def cells_of_labels(azimuth_deg: FloatArray, elevation_deg: FloatArray, cells: C
         OrientationError: a pair of angles that is no orientation.
     """
     labels = np.stack([azimuth_deg, elevation_deg], axis=-1).astype(np.float64)
-    normal_from_angles_deg(labels)  # for its check alone
+    normal_from_angles_deg(labels)  # only for its check
     azimuth, elevation = centred_from_label_deg(labels).T
     return cells.index_of(azimuth, elevation)
 
@@ -193,7 +193,7 @@ def measure_coverage(index: IntArray, cells: Cells, target: int, distinct: BoolA
         index: (n,) the samples' cells, from `cells_of_labels`.
         cells: the cells.
         target: distinct samples that make a cell full.
-        distinct: (n,) which samples count; all where None.
+        distinct: (n,) which samples count; None: all.
     """
     (coverage,) = _count(index, np.zeros(len(index), np.int64), 1, cells, target, distinct)
     return coverage
@@ -206,7 +206,7 @@ def coverage_by_group(
     target: int,
     distinct: BoolArray | None = None,
 ) -> dict[str, Coverage]:
-    """Count samples by cell, apart for each group (participant, split).
+    """Count samples by cell, separately for each group (participant, split).
 
     Args:
         index: (n,) the samples' cells, from `cells_of_labels`.
@@ -220,7 +220,7 @@ def coverage_by_group(
 
 
 def sum_coverages(parts: Iterable[Coverage], cells: Cells, target: int) -> Coverage:
-    """Add up coverages of the same cells, such as those of the participants on one side of a split."""
+    """Add up coverages of the same cells, such as those of the participants in one part of a split."""
     counts = np.zeros((cells.side, cells.side), dtype=np.int64)
     outside = repeats = 0
     for part in parts:
@@ -229,7 +229,7 @@ def sum_coverages(parts: Iterable[Coverage], cells: Cells, target: int) -> Cover
 
 
 def _number_groups(groups: NDArray[Any]) -> tuple[list[str], IntArray]:
-    # Samples come participant after participant: sorting the runs' names is far quicker than sorting all.
+    # Samples are ordered by participant: sorting the names of the runs is much faster than sorting all.
     starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]) if len(groups) else np.array([], np.int64)
     names, of_run = np.unique(groups[starts].astype(str), return_inverse=True)
     return names.tolist(), np.repeat(of_run, np.diff(np.r_[starts, len(groups)]))
@@ -238,7 +238,7 @@ def _number_groups(groups: NDArray[Any]) -> tuple[list[str], IntArray]:
 def _count(
     index: IntArray, group: IntArray, n_groups: int, cells: Cells, target: int, distinct: BoolArray | None
 ) -> list[Coverage]:
-    bins = cells.side**2 + 2  # two more, the last: those outside, and repeats
+    bins = cells.side**2 + 2  # two more at the end: samples outside, and repeats
     place = np.where(index == OUTSIDE, bins - 2, index)
     if distinct is not None:
         place = np.where(distinct, place, bins - 1)
@@ -249,7 +249,7 @@ def _count(
 
 
 def rank_groups(groups: Mapping[str, Coverage]) -> list[tuple[str, Coverage]]:
-    """Sort groups by the share of their cells that is full, then started; the best first, then by name."""
+    """Sort groups by the share of full cells, then of started cells, the best first; then by name."""
     return sorted(groups.items(), key=lambda item: (-item[1].filled_share, -item[1].started_share, item[0]))
 
 
@@ -259,12 +259,12 @@ def cell_weights(index: IntArray, cells: Cells, *, evenness: float = 1.0, least:
     Args:
         index: (n,) the samples' cells, from `cells_of_labels`.
         cells: the cells.
-        evenness: 1 draws every cell that holds `least` samples or more alike, 0 draws every sample
-            alike, between them the cells' shares go with their counts to the power 1 - evenness.
-        least: a cell that holds fewer counts as if it held this many, so that a lone sample is not
-            drawn without end.
+        evenness: 1 draws every cell that holds `least` samples or more equally often, 0 draws every sample
+            equally often; between them a cell's share is proportional to its count to the power 1 - evenness.
+        least: a cell with fewer samples is weighted as if it held this many, so that a lone sample is not
+            drawn all the time.
     Returns:
-        (n,) positive weights of mean 1. A sample in no reachable cell weighs 1, as it would without.
+        (n,) positive weights of mean 1. A sample outside all reachable cells has weight 1.
     Raises:
         ValueError: evenness outside 0..1, or least under 1.
     """

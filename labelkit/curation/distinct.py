@@ -1,10 +1,9 @@
-"""Which samples show something new: a hand that is held still fills nothing, however long.
+"""Which samples are distinct: a hand that is held still does not fill the map.
 
-A sample repeats one that counted if its normal is less than an angle away from it and that place was
-last seen less than a time ago. Every repeat sees the place again, so a still hand, also one whose
-label trembles, counts once for each place it trembles to and then no more; a hand that moves on
-counts a sample for each angle it has turned; and a hand that was away for the time and comes back
-counts again.
+A sample is a repeat if a place that counted lies within a given angle of its normal and was last seen
+within a given time. A repeat renews the time of that place. So a still hand counts once, and one whose
+label trembles counts once for each place that it reaches. A hand that turns counts once per angle. A hand
+that was away for the given time and comes back counts again.
 """
 
 from __future__ import annotations
@@ -22,25 +21,25 @@ FRAME_S = 1.0 / 30.0  # a Kinect's
 
 
 class DistinctSamples:
-    """The rule for one recording, sample after sample, as they are recorded."""
+    """The rule for one recording; samples are added one by one, in the order of recording."""
 
     def __init__(self, *, turn_deg: float = TURN_DEG, gap_s: float = GAP_S) -> None:
-        """Begin without having seen anything.
+        """Begin with no sample.
 
         Args:
-            turn_deg: a normal at least this far from every place seen of late is new; 0 makes every one new.
-            gap_s: a place that was last seen at least this long ago is forgotten; 0 makes every sample new.
+            turn_deg: a normal at least this far from every place seen recently is new; 0: every sample is new.
+            gap_s: a place that was last seen at least this long ago is forgotten; 0: every sample is new.
         """
         self._near = float(np.cos(np.deg2rad(turn_deg))) if turn_deg > 0 else np.inf
         self._gap_s = gap_s
         self._seen: list[tuple[float, float, float, float]] = []  # x, y, z and when it was last seen
 
     def add(self, normal: Sequence[float], stamp_s: float) -> bool:
-        """Take the next sample: whether it counts.
+        """Add the next sample and say whether it counts.
 
         Args:
             normal: (3,) unit.
-            stamp_s: its time; one that runs back is as far away as one that runs on.
+            stamp_s: its time, s; only the size of the difference counts, so times may run backward.
         """
         x, y, z = normal
         is_new, seen = True, []
@@ -64,7 +63,7 @@ def distinct_mask(
     turn_deg: float = TURN_DEG,
     gap_s: float = GAP_S,
 ) -> BoolArray:
-    """Find the samples that count, each recording by itself.
+    """Find the samples that count, for each recording separately.
 
     Args:
         normals: (n, 3) unit, in the frame in which they are counted, in the order of recording.
@@ -84,10 +83,10 @@ def distinct_mask(
 
 
 def fill_stamps(stamps_s: FloatArray, recordings: NDArray[Any]) -> FloatArray:
-    """Give frames without a time one: a thirtieth of a second after the frame before them in their recording.
+    """Fill in missing times: 1/30 s after the frame before in the same recording.
 
     Args:
-        stamps_s: (n,) of all source frames, rejected ones too, in the order of recording; NaN where there is none.
+        stamps_s: (n,) of all source frames, rejected ones too, in the order of recording; NaN: no time.
         recordings: (n,) the recording of each frame.
     Returns:
         (n,) finite. A recording that begins without a time begins at 0.
@@ -105,7 +104,7 @@ def fill_stamps(stamps_s: FloatArray, recordings: NDArray[Any]) -> FloatArray:
 
 
 def _runs(names: NDArray[Any]) -> Iterable[tuple[int, int]]:
-    """Cut (n,) names into runs of one name: (start, stop) each."""
+    """Divide (n,) names into runs of one name: (start, stop) each."""
     if not len(names):
         return ()
     edges = np.flatnonzero(names[1:] != names[:-1]) + 1

@@ -1,4 +1,4 @@
-"""Samples that deserve a second look: labels that jump, and pictures that are there twice."""
+"""Samples to check by eye: labels that jump, and pictures that occur twice."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from labelkit.geometry.orientation import angle_between
 from labelkit.records import BoolArray, FloatArray
 
-# Twins: pictures of 32 x 32 pixels that differ by less than this, rms, in grey levels of 255. A sensor's noise alone
-# makes two takes of a still hand differ by 2 to 3; two people's hands differ by 10 and more.
+# Twins are pictures of 32 x 32 pixels whose rms difference is below this, in grey levels of 255. Two pictures of a
+# still hand differ by 2 to 3, from the sensor's noise alone; the hands of two people differ by 10 and more.
 TWIN_RMS = 3.0
 
 _COARSE = 4  # pixels of a block: 32 x 32 pictures are first compared by the means of 8 x 8 blocks
@@ -42,7 +42,7 @@ def turns_between(normals: FloatArray, stamps_s: FloatArray, recordings: NDArray
 
 
 def jump_mask(turns: Turns, *, turn_deg: float, within_s: float) -> BoolArray:
-    """Find turns that no hand makes: (n,) at least `turn_deg` in at most `within_s`."""
+    """Find turns that are too fast for a hand: (n,) at least `turn_deg` in at most `within_s`."""
     return (turns.turn_deg >= turn_deg) & (turns.pause_s <= within_s)
 
 
@@ -50,7 +50,7 @@ class Twins(NamedTuple):
     """Pairs of pictures that are nearly the same.
 
     Attributes:
-        pairs: (m, 2) their numbers, the lower first; the likest pairs first.
+        pairs: (m, 2) indices, the lower first; the most similar pairs first.
         rms: (m,) their difference, grey levels.
     """
 
@@ -59,15 +59,15 @@ class Twins(NamedTuple):
 
 
 def find_twins(pictures: NDArray[np.uint8], groups: NDArray[Any], *, rms: float = TWIN_RMS) -> Twins:
-    """Find each picture's likest twin in another group, such as another recording.
+    """Find the most similar twin of each picture in another group, such as another recording.
 
     Args:
         pictures: (n, S, S) grey, S a multiple of 4.
         groups: (n,) the group of each picture.
-        rms: difference under which two are twins, grey levels.
+        rms: difference below which two pictures are twins, grey levels.
     Returns:
-        Exactly the pairs whose difference is smaller, of them the likest for each picture. The means of blocks
-        can differ no more than the pixels, so that comparing those first loses none.
+        For each picture, the most similar one whose difference is below `rms`. The search is exact: means of blocks
+        never differ more than the pixels do, so comparing them first loses no pair.
     """
     n, side = len(pictures), pictures.shape[1] // _COARSE
     blocks = pictures.reshape(n, side, _COARSE, side, _COARSE)
@@ -82,16 +82,16 @@ def find_twins(pictures: NDArray[np.uint8], groups: NDArray[Any], *, rms: float 
             one, others = start + int(row), np.flatnonzero(near[row])
             differences = np.square(pictures[others].astype(np.float32) - pictures[one])
             exact = np.sqrt(differences.mean(axis=(1, 2), dtype=np.float64))
-            likest = int(exact.argmin())
-            if exact[likest] < rms:
-                other = int(others[likest])
-                best[min(one, other), max(one, other)] = float(exact[likest])
+            closest = int(exact.argmin())
+            if exact[closest] < rms:
+                other = int(others[closest])
+                best[min(one, other), max(one, other)] = float(exact[closest])
     pairs = sorted(best, key=lambda pair: (best[pair], pair))
     return Twins(np.array(pairs, dtype=np.int64).reshape(-1, 2), np.array([best[pair] for pair in pairs]))
 
 
 def spread(candidates: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Take at most `most` of the candidates, evenly from the first to the last."""
+    """Take at most `most` candidates, spaced evenly from the first to the last."""
     if len(candidates) <= most:
         return candidates
     return candidates[np.linspace(0, len(candidates) - 1, most).round().astype(np.int64)]

@@ -1,8 +1,8 @@
-"""Who is trained on, who is validated on, who is tested on: whole participants, never frames.
+"""Split samples into training, validation and test: by participant, so that no person is in two of them.
 
-Neighbouring frames of one recording are near-copies, and one hand looks like itself: a split by
-frames measures memory (FACTS: the study's errors). It can be asked for, to compare with those who did
-so, and says that it leaks.
+Neighbouring frames of one recording are near-copies, and a hand resembles itself, so a split by frame
+measures memory (docs/decisions/splits.md). A split by frame exists for comparison with work that used one,
+and is marked as leaking.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from labelkit.records import BoolArray
 
 
 class Masks(NamedTuple):
-    """Which samples, (n,), stand on each side."""
+    """The samples, (n,), of each part."""
 
     train: BoolArray
     validation: BoolArray
@@ -30,10 +30,10 @@ class Masks(NamedTuple):
 
 @dataclass(frozen=True)
 class Split:
-    """The participants on each side.
+    """The participants of each part.
 
     Raises:
-        SplitError: a participant stands on two sides, or a side is empty.
+        SplitError: a participant is in two parts, or a part is empty.
     """
 
     leaks: ClassVar[bool] = False
@@ -50,17 +50,17 @@ class Split:
         for (one, here), (other, there) in itertools.combinations(sides.items(), 2):
             if both := sorted(set(here) & set(there)):
                 raise SplitError(
-                    f"participant {both[0]!r} is on two sides, {one} and {other}; a split keeps people apart"
+                    f"participant {both[0]!r} is in two parts, {one} and {other}; each participant must be in one"
                 )
 
     def deal(self, participants: NDArray[np.str_]) -> Masks:
-        """Deal samples out, by the participant (n,) of each."""
+        """Divide samples by their participants (n,)."""
         return Masks(*(np.isin(participants, list(side)) for side in (self.train, self.validation, self.test)))
 
 
 @dataclass(frozen=True)
 class FrameSplit:
-    """Single frames at random, near-copies and the same people on every side: its figures measure memory too."""
+    """A split of single frames at random: near-copies and the same people in every part, so it measures memory too."""
 
     leaks: ClassVar[bool] = True
 
@@ -69,10 +69,10 @@ class FrameSplit:
     test_share: float
 
     def deal(self, participants: NDArray[np.str_]) -> Masks:
-        """Deal samples out, whosever they are.
+        """Divide samples at random, without regard to the participant.
 
         Raises:
-            SplitError: too few samples for three sides.
+            SplitError: too few samples for three parts.
         """
         n = len(participants)
         n_validation, n_test = (max(1, int(share * n + 0.5)) for share in (self.validation_share, self.test_share))
@@ -91,18 +91,18 @@ def split_participants(
 ) -> Split:
     """Split participants by rank of a hash of (seed, name).
 
-    The test takes the lowest ranks and validation the highest, each its share rounded, at least one.
-    The rank of a name depends on no other name, so a participant who joins moves at most one other
-    across each border, and nobody from validation to test or back as long as there is a trainee.
+    The test takes the lowest ranks and validation the highest, each its share, rounded, at least one.
+    A name's rank does not depend on other names. So an added participant moves at most one other across
+    each border, and none from validation to test or back as long as one is left for training.
 
     Args:
         participants: names, in any order, repeats allowed.
         validation, test: shares of the participants, 0..1.
-        hold_out: the one participant to test on, in place of a share; the others are ranked as ever.
+        hold_out: the one participant to test on, instead of a share; the ranks of the others stay.
     Returns:
         The split, names sorted.
     Raises:
-        SplitError: fewer than three participants, shares that leave nobody to train on, or nobody of that name.
+        SplitError: fewer than three participants, shares that leave none to train on, or no such participant.
     """
     ranked = sorted(set(participants), key=lambda name: _rank(seed, name))
     if len(ranked) < 3:
@@ -115,12 +115,12 @@ def split_participants(
     if hold_out:
         if hold_out not in ranked:
             raise SplitError(f"no participant {hold_out!r} to hold out; {nearest(hold_out, ranked)}")
-        ranked.sort(key=lambda name: name != hold_out)  # stable: all others keep their ranks
+        ranked.sort(key=lambda name: name != hold_out)  # the sort is stable: all others keep their ranks
         n_test = 1
     if n_test + n_validation >= len(ranked):
         raise SplitError(
             f"validation {validation:g} and test {test:g} take {n_validation} and {n_test} of {len(ranked)} "
-            "participants and leave nobody to train on; lower --validation or --test"
+            "participants and leave none to train on; lower --validation or --test"
         )
     last = len(ranked) - n_validation
     return Split(

@@ -1,4 +1,4 @@
-"""The dataset card: README.md for people, croissant.json for programs. What only people know is left blank.
+"""The dataset card: README.md for people, croissant.json for programs. Facts that only people know are left blank.
 
 Both are functions of the manifest and the label table, and the manifest holds their hashes.
 Croissant is MLCommons' format for describing datasets (Akhtar et al. 2024, arXiv 2403.19546).
@@ -22,7 +22,7 @@ CARD_NAME, CROISSANT_NAME = "README.md", "croissant.json"
 
 BLANK = "(blank: for those who recorded this dataset to state)"
 
-# Asked of every dataset of people, and known to no program: the question, and its property in croissant.json.
+# Questions about every dataset of people that no program can answer, and their properties in croissant.json.
 _BLANKS = {
     "Licence": "license",
     "Who recorded it, and whom to ask": "creator",
@@ -36,18 +36,18 @@ _BLANKS = {
 }
 
 
-# What of the label table the card tells of: all rows of a large one are read for it.
+# The columns of the label table that the card needs: all rows are read, and a table may be large.
 CARD_COLUMNS = ["participant", "recording", "status", "stamp", "view_azimuth", "view_elevation"]
 
 
 def report_path(folder: Path) -> Path:
-    """Say where the page about a dataset is written unless told otherwise: beside it, and named after it."""
+    """Name the default file of the report about a dataset: next to its folder, and named after it."""
     folder = folder.resolve()
     return folder.with_name(f"{folder.name}-report.html")
 
 
 def card_files(manifest: Manifest, table: pa.Table) -> dict[str, bytes]:
-    """Write the card: file name -> content; the same manifest and table, the same bytes.
+    """Write the card: file name -> content. The same manifest and table give the same bytes.
 
     Args:
         manifest: with the hashes of the shards and the label table.
@@ -64,7 +64,7 @@ def readme(manifest: Manifest, covered: list[str]) -> str:
     """Write README.md.
 
     Args:
-        covered: what the coverage of orientation space comes to, in sentences.
+        covered: the coverage of orientation space, in sentences.
     """
     m = manifest
     share = m.samples / m.frames if m.frames else 0.0
@@ -80,7 +80,7 @@ A colour crop of a hand at 128, 64 and 32 pixels with the unit normal of its {m.
 angles azimuth = arccos n_x, elevation = arccos n_y (degrees), in the camera's frame and in that of the viewing ray. The
 normal is measured from depth, with its covariance. Left hands are mirrored to right hands, and marked.
 
-`labels.parquet` has one row for every source frame, with the reason where it was rejected; `manifest.json` lists
+`labels.parquet` has one row for every source frame, with the reason if it was rejected; `manifest.json` lists
 every file with its SHA-256. Splits go by participant: neighbouring frames are near-copies.
 
 ## Coverage
@@ -100,8 +100,8 @@ hand that faces the camera, in the viewing ray's frame:
 
 ## Consent, ethics, licence
 
-labelkit cannot know these, and makes nothing up. State them beside the dataset: the manifest holds the hash of this
-page, so that a change in it counts as damage.
+labelkit cannot know these, and makes nothing up. State them in a file of your own next to the dataset: the manifest
+holds the hash of this page, so that a change in it counts as damage.
 
 {_table_from_rows(["question", "answer"], [[question, BLANK] for question in _BLANKS])}
 """
@@ -124,7 +124,7 @@ def _table_from_rows(heads: list[str], rows: list[Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Keep a name from being anything but text: no table cell, no link, no HTML."""
+    """Escape a name so that it is plain text: no table cell, no link, no HTML."""
     plain = "".join(c if c.isprintable() else " " for c in text).replace("\\", "\\\\")
     for sign in "|[]<>*_`":
         plain = plain.replace(sign, f"\\{sign}")
@@ -132,7 +132,7 @@ def _cell(text: str) -> str:
 
 
 def croissant(manifest: Manifest) -> dict[str, Any]:
-    """Describe the dataset as Croissant does: its files, and the columns of the label table."""
+    """Describe the dataset in Croissant: its files, and the columns of the label table."""
     table = manifest.files[TABLE_NAME]
     return {
         "@context": _CONTEXT,
@@ -193,7 +193,7 @@ _DATA_TYPES = {
     "bool": "sc:Boolean",
 }
 
-# The context that the format's specification prescribes, word for word, with its extension for responsible AI.
+# The context from the format's specification, word for word, with the extension for responsible AI.
 _CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",

@@ -1,4 +1,4 @@
-"""A dataset as what `keras.Model.fit` takes."""
+"""A dataset as input of `keras.Model.fit`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from labelkit.dataset.dataset import Batch, Dataset
 
 
 class Feed(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of a dataset, shuffled anew for each epoch, as a function of (seed, epoch).
+    """Batches of a dataset; every epoch is shuffled by (seed, epoch).
 
-    For networks of your own; `labelkit train` has its own batches, which augment.
+    For your own networks; `labelkit train` has other batches, with augmentation.
     """
 
     def __init__(
@@ -29,14 +29,14 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
         seed: int | None = 0,
         **kwargs: Any,
     ) -> None:
-        """Choose what a batch holds.
+        """Choose the content of a batch.
 
         Args:
-            inputs: the fields that the network takes, such as "rgb128"; its inputs bear their names.
+            inputs: the fields that the network takes, such as "rgb128"; its inputs must have these names.
             target: the field that it learns, such as "view_normal".
-            indices: (n,) samples; all of them, if None.
+            indices: (n,) samples; None: all.
             seed: None keeps the order.
-            kwargs: as keras.utils.PyDataset takes them: workers, ...
+            kwargs: for keras.utils.PyDataset, such as workers.
         """
         super().__init__(**kwargs)
         self._dataset, self._inputs, self._target = dataset, tuple(inputs), target

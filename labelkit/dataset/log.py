@@ -1,7 +1,7 @@
-"""build.log: what was done to a dataset's folder and when; the one file in which times of day stand.
+"""build.log: what was done to a dataset's folder, and when; no other file holds times of day.
 
-No manifest can hold its hash, since it says when the manifest was finished. So each line ends with the
-first digits of a hash of itself and of the digits before, and a changed bit shows all the same.
+The manifest cannot hold its hash, since the log is written after the manifest. Instead, each line ends with
+the first digits of a hash of itself and of the digits before, so that every change can be detected.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DIGITS = 8
 
 
 def log(folder: Path, message: str) -> None:
-    """Add a line, with the time of day, to build.log; it is replaced whole, so that no line is ever half there.
+    """Add a line with the time of day to build.log. The file is replaced whole, so no line is ever incomplete.
 
     Raises:
         OutputError: no space or permission.
@@ -35,13 +35,13 @@ def log(folder: Path, message: str) -> None:
 
 
 def restart_log(folder: Path, message: str) -> None:
-    """Replace build.log by one line."""
+    """Replace build.log by a log of one line."""
     (folder / LOG_NAME).unlink(missing_ok=True)
     log(folder, message)
 
 
 def find_broken_line(content: bytes) -> int | None:
-    """Find the first line, counted from 1, that is not as it was written."""
+    """Find the first line, counted from 1, that was changed; None if there is none."""
     digits = b""
     lines = content.split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):

@@ -1,4 +1,4 @@
-"""manifest.json: what a finished dataset is made of. Written last, so its presence means complete."""
+"""manifest.json: the contents of a finished dataset. It is written last, so a dataset with one is complete."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from labelkit.files import sha256_of, write_bytes
 
 MANIFEST_NAME, MANIFEST_HASH_NAME = "manifest.json", "manifest.sha256"
 
-BUILD_NAME = ".build"  # the folder in which a build makes everything ready
-WITHDRAWAL_NAME = ".withdraw"  # the folder in which a withdrawal makes everything ready
+BUILD_NAME = ".build"  # the folder in which a build prepares the files
+WITHDRAWAL_NAME = ".withdraw"  # the folder in which a withdrawal prepares the files
 
-# 10 million frames are 40,000 shards of 150 bytes each in the list of files.
+# 10 million frames are 40,000 shards, of 150 bytes each in the list of files.
 MOST_MANIFEST_BYTES, MOST_HASH_BYTES = 256 * 2**20, 1024
 
-# What a manifest may name: in the folder or one below it, visible, and nothing that could lead elsewhere.
+# Names that a manifest may hold: files in the folder or one level below, not hidden, with no path to elsewhere.
 FileName = Annotated[str, Field(pattern=r"\A(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)?[A-Za-z0-9_-][A-Za-z0-9._-]*\z")]
 
 Count = Annotated[int, Field(ge=0)]
@@ -54,7 +54,7 @@ class ParticipantEntry(_Entry):
 
 
 class RecordingEntry(_Entry):
-    """One recording: where its facts come from and what became of its frames."""
+    """One recording: where its metadata come from, and how many of its frames became samples."""
 
     name: str
     participant: str
@@ -68,14 +68,14 @@ class RecordingEntry(_Entry):
 
 
 class Manifest(_Entry):
-    """A dataset's table of contents; no time of day and no name of a machine is in it."""
+    """The table of contents of a dataset. It holds no time of day and no name of a machine."""
 
     schema_: str = SCHEMA
     labelkit: str
     versions: dict[str, str]
     settings: dict[str, Any]
     settings_digest: str
-    pseudonymous: bool = False  # participants, recordings and frames go by ids that lead back to nobody
+    pseudonymous: bool = False  # participants, recordings and frames have random ids instead of names
     frames: Count
     samples: Count
     rejected: dict[str, Count]
@@ -93,7 +93,7 @@ def _encode(manifest: Manifest) -> bytes:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write manifest.sha256, then manifest.json: the last file of a build."""
+    """Write manifest.sha256, and then manifest.json as the last file of a build."""
     content = _encode(manifest)
     write_bytes(folder / MANIFEST_HASH_NAME, hash_line(content))
     write_bytes(folder / MANIFEST_NAME, content)
@@ -103,7 +103,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read a finished dataset's manifest.
 
     Raises:
-        DatasetError: no dataset, an unfinished one, one of another version, or a changed manifest.
+        DatasetError: no dataset, an unfinished one, another version, or a changed manifest.
     """
     try:
         content = read_at_most(folder, MANIFEST_NAME, MOST_MANIFEST_BYTES)
@@ -118,15 +118,15 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def hash_line(content: bytes) -> bytes:
-    """Say what manifest.sha256 holds for a manifest of this content; `sha256sum -c` reads it."""
+    """Write the content of manifest.sha256 for a manifest of this content; `sha256sum -c` can read it."""
     return f"{hashlib.sha256(content).hexdigest()}  {MANIFEST_NAME}\n".encode()
 
 
 def parse_manifest(content: bytes, path: Path) -> Manifest:
-    """Read a manifest's content; `path` is for messages.
+    """Parse the content of a manifest; `path` is for messages.
 
     Raises:
-        DatasetError: no manifest of this version.
+        DatasetError: it is not a manifest of this version.
     """
     try:
         fields = json.loads(content)
@@ -135,11 +135,11 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
             return Manifest.model_validate(fields)
     except (ValueError, AttributeError, ValidationError, RecursionError):
         raise DatasetError(f"{path}: not a manifest of this version; build the dataset again") from None
-    raise DatasetError(f"{path}: schema {schema!r}, this version reads {SCHEMA!r}; build again")
+    raise DatasetError(f"{path}: schema {schema!r}, this version of labelkit reads {SCHEMA!r}; build the dataset again")
 
 
 def describe_difference(file: BufferedReader, entry: FileEntry) -> str | None:
-    """Say how an open file differs from what the manifest says of it; None where it does not."""
+    """Say how an open file differs from its entry in the manifest; None if it does not."""
     size = os.fstat(file.fileno()).st_size
     if size != entry.bytes:
         return f"is {size:,} bytes, the manifest says {entry.bytes:,}"
@@ -161,5 +161,5 @@ def _explain_missing(folder: Path, error: OSError) -> str:
 
 
 def describe_unfinished_withdrawal(folder: Path) -> str:
-    """Say that a withdrawal did not end, and how to end it."""
+    """Say that a withdrawal was interrupted, and how to finish it."""
     return f"{folder}: a withdrawal did not end here; finish it with: labelkit withdraw {folder} PARTICIPANT --yes"

@@ -1,4 +1,4 @@
-"""Open files of a dataset as if a stranger had made it: plain files inside the folder, reached through no link."""
+"""Open files of a dataset that a stranger may have made: only plain files inside the folder, and no links."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pathlib import Path
 def open_plain_file(folder: Path, name: str) -> Iterator[BufferedReader]:
     """Open a plain file for reading.
 
-    The way from the folder to the file is walked part by part, so that a link that is put in its place
-    meanwhile is not followed either. The folder itself was given by the user and may be a link.
+    The path from the folder to the file is opened part by part, so that a link is not followed even if somebody
+    puts it there at that moment. The folder itself was given by the user and may be a link.
 
     Args:
         name: relative to the folder, with forward slashes.
     Raises:
-        OSError: not there, not readable, a link, a pipe, a device or a folder.
+        OSError: the file is missing, unreadable, a link, a pipe, a device or a folder.
     """
     *folders, last = name.split("/")
     at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -30,7 +30,7 @@ def open_plain_file(folder: Path, name: str) -> Iterator[BufferedReader]:
             inside = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
             os.close(at)
             at = inside
-        # A pipe would be waited for without O_NONBLOCK, which means nothing to a plain file.
+        # Without O_NONBLOCK, opening a pipe would wait; for plain files the flag has no effect.
         handle = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
     except OSError as error:
         if error.errno == errno.ELOOP:

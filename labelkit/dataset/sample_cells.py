@@ -1,4 +1,4 @@
-"""Where in orientation space the samples of a label table lie, and how well they cover it."""
+"""The places of a label table's samples in orientation space, and their coverage."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class SampleCells:
     """The samples of a label table, in its order.
 
     Attributes:
-        cells, target: what they are counted in, and when a cell is full.
+        cells, target: the cells, and the number of distinct samples that makes one full.
         participants: (n,) names.
         recordings: (n,) a number for each recording.
-        stamps_s: (n,) times, without gaps.
+        stamps_s: (n,) times; none is missing.
         index: (n,) their cells, as `Cells.index_of` gives them.
-        distinct: (n,) which of them count.
+        distinct: (n,) which samples are distinct.
     """
 
     cells: Cells
@@ -46,14 +46,14 @@ class SampleCells:
         return measure_coverage(self.index, self.cells, self.target, self.distinct)
 
     def by_participant(self, names: Iterable[str]) -> dict[str, Coverage]:
-        """Count each participant's samples; of those named who have none, too."""
+        """Count the samples of each participant, and of these names even if they have no samples."""
         none = measure_coverage(np.array([], np.int64), self.cells, self.target)
         found = coverage_by_group(self.index, self.participants, self.cells, self.target, self.distinct)
         return dict(sorted((dict.fromkeys(names, none) | found).items()))
 
 
 class Placed(NamedTuple):
-    """Where labels lie: (n,) their cells, as `Cells.index_of` gives them, and (n, 3) unit normals."""
+    """Places of labels: (n,) cells, as `Cells.index_of` gives them, and (n, 3) unit normals."""
 
     cells: IntArray
     normals: FloatArray

@@ -1,8 +1,8 @@
 """Check a dataset against its manifest and against itself.
 
-A file is hashed before anything opens it, and only one whose hash is right is opened. Nothing outside
-the folder is touched: the way to each file is walked without following links. Every finding is told,
-not just the first. What this cannot see: a manifest that was edited together with its hash.
+A file is hashed first, and read only if its hash is right. Nothing outside the folder is touched: no link
+is followed on the way to a file. All defects are reported, not only the first. A manifest that was edited
+together with its hash cannot be detected.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ SHARDS = "shards/"
 
 T = TypeVar("T")
 
-# In the folder, but not in the manifest: it cannot hold its own hash, and the others differ from build to build.
+# Not in the manifest: it cannot hold its own hash, and the other files differ from build to build.
 _UNLISTED = {MANIFEST_NAME, MANIFEST_HASH_NAME, LOG_NAME, LOCK_NAME}
 
 
 class Fault(StrEnum):
-    """What can be wrong with a file."""
+    """The kinds of defects."""
 
     MISSING = "missing"
     FOREIGN = "foreign"
@@ -56,7 +56,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Defect:
-    """One thing that is wrong, and with which file: relative to the dataset, and such that any terminal can show it."""
+    """One defect and its file, relative to the dataset; unprintable characters in the name are escaped."""
 
     fault: Fault
     file: str
@@ -73,9 +73,9 @@ def verify_dataset(folder: Path, report: Callable[[int, int], None]) -> tuple[Ma
     Args:
         report: called after each file with the bytes read so far, and all bytes.
     Returns:
-        The manifest, None where there is no usable one, and the findings.
+        The manifest, or None if it cannot be used, and the defects.
     Raises:
-        DatasetError: the folder is not there, or holds no dataset.
+        DatasetError: the folder is missing, or holds no dataset.
     """
     there, findings = _list_files(folder)
     manifest, more = _check_manifest(folder, there)
@@ -90,7 +90,7 @@ def verify_dataset(folder: Path, report: Callable[[int, int], None]) -> tuple[Ma
 
 
 def _list_files(folder: Path) -> tuple[dict[str, int], list[Defect]]:
-    """List the plain files below a folder with their sizes, and complain of all that is neither file nor folder."""
+    """List the plain files below a folder with their sizes; report what is neither a file nor a known folder."""
     there: dict[str, int] = {}
     findings: list[Defect] = []
     waiting = [""]
@@ -122,13 +122,13 @@ def _list_files(folder: Path) -> tuple[dict[str, int], list[Defect]]:
 
 
 _LEFT = {
-    BUILD_NAME: "left by a build that did not end; run the same build-dataset again",
-    WITHDRAWAL_NAME: "left by a withdrawal that did not end; run the same withdraw again",
+    BUILD_NAME: "left by an interrupted build; run the same build-dataset again",
+    WITHDRAWAL_NAME: "left by an interrupted withdrawal; run the same withdraw again",
 }
 
 
 def _check_manifest(folder: Path, there: dict[str, int]) -> tuple[Manifest | None, list[Defect]]:
-    """Read the manifest, if only for what it lists: where its hash is wrong, that is a finding among others."""
+    """Read the manifest even if its hash is wrong, for its list of files; the wrong hash is one defect among others."""
     missing = [name for name in (MANIFEST_NAME, MANIFEST_HASH_NAME) if name not in there]
     if len(missing) == 2 and not any(name.startswith(SHARDS) or name == TABLE_NAME for name in there):
         raise DatasetError(f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: labelkit build-dataset RAW")
@@ -160,7 +160,7 @@ def _find_foreign(there: dict[str, int], manifest: Manifest) -> Iterator[Defect]
 def _check_files(
     folder: Path, manifest: Manifest, there: dict[str, int], report: Callable[[int, int], None]
 ) -> Iterator[Defect]:
-    """Check the table first, since the shards are compared with it, then each other file on its own."""
+    """Check the table first, since the shards are compared with it, then each other file."""
     rows = None
     done, total = 0, sum(entry.bytes for entry in manifest.files.values())
     for name in sorted(manifest.files, key=lambda name: (name != TABLE_NAME, name)):
@@ -200,14 +200,14 @@ def _check_shard(
 
 
 def find_change(folder: Path, name: str, entry: FileEntry) -> list[Defect]:
-    """Compare a file with what the manifest says of it; at most one finding."""
+    """Compare a file with its entry in the manifest; at most one defect."""
     return _read(folder, name, entry, lambda *_: None)[1]
 
 
 def _read(
     folder: Path, name: str, entry: FileEntry, read: Callable[[BufferedReader, Path], T]
 ) -> tuple[T | None, list[Defect]]:
-    """Hash a file and, only if it is what the manifest says, read it: the same open file, whatever its name is now."""
+    """Hash a file and, if the hash is right, read it; the file stays open in between, so it cannot be exchanged."""
     try:
         with open_plain_file(folder, name) as file:
             if says := describe_difference(file, entry):

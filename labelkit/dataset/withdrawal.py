@@ -1,9 +1,10 @@
-"""Take a participant out of a finished dataset, so that it is as if they had never been in it.
+"""Take a participant out of a finished dataset, as if it had never held them.
 
-All that changes is made ready in `.withdraw/`, its manifest last. From then on it is settled: the old
-manifest goes, the participant's shards go, the new files are moved into place, the new manifest last.
-Whoever is killed on the way leaves the rest to the next withdrawal, which does it before all else. The
-other participants' shards are not touched: nothing in a shard depends on who else is in the dataset.
+First, all files that change are prepared in `.withdraw/`, with the manifest last. From this moment the
+withdrawal will be finished: the old manifest and the participant's shards are deleted, and the new files
+are moved into place, again with the manifest last. If the process is killed, the next withdrawal finishes
+this first. The other participants' shards are not touched, since a shard does not depend on other
+participants.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Holdings:
 
     Attributes:
         shards: relative to the dataset.
-        files: in its folder but not of the dataset: pictures and pages of anybody, and what names the participant;
-            and the page about the dataset, beside it.
+        files: in its folder but not part of the dataset: pictures and pages of any person, and files that hold
+            the participant's name; also the report next to the folder.
     """
 
     recordings: tuple[str, ...]
@@ -72,20 +73,20 @@ class Holdings:
 
 
 class _Record(BaseModel):
-    """withdrawn.json: who was withdrawn, such that only who knows the name can find it."""
+    """withdrawn.json: the withdrawn participants, hashed so that only those who know a name can check it."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     schema_: Literal["labelkit-withdrawn/1"] = "labelkit-withdrawn/1"
     salt: _Hex
-    withdrawn: tuple[_Hex, ...] = Field((), strict=False)  # sorted, so that their order tells nothing
+    withdrawn: tuple[_Hex, ...] = Field((), strict=False)  # sorted, so that the order gives nothing away
 
 
 def find_holdings(folder: Path, participant: str) -> Holdings | None:
-    """Say what a dataset holds of a participant; None where it holds nothing.
+    """List what a dataset holds of a participant; None if it holds nothing.
 
     Raises:
-        DatasetError: no dataset, an unfinished or a changed one.
+        DatasetError: no dataset, or an unfinished or changed one.
     """
     manifest = read_manifest(folder)
     if participant not in manifest.participants:
@@ -107,20 +108,20 @@ def find_holdings(folder: Path, participant: str) -> Holdings | None:
 
 
 def pattern_from_participant(participant: str, recordings: Iterable[str] = ()) -> re.Pattern[bytes]:
-    """Make a pattern of all that a dataset calls a participant by."""
+    """Make a pattern that finds all names of a participant in a dataset."""
     return pattern_from_names({participant, slug(participant), *recordings})
 
 
 def withdraw_participant(folder: Path, participant: str) -> None:
-    """Take out a participant whom the dataset holds.
+    """Take out a participant; the dataset must hold them.
 
     Raises:
         DatasetError: as `find_holdings`.
-        OutputError: no space or permission; the same call goes on from there.
+        OutputError: no space or permission; calling again continues.
     """
     manifest = read_manifest(folder)
     there = find_holdings(folder, participant)
-    assert there is not None, "asked before"
+    assert there is not None, "the caller checked it"
     for name in there.files:
         with mendable(folder / name):
             (folder / name).unlink(missing_ok=True)
@@ -167,15 +168,17 @@ def _drop_participant(manifest: Manifest, participant: str, table: pa.Table) -> 
 
 
 def finish_withdrawal(folder: Path) -> bool:
-    """Move a settled withdrawal into place, or the rest of it; say whether there was one."""
+    """Move the prepared files of a withdrawal into place, or the rest of them; say whether there were any."""
     stage = folder / WITHDRAWAL_NAME
     if not (stage / MANIFEST_NAME).exists():
-        _remove_folder(stage)  # of one that was killed before it was settled, or when all but this was done
+        _remove_folder(
+            stage
+        )  # left by a withdrawal that was killed before its manifest was written, or at the very end
         return False
     manifest = parse_manifest(read_at_most(stage, MANIFEST_NAME, MOST_MANIFEST_BYTES), stage / MANIFEST_NAME)
     with mendable(folder):
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
-        for path in folder.glob(f".*{PART_SUFFIX}"):  # of a run before, that was killed
+        for path in folder.glob(f".*{PART_SUFFIX}"):  # left by a process that was killed
             path.unlink()
         flush_to_disk(folder)
         for path in sorted((folder / "shards").iterdir()):
@@ -185,7 +188,7 @@ def finish_withdrawal(folder: Path) -> bool:
         _remove_folder(folder / BUILD_NAME)
         restart_log(folder, "a participant was withdrawn, and the log of before with them")
         for name in (TABLE_NAME, CARD_NAME, CROISSANT_NAME, RECORD_NAME, MANIFEST_HASH_NAME, MANIFEST_NAME):
-            if (stage / name).exists():  # else it was moved before
+            if (stage / name).exists():  # otherwise it was moved before
                 (stage / name).replace(folder / name)
             flush_to_disk(folder)
         _remove_folder(stage)
@@ -211,7 +214,7 @@ def _read_table(folder: Path, manifest: Manifest) -> pa.Table:
 
 
 def is_withdrawn(folder: Path, participant: str) -> bool:
-    """Whether the folder remembers that a participant was withdrawn from it."""
+    """Whether a participant was withdrawn from the folder."""
     record = _read_record(folder)
     return record is not None and _hash(record.salt, participant) in record.withdrawn
 
@@ -220,8 +223,8 @@ def refuse_withdrawn(folder: Path, participants: Iterable[str]) -> None:
     """Refuse to build into a folder from which one of the participants was withdrawn.
 
     Raises:
-        RecordingError: one was.
-        DatasetError: a withdrawal did not end.
+        RecordingError: one was withdrawn.
+        DatasetError: a withdrawal was interrupted.
     """
     if (folder / WITHDRAWAL_NAME / MANIFEST_NAME).exists():
         raise DatasetError(describe_unfinished_withdrawal(folder))
@@ -230,12 +233,12 @@ def refuse_withdrawn(folder: Path, participants: Iterable[str]) -> None:
         if record and _hash(record.salt, participant) in record.withdrawn:
             raise RecordingError(
                 f"{participant!r} was withdrawn from {folder}, but RAW still holds their recordings; "
-                "take these out of RAW"
+                "take the recordings out of RAW"
             )
 
 
 def record_entry(folder: Path) -> dict[str, FileEntry]:
-    """Give the manifest's entry of withdrawn.json, where there is one."""
+    """Make the manifest's entry of withdrawn.json, if the file exists."""
     try:
         content = read_at_most(folder, RECORD_NAME, _MOST_RECORD_BYTES)
     except FileNotFoundError:
@@ -250,7 +253,7 @@ def _read_record(folder: Path) -> _Record | None:
         return None
     except (OSError, ValueError, ValidationError, RecursionError):
         raise DatasetError(
-            f"{folder / RECORD_NAME}: not a readable record of who was withdrawn; put it back from a copy"
+            f"{folder / RECORD_NAME}: not a readable list of withdrawn participants; restore it from a copy"
         ) from None
 
 
@@ -262,10 +265,10 @@ def _add_to_record(record: _Record | None, participant: str) -> bytes:
 
 
 def _hash(salt: str, participant: str) -> str:
-    """Hash a name slowly (16 MiB and some 50 ms), so that trying out all likely names takes its time.
+    """Hash a name slowly (16 MiB and about 50 ms), so that trying many names takes long.
 
-    The cost is fixed here, not read from the file: a strange file could ask for any. One salt a folder,
-    so that a build hashes each of its participants once.
+    The cost is fixed here and not read from the file, which a stranger could have changed. There is one salt per
+    folder, so that a build hashes each participant once.
     """
     name = unicodedata.normalize("NFC", participant).encode("utf-8", "surrogateescape")
     return hashlib.scrypt(name, salt=bytes.fromhex(salt), n=2**14, r=8, p=1, dklen=32).hex()

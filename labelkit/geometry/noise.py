@@ -1,4 +1,4 @@
-"""How wrong a depth sensor is: axial and lateral noise, and the steps of its disparity.
+"""The noise of depth sensors: axial and lateral noise, and the steps of the disparity.
 
 Sources: kinect-v1: Nguyen, Izadi & Lovell 2012, 3DIMPVT, eq. 1-3. kinect-v2: Fankhauser et al. 2015,
 ICAR. realsense: Keselman et al. 2017, CVPR-W (a constant error in disparity).
@@ -11,7 +11,7 @@ import numpy as np
 from labelkit.errors import nearest
 from labelkit.records import FloatArray
 
-# Beyond this the formulas' pole at 90 degrees says nothing any more (Nguyen measured up to 80 degrees).
+# The formulas have a pole at 90 degrees and are not valid near it (Nguyen et al. measured up to 80 degrees).
 _STEEPEST_RAD = np.deg2rad(85.0)
 
 KINECT_V1_FOCAL_PX = 580.0  # of the infrared camera, whose pixels the disparity is counted in
@@ -24,7 +24,7 @@ _REALSENSE_FOCAL_BASELINE = 640.0 * 0.05  # pixels x metres
 
 
 def depth_sigma_m(sensor: str, depth_m: FloatArray, tilt_rad: FloatArray | float = 0.0) -> FloatArray:
-    """Say how much a depth reading scatters along z.
+    """Give the standard deviation of a depth reading along z.
 
     Args:
         sensor: a sensor profile's name.
@@ -41,7 +41,7 @@ def depth_sigma_m(sensor: str, depth_m: FloatArray, tilt_rad: FloatArray | float
 
 
 def lateral_sigma_px(tilt_rad: FloatArray | float = 0.0) -> FloatArray:
-    """Say how far a Kinect v1 displaces an edge in the picture.
+    """Give how far a Kinect v1 displaces an edge in the picture.
 
     Args:
         tilt_rad: (...), angle between the surface's normal and the viewing ray.
@@ -54,7 +54,7 @@ def lateral_sigma_px(tilt_rad: FloatArray | float = 0.0) -> FloatArray:
 
 
 def disparity_step_m(depth_m: FloatArray) -> FloatArray:
-    """Say how far apart two neighbouring depths of a Kinect v1 are.
+    """Give the distance between two neighbouring depth values of a Kinect v1.
 
     Args:
         depth_m: (...), metres.
@@ -65,7 +65,7 @@ def disparity_step_m(depth_m: FloatArray) -> FloatArray:
 
 
 def disparity_steps(depth_m: FloatArray) -> FloatArray:
-    """Round depths to the steps in which a Kinect v1 can say them.
+    """Round depths to the values that a Kinect v1 can report.
 
     Args:
         depth_m: (...), metres; NaN stays NaN.
@@ -93,7 +93,7 @@ def _realsense(z: FloatArray, steepness: FloatArray) -> FloatArray:
     return np.asarray(z**2 * _REALSENSE_DISPARITY_PX / _REALSENSE_FOCAL_BASELINE * np.ones_like(steepness))
 
 
-# Profiles without a published model take that of the nearest relative.
+# Sensors without a published model take that of a similar sensor.
 _SIGMAS = {
     "kinect-v1": _kinect_v1,
     "structured-light": _kinect_v1,

@@ -1,4 +1,4 @@
-"""Open3D's plane, to compare ours with: what the field takes as it comes."""
+"""Open3D's plane fit, which many projects use, for comparison with ours."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def segment_plane(
 ) -> PlaneFit:
     """Find a plane with Open3D's segment_plane (1000 iterations); inliers, rms and covariance are as for ours.
 
-    Not promised to be the same to the bit: seeded alike, Open3D on several threads gave three planes in 40 calls.
-    On one thread, as here, it gave one plane in 60, but it says nothing about it; only probability = 1.0, at
-    thirty times the time, rules out its early stop. Seed and thread limit hold for the whole process.
+    Results may differ in the last bits. With one seed, Open3D on several threads gave three different planes in 40
+    calls; on one thread, as here, it gave the same plane in 60 calls, but does not promise it. Only probability = 1.0
+    rules out its early stop, and takes 30 times as long. Seed and thread limit apply to the whole process.
 
     Args:
         points: (n, 3), metres, camera frame, z > 0.

@@ -1,6 +1,6 @@
 """Normals and angles: the label, its two frames, and the signs.
 
-The label is a pair of direction cosines, as in the seed study: azimuth = arccos(n_x),
+The label is a pair of direction cosines, as in the study (docs/study.md): azimuth = arccos(n_x),
 elevation = arccos(n_y), degrees, 0..180, with n the unit normal that faces the camera. A hand
 facing the camera is (90, 90). People see it centred, 90 - label.
 """
@@ -70,7 +70,7 @@ def label_from_centred_deg(centred_deg: FloatArray) -> FloatArray:
 def unit(vectors: FloatArray) -> FloatArray:
     """Scale vectors (..., 3) to length 1."""
     vectors = np.asarray(vectors, dtype=np.float64)
-    if vectors.ndim == 1:  # in a third of the time
+    if vectors.ndim == 1:  # takes a third of the time
         return np.asarray(vectors / math.sqrt(vectors @ vectors))
     scaled: FloatArray = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
     return scaled
@@ -112,8 +112,8 @@ def tangent_basis(normal: FloatArray) -> FloatArray:
     """Span the plane of directions in which a unit normal can move.
 
     The first axis is the direction in which azimuth falls fastest (toward +x), the second completes
-    a right-handed frame (first, second, normal). Where the normal is within 8 degrees of the x axis,
-    y takes the place of x.
+    a right-handed frame (first, second, normal). If the normal is within 8 degrees of the x axis,
+    y is taken instead of x.
 
     Args:
         normal: (3,), unit.
@@ -126,7 +126,7 @@ def tangent_basis(normal: FloatArray) -> FloatArray:
 
 
 def cross(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Multiply vectors (3, ...): `np.cross` takes ten times as long for just two."""
+    """Multiply vectors (3, ...): `np.cross` takes ten times as long for two vectors."""
     (ax, ay, az), (bx, by, bz) = a, b
     return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 

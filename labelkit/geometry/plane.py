@@ -1,9 +1,9 @@
-"""Planes through points: least squares, robust, and how sure of the normal they are.
+"""Planes through points: least squares, robust fits, and the uncertainty of the normal.
 
 A plane is linear in inverse depth: a point at depth Z on the ray (x, y, 1) obeys 1/Z = m . ray, with
-m = -normal / offset. Least squares there, weighted by Z^4 / sigma^2, minimises the errors that a depth
-camera makes (along the ray), so all fits work there. What lies on a plane is judged by the distance
-from it in metres, which is what a user can set.
+m = -normal / offset. Least squares there, weighted by Z^4 / sigma^2, minimises the errors of a depth
+camera, which lie along the ray, so all fits work there. Inliers are chosen by their distance from the
+plane in metres, which is what a user can set.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from labelkit.records import BoolArray, FloatArray
 _SAMPLE = 256
 # With half of the points on the plane, 64 triples all miss it with probability (1 - 1/8)^64 = 2e-4.
 _HYPOTHESES = 64
-# The best triple is seldom near the best plane (Chum et al. 2003), so the best few are optimised.
+# The best triple is seldom near the best plane (Chum et al. 2003), so the best few are refined.
 _OPTIMISED = 2
 _OPTIMISATIONS = 2
 _REFITS = 10
 # The first refits see this many points, the last ones all.
 _ENOUGH = 2048
 _LAST_REFITS = 2
-# A normal that moves less than this, 0.003 degrees, is at rest: far less than noise moves it.
+# The refits end when the normal moves by less than 0.003 degrees, far less than noise moves it.
 _AT_REST_COS = 1 - 5e-5**2 / 2
-# The rays of points on one line make the normal matrix singular; rays that stray by 1e-5 from it are on it.
+# Rays through points on one line make the normal matrix singular; 1e-5 off the line still counts as on it.
 _LEAST_INDEPENDENCE = 1e-10
 
 
@@ -86,7 +86,7 @@ def fit_plane_robustly(
     rng: np.random.Generator,
     start: Plane | None = None,
 ) -> PlaneFit:
-    """Find the plane that most points lie on, what lies on it and how sure it is: `find_plane`, judged."""
+    """Find the plane that most points lie on, its inliers and its uncertainty: `find_plane`, then `judge_plane`."""
     points = _check_points(points)
     equations = _equations(points, sigma_m)
     return _judge(_find(points, equations, inlier_m, refit_m, rng, start), points, equations, inlier_m)
@@ -103,19 +103,19 @@ def find_plane(
 ) -> Plane:
     """Find the plane that most points lie on.
 
-    Triples of points are judged on a subsample by the truncated squared distance (MSAC) and the best
-    few optimised there; then the points are fitted again and again, each weighted by its depth noise
-    and by a biweight of its distance that fades to nothing at 2 `refit_m`, until the normal rests.
+    Planes through triples of points are scored on a subsample by the truncated squared distance (MSAC), and
+    the best few are refined there. Then all points are fitted repeatedly, each weighted by its depth noise
+    and by a biweight of its distance that is zero from 2 `refit_m` on, until the normal no longer moves.
 
     Args:
         points: (n, 3), metres, camera frame, z > 0.
         inlier_m: distance within which a point supports a hypothesis.
-        refit_m: half the distance at which a point loses its last weight in the refits.
+        refit_m: half the distance from which a point has no weight in the refits.
         sigma_m: (n,) or one number: standard deviation of the depths.
         rng: draws the subsample and the triples.
-        start: a plane near enough to do without them.
+        start: a plane near the result, which replaces the triples.
     Raises:
-        DegeneratePointsError: no triple spans a plane before the camera; or as `fit_plane`.
+        DegeneratePointsError: no triple spans a plane in front of the camera; or as `fit_plane`.
     Source: Torr & Zisserman 2000 (MSAC); Chum, Matas & Kittler 2003 (local optimisation);
         Beaton & Tukey 1974 (biweight).
     """
@@ -144,7 +144,7 @@ def _find(
 
 
 def _refit_to_rest(plane: Plane, points: FloatArray, equations: FloatArray, refit_m: float, most: int) -> Plane:
-    """Fit again and again, until the normal rests."""
+    """Fit repeatedly until the normal no longer moves."""
     for _ in range(most):
         before, plane = plane, _refit(plane, points, equations, 2 * refit_m)
         if abs(before.normal @ plane.normal) > _AT_REST_COS:
@@ -153,7 +153,7 @@ def _refit_to_rest(plane: Plane, points: FloatArray, equations: FloatArray, refi
 
 
 def judge_plane(plane: Plane, points: FloatArray, *, inlier_m: float, sigma_m: FloatArray | float) -> PlaneFit:
-    """Say what lies on a plane that was found elsewhere, and how sure its normal is.
+    """Find the inliers of a given plane, and the uncertainty of its normal.
 
     Args:
         plane: the plane.
@@ -179,10 +179,10 @@ def _check_points(points: FloatArray) -> FloatArray:
 
 
 def _equations(points: FloatArray, sigma_m: FloatArray | float) -> FloatArray:
-    """Write what each point adds to the normal equations of m in 1/Z = m . ray: (10, n).
+    """Compute what each point adds to the normal equations of m in 1/Z = m . ray: (10, n).
 
-    Of the matrix xx, xy, x, yy, y, 1, of the moment x/Z, y/Z, 1/Z, and 1/Z^2, all weighted by 1 / variance of the
-    inverse depth (d(1/Z) = dZ / Z^2). A fit with weights w is then solved from equations @ w.
+    The rows are xx, xy, x, yy, y, 1 of the matrix, x/Z, y/Z, 1/Z of the right-hand side, and 1/Z^2; all are weighted
+    by 1 / variance of the inverse depth (d(1/Z) = dZ / Z^2). A fit with weights w is solved from equations @ w.
     """
     inverse_z = 1.0 / points[:, 2]
     x, y = points[:, 0] * inverse_z, points[:, 1] * inverse_z
@@ -198,12 +198,12 @@ def _equations(points: FloatArray, sigma_m: FloatArray | float) -> FloatArray:
 
 
 def _solve(equation: list[float]) -> Plane:
-    """Solve normal equations, summed over points, and read the plane off m."""
-    # Cramer's rule in plain floats: ten times as fast as two calls of LAPACK, and there are some twenty a frame.
+    """Solve normal equations, summed over points, for m, and convert it to a plane."""
+    # Cramer's rule in plain floats is ten times as fast as two calls of LAPACK, and a frame needs about 20 solutions.
     a, b, c, d, e, f, u, v, w, _ = equation
     first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
     determinant = a * first + b * second + c * third
-    # Hadamard: the determinant falls short of the diagonal's product by as much as the rays are dependent.
+    # Hadamard: the more dependent the rays, the smaller is the determinant compared with the diagonal's product.
     if not determinant > _LEAST_INDEPENDENCE * a * d * f:
         raise DegeneratePointsError("the points do not span a plane: they lie on one line as the camera sees them")
     fourth, fifth, sixth = a * f - c * c, b * c - a * e, a * d - b * b
@@ -219,7 +219,7 @@ def _solve(equation: list[float]) -> Plane:
 
 
 def _refit(plane: Plane, points: FloatArray, equations: FloatArray, fade_m: float) -> Plane:
-    """Fit again, with a biweight of the distance from a plane that fades to nothing at `fade_m`."""
+    """Fit again, with a biweight of the distance from the plane that is zero from `fade_m` on."""
     squared = (plane.distances_m(points) / fade_m) ** 2
     weight = np.maximum(1.0 - squared, 0.0) ** 2
     return _solve((equations @ weight).tolist())
@@ -271,7 +271,7 @@ def _judge(plane: Plane, points: FloatArray, equations: FloatArray, inlier_m: fl
     a, b, c, d, e, f, u, v, w, square = (equations @ inlier_mask).tolist()
     matrix = np.array([[a, b, c], [b, d, e], [c, e, f]])
     slopes = -plane.normal / plane.offset_m
-    # Residuals in units of the stated noise: over 1 where the surface is rougher than the sensor.
+    # Residuals in units of the stated noise: above 1 if the surface is rougher than the noise.
     excess = max(1.0, (square - 2.0 * float(slopes @ (u, v, w)) + float(slopes @ matrix @ slopes)) / n)
     # dn = -(I - n n') dm / |m|, and the tangent vectors are perpendicular to n already.
     jacobian = tangent_basis(plane.normal) * plane.offset_m

@@ -1,1 +1,1 @@
-"""What is done to pictures: finding the hand, cropping it, shrinking it. Pure functions of arrays."""
+"""Finding the hand in a picture, cropping and shrinking it. Pure functions of arrays."""

@@ -37,7 +37,7 @@ class SquareView:
         return np.asarray(turned[..., :2] / turned[..., 2:])
 
     def oversampling(self) -> int:
-        """How many samples a pixel needs on a side so that none of the source's pixels is skipped."""
+        """Count the samples that a pixel needs along a side so that no pixel of the source is skipped."""
         return max(1, int(np.ceil(max(self.source.fx, self.source.fy) / self.matrix[0, 0] - 0.05)))
 
 
@@ -47,10 +47,10 @@ def virtual_camera(
     """Aim a virtual camera so that its picture holds all rays with a margin.
 
     Args:
-        rays: (n, 3), camera frame, to what must be seen; less than 90 degrees from the view's axis.
+        rays: (n, 3), camera frame, to what must be visible; less than 90 degrees from the view's axis.
         view_from_camera: (3, 3) rotation that takes the viewing ray to z.
         size: pixels on a side.
-        margin: free border on each side, as a share of what must be seen.
+        margin: free border on each side, as a share of what must be visible.
     """
     turned = rays @ view_from_camera.T
     half = float(np.abs(turned[:, :2] / turned[:, 2:]).max()) * (1 + 2 * margin)
@@ -100,20 +100,20 @@ def crop_color(image: ColorImage, view: SquareView) -> tuple[ColorImage, float]:
 
 
 def _share_outside(view: SquareView, width: int, height: int) -> float:
-    """Say which share of the crop's pixels look beyond the border of a picture."""
+    """Measure the share of the crop's pixels that lie outside the picture."""
     last = view.size - 1
     corners = np.array([[0, 0, 1], [last, 0, 1], [0, last, 1], [last, last, 1]])
     rays = corners @ np.linalg.inv(view.matrix).T @ view.view_from_camera
     seen = rays[:, :2] / rays[:, 2:] * (view.source.fx, view.source.fy) + (view.source.cx, view.source.cy)
     if not view.source.distortion and ((seen >= -0.5) & (seen <= (width - 0.5, height - 0.5))).all():
-        return 0.0  # lines stay lines, so between corners within the picture all is within
+        return 0.0  # without distortion lines stay lines: if the corners are inside, everything is
     map_x, map_y = _maps(view, 1)
     outside = (map_x < -0.5) | (map_x > width - 0.5) | (map_y < -0.5) | (map_y > height - 0.5)
     return float(np.count_nonzero(outside)) / outside.size
 
 
 def crop_depth(depth_m: FloatArray, view: SquareView) -> NDArray[np.uint16]:
-    """Take the same crop of a registered depth picture; each pixel is the nearest reading, never a mixture.
+    """Take the same crop of a registered depth picture; each pixel is the nearest reading, never a mean of several.
 
     Args:
         depth_m: (H, W), metres along the camera's z, NaN where nothing was seen.
@@ -127,7 +127,7 @@ def crop_depth(depth_m: FloatArray, view: SquareView) -> NDArray[np.uint16]:
 
 
 def splat_depth(points: FloatArray, view: SquareView) -> NDArray[np.uint16]:
-    """Take the crop of depth that another camera saw: each point into its pixel, the nearest one stays.
+    """Take the crop of depth from another camera: each point goes to its pixel, and the nearest one wins.
 
     Args:
         points: (n, 3), metres, frame of the view's source camera.

@@ -1,7 +1,7 @@
 """Cut a depth picture into limbs: strips no thicker than a hand on an arm, on a small picture.
 
-Surfaces that stand in the working range are parted at steps in depth. What is thicker than any hand (a body, a head,
-a wall) is their core; the strips that remain, at a core or at the picture's border, are the limbs.
+Surfaces in the working range are separated at steps in depth. Parts thicker than any hand (a body, a head, a wall)
+are cores; the strips that remain, at a core or at the picture's border, are the limbs.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from numpy.typing import NDArray
 from labelkit.records import BoolArray, FloatArray
 
 # A pixel of the search is the nearest of four readings in 4 x 4 pixels of a Kinect v1: 5 mm at 0.7 m, a third of a
-# finger; and where the sensor missed a pixel, another one speaks for it.
+# finger. If the sensor missed a pixel, one of the other readings stands for the block.
 _SEARCH_COLUMNS = 160
 # Skin 70 degrees oblique at 1 m falls back 21 mm from one pixel of the search to the next, and twice that where one
-# reading is of a block's near end and the next of its far end; a hand before a chest is farther from it.
+# reading is from a block's near end and the next from its far end. A hand in front of a chest is farther away from it.
 _STEP_M = 0.04
-# A flat man's hand has an inscribed radius of 50 mm, a head of 70 mm and more; the nearest of four readings adds 3 mm.
+# The largest circle in a man's flat hand has a radius of 50 mm, in a head 70 mm or more; taking the nearest of four
+# readings adds 3 mm.
 _THICK_RADIUS_M = 0.062
 # The palm of a large hand with its thumb at the side is as thick, but its disc is smaller than a head, and fingers of
-# this area stand off from it.
+# at least this area start from it.
 _LEAST_THICK_M2 = 0.016
 _FINGER_M2 = 6e-4
-# Half of the 80 cm^2 of a woman's palm, which one turned by 60 degrees shows.
+# A third of the 80 cm^2 of a woman's palm; one that is turned by 60 degrees shows half.
 LEAST_AREA_M2 = 25e-4
-# The margin of a depth picture in which a registered sensor never sees anything (Kinect v1: 40 of 640 columns).
+# The margin in which a registered depth picture is always empty (Kinect v1: 40 of 640 columns).
 _DEAD_MARGIN = 0.12
 _DEAD_FILLED = 0.3
-# Contact with the border is looked for within this many pixels of the search.
+# Contact with the border is searched within so many pixels.
 BORDER = 1
 
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
@@ -47,7 +48,7 @@ class Search:
     origin: tuple[int, int]  # x, y of the first pixel in the full picture
     z: FloatArray  # metres; infinite where nothing was seen
     pixel_m: FloatArray  # width of a pixel at its depth; 0 outside the working range
-    standing_mask: BoolArray  # within the working range, and not just behind an edge
+    standing_mask: BoolArray  # within the working range, without the far side of edges
     radius_m: FloatArray  # distance from the nearest edge in depth
 
 
@@ -102,7 +103,7 @@ class Limb:
 
 
 def shrink_to_search(depth_m: FloatArray, focal_px: float, range_m: tuple[float, float]) -> Search | None:
-    """Shrink a depth picture, (H, W) metres, to what is searched; None where nothing is in the working range.
+    """Shrink a depth picture, (H, W) metres, for the search; None if nothing is in the working range.
 
     Args:
         focal_px: focal length of the depth camera.
@@ -139,7 +140,7 @@ def _shrink(depth_m: FloatArray, stride: int, nearest_m: float) -> FloatArray:
 
 def _radius_px(mask: BoolArray) -> FloatArray:
     """Measure each marked pixel's distance (H, W) from the nearest edge, in pixels."""
-    # OpenCV counts no border as an edge, so what leaves the picture counts as going on.
+    # For OpenCV the border is no edge: a surface that leaves the picture counts as continuing.
     if mask.all():
         return np.full(mask.shape, np.float32(max(mask.shape)))
     return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 5))
@@ -148,8 +149,8 @@ def _radius_px(mask: BoolArray) -> FloatArray:
 def _crop_dead_margins(seen_mask: BoolArray) -> tuple[slice, slice]:
     """Leave out the margins in which a registered sensor never sees anything.
 
-    A margin is dead where its lines are nearly empty though most others are well filled; where nothing
-    is seen behind the hand, few lines are, and the picture's own border stands.
+    A margin is dead if its lines are nearly empty and most other lines are well filled. If there is nothing
+    behind the hand, few lines are filled, and the border stays as it is.
     """
     return _crop_dead_lines(seen_mask.mean(axis=1)), _crop_dead_lines(seen_mask.mean(axis=0))
 
@@ -167,14 +168,14 @@ def _count_dead_lines(filled: FloatArray) -> int:
 
 
 def _find_steps(z: FloatArray, step_m: float) -> BoolArray:
-    """Mark pixels that lie behind a neighbour by more than a step: they part surfaces at their edges."""
+    """Mark pixels that lie behind a neighbour by more than a step: they separate surfaces."""
     nearest = cv2.erode(z, _CROSS, borderType=cv2.BORDER_REPLICATE)
-    with np.errstate(invalid="ignore"):  # infinity less infinity, where nothing was seen
+    with np.errstate(invalid="ignore"):  # infinity minus infinity, for pixels without depth
         return np.asarray(z - nearest > step_m)
 
 
 def limbs_of(search: Search) -> Iterator[Limb]:
-    """Cut every standing surface into what is thicker than a hand and the limbs that remain."""
+    """Divide every surface into parts thicker than a hand and the limbs that remain."""
     border_mask = np.ones(search.z.shape, dtype=bool)
     border_mask[BORDER:-BORDER, BORDER:-BORDER] = False
     for surface_mask, box in _large_parts(search.standing_mask, search.pixel_m):
@@ -226,7 +227,7 @@ def _find_core(surface_mask: BoolArray, radius_m: FloatArray, pixel_m: FloatArra
 
 
 def _has_fingers(around_mask: BoolArray, pixel_m: FloatArray) -> bool:
-    """Say whether an arm and at least two fingers stand off from something thick."""
+    """Say whether an arm and at least two fingers start from something thick."""
     count, labels = cv2.connectedComponents(around_mask.view(np.uint8), connectivity=4, ltype=cv2.CV_16U)
     areas = np.bincount(labels[around_mask], pixel_m[around_mask] ** 2, count)
     return int(np.count_nonzero(areas > _FINGER_M2)) > 2

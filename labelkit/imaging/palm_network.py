@@ -1,10 +1,10 @@
-"""Find the palm in a view of the hand straight on, with a small network.
+"""Find the palm with a small network, in a view straight onto the hand.
 
-The view is a grid in the palm's plane, fingers up: how much of each cell shows something near the plane, and
-how high it lies. From that the network says which cells are palm (the skin between the wrist's crease and
+The view is a grid in the palm's plane, fingers up: for each cell, the share that shows something near the
+plane, and its mean height. From this the network tells which cells are palm (the skin between the wrist's crease and
 the fingers' roots), where its middle is, where the fingers point and how large the hand is. It only chooses
-the region; the plane is fitted to what the sensor measured there. It was trained on simulated hands by
-pipelines/palm/run.py (docs/decisions/palm.md).
+the region; the plane is fitted to the depth that the sensor measured there. It was trained on simulated hands
+by pipelines/palm/run.py (docs/decisions/palm.md).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ ROWS, COLUMNS = 44, 40
 ABOVE_M = 0.13  # from the grid's upper edge to its origin, the palm's middle
 BESIDE_M = COLUMNS * CELL_M / 2
 SUBCELLS = 2  # readings on a side of a cell
-# What is farther from the plane is no palm; bent fingers and a bent forearm are farther.
+# The palm is nearer to the plane than this; bent fingers and a bent forearm are farther away.
 NEAR_M = 0.04
-# The palm is looked for within this many cells on a side, round the origin.
+# The palm is searched in a square of so many cells around the origin.
 LOOKED = 26
 TOP, LEFT = round(ABOVE_M / CELL_M) - LOOKED // 2, (COLUMNS - LOOKED) // 2
 # The network's numbers are near 1: units of the relief, of the middle's place, and of the logarithm of the size.
@@ -38,15 +38,15 @@ MIRROR = np.array([-1.0, 1.0, -1.0, 1.0, 1.0])  # of the middle (right, down), t
 
 @dataclass(frozen=True, eq=False)
 class PalmView:
-    """The palm in a view straight on.
+    """The palm in a view straight onto the hand.
 
     Attributes:
         share: (LOOKED, LOOKED) 0..1, how likely each of the middle cells is palm.
         cover: (LOOKED, LOOKED) 0..1, how much of each shows something near the plane.
-        relief_m: (LOOKED, LOOKED) how far that lies before the plane.
+        relief_m: (LOOKED, LOOKED) its mean height over the plane, toward the camera.
         middle_m: (2,) right and down, from the grid's origin.
         fingers: (2,) unit, right and down.
-        size: of the hand, against an average one (190 mm from wrist to fingertip).
+        size: of the hand, relative to an average one (190 mm from wrist to fingertip).
     """
 
     share: FloatArray
@@ -58,7 +58,7 @@ class PalmView:
 
     @property
     def area_m2(self) -> float:
-        """How much of the palm shows."""
+        """The visible area of the palm."""
         return float((self.share * self.cover).sum()) * CELL_M**2
 
 
@@ -68,8 +68,8 @@ def find_palm(relief_m: FloatArray) -> PalmView:
     A mirrored view gives exactly the mirrored palm.
 
     Args:
-        relief_m: (ROWS * SUBCELLS, COLUMNS * SUBCELLS) how far what the sensor saw lies before the plane;
-            NaN, or far from it, where there is nothing.
+        relief_m: (ROWS * SUBCELLS, COLUMNS * SUBCELLS) height of the measured surface over the plane, toward the
+            camera; NaN, or a large number, if there is nothing.
     """
     seen = average_cells(relief_m)
     logits, pose = _network()(np.stack([seen, seen[:, ::-1]]))
@@ -118,7 +118,7 @@ def _convolve(pictures: FloatArray, kernel: FloatArray, bias: FloatArray) -> Flo
     before = (side - 2) // 2
     padded = np.zeros((n, height + side - 2, width + side - 2, channels), np.float32)
     padded[:, before : before + height, before : before + width] = pictures
-    # Rows of the kernel, one after the other: what lies below them are overlapping stretches of the picture's rows.
+    # A row of the kernel covers a stretch of a row of the picture. The stretches overlap: they are views, not copies.
     steps = padded.strides
     stretches = as_strided(
         padded,

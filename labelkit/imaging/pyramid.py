@@ -20,14 +20,14 @@ def color_pyramid(image: ColorImage, levels: int = 3) -> tuple[ColorImage, ...]:
     found = [image]
     for _ in range(levels - 1):
         height, width = found[-1].shape[:2]
-        # Halved by area, OpenCV gives (a + b + c + d + 2) >> 2, which the tests hold it to.
+        # OpenCV's INTER_AREA gives (a + b + c + d + 2) >> 2 here; a test checks it.
         half = cv2.resize(found[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         found.append(np.asarray(half, dtype=np.uint8))
     return tuple(found)
 
 
 def depth_pyramid(depth_mm: NDArray[np.uint16], levels: int = 3) -> tuple[NDArray[np.uint16], ...]:
-    """Shrink a depth picture by halves, each pixel the mean of those of the four above that saw something.
+    """Shrink a depth picture by halves, each pixel the mean of those of the four above that have depth.
 
     Args:
         depth_mm: (S, S) uint16, 0 where nothing was seen; S divisible by 2 ** (levels - 1).

@@ -1,10 +1,10 @@
 """Find the hand in a depth picture.
 
-A hand is the free end of a limb: a strip as wide as an arm that stands in the air (whatever is behind
-it is far behind), begins at the border of what the sensor saw or at something thicker (a body, a
-sleeve), and ends freely or at something thicker that it holds. Walls, doors, heads and radiators are
-thicker than any hand, and toys on shelves do not stand free. Sizes are metric: a pixel at depth z is
-z / focal wide. The search runs on a small picture, the outline at full resolution in a window.
+A hand is the free end of a limb. A limb is a strip as wide as an arm with nothing close behind it. It
+begins at the border of the depth picture or at something thicker (a body, a sleeve), and ends freely or at
+something thicker that it holds. Walls, doors, heads and radiators are thicker than any hand, and toys on
+shelves have something close behind them. Sizes are metric: a pixel at depth z is z / focal wide. The search
+runs on a small picture; the outline is then found at full resolution in a window.
 """
 
 from __future__ import annotations
@@ -20,51 +20,51 @@ from numpy.typing import NDArray
 from labelkit.imaging.limbs import BORDER, LEAST_AREA_M2, Limb, Search, limbs_of, shrink_to_search
 from labelkit.records import BoolArray, FloatArray, Reason, Rejection
 
-# At full resolution, what lies farther than this behind its pixel of the search, the nearest around, is no hand.
+# At full resolution, a pixel farther than this behind the nearest search pixel around it is not part of the hand.
 _FINE_STEP_M = 0.015
 # A woman's palm turned by 60 degrees shows a half-width of 20 mm.
 _LEAST_RADIUS_M = 0.018
 # A wrist is 45 mm wide and 33 mm thick or more (5th percentile of women); fingers are thinner.
 _LEAST_WRIST_M = 0.015
-# What is behind a free-standing hand is at least this far behind it, or not seen at all.
+# The background of a free-standing hand is at least this far behind it, or has no depth.
 _FREE_M = 0.12
 _LEAST_FREE = 0.6
-# From wrist crease to fingertip, the longest of hands (99th percentile of men 0.21 m) with some slack.
+# Longest hand from wrist crease to fingertip: the 99th percentile of men is 0.21 m, with a margin.
 _LONGEST_M = 0.24
-# How far from its tip a limb is looked at: behind the longest hand, enough of the arm to see a wrist.
+# How far from its tip a limb is examined: the longest hand, and enough of the arm to see a wrist.
 _SEARCHED_M = 0.32
 # From the fingertips to the middle of the palm.
 _USUAL_REACH_M = 0.14
-# The width must fall to this share of the palm's and rise again by that to be a wrist: 0.6 to 0.75 straight
-# on, 0.9 for a palm turned far about the arm.
+# At a wrist the width falls to the first share of the palm's width and then rises by the second factor. It falls to
+# 0.6 to 0.75 for a palm that faces the camera, to 0.9 for one turned far about the arm.
 _NARROWING = 0.93
 _WIDENING = 1.1
-# What widens to this much more within reach of the tip was fingers side by side, not the palm.
+# If the limb widens by this factor near the tip, the part before was fingers side by side, not the palm.
 _FINGERS = 1.25
-# Where an arm is as thin for a while, its wrist is the place next to the palm.
+# If an arm is equally thin for a while, the wrist is the place next to the palm.
 _NEARLY = 1.03
 _HALF_PALM_M = 0.045
 _AS_WIDE = 0.95
-# How far a cut at the wrist may be off.
+# Largest error of the cut at the wrist.
 _WRIST_M = 0.05
-# Between a hand and its own arm behind it, the sensor sees neither over the length of a wrist.
+# Between a hand and its own arm behind it, the sensor sees nothing for up to this length.
 _OWN_ARM_M = 0.04
 
-# What a hand may hold and still count as free: a cap, a book; not a wall that it touches.
+# Largest object that a hand may hold and still count as free: a cap, a book; not a wall that it touches.
 _LARGEST_HELD_M2 = 0.06
-# How far beyond where it is thick an object may reach, and how far fingers that hold it reach from the wrist.
+# How far an object may extend beyond its thick part, and how far fingers that hold it extend from the wrist.
 _HELD_M = 0.2
 _LONGEST_GRIP_M = 0.14
-# What neither leaves the picture nor grows from anything has to be as long as a foreshortened hand and some of its arm.
+# A limb that touches neither the border nor a core must be as long as a foreshortened hand and some of its arm.
 _SHORTEST_M = 0.15
-# The last of a limb, at either end.
+# The end of a limb, at either side.
 _END_M = 0.06
-# From its end on, a limb is as thin as two fingers side by side for this long, if it is an open hand's. What is blunt
-# and wider than this is no fist either (57 mm recorded), but something held.
+# The limb of an open hand begins, for this length, as thin as two fingers side by side. A blunt end wider than the
+# widest palm is no fist either (widest one recorded: 57 mm) but an object that is held.
 _FINGER_M = 0.05
 _FINGER_RADIUS_M = 0.025
 _WIDEST_PALM_M = 0.0585
-# A limb may end at both sides, such as a sleeve seen from the elbow on.
+# A limb may have two ends, such as an arm that is visible from the elbow on.
 _TIPS = 2
 
 _SQUARE = np.ones((3, 3), np.uint8)
@@ -80,7 +80,7 @@ class Hand:
     Attributes:
         corner: x, y of the window's first pixel in the depth picture.
         mask: (h, w) the hand without its forearm, in the window.
-        limb_mask: (h, w) the hand and what of the forearm is next to it.
+        limb_mask: (h, w) the hand and the part of the forearm next to it.
         palm_px: (2,) u, v of the palm's middle in the depth picture.
         distance_m: of the palm's middle, along z.
         palm_radius_m: radius of the largest circle in the silhouette of the palm.
@@ -102,7 +102,7 @@ class _Candidate:
 
     limb: Limb
     hand: BoolArray  # (n,) of the limb's pixels
-    with_wrist: BoolArray  # the same with the wrist, wherever it is exactly
+    with_wrist: BoolArray  # the same with a margin for the error of the wrist
     palm: int  # the pixel in its middle
     to_arm: FloatArray
     cut: bool  # by the picture's border
@@ -129,7 +129,7 @@ def find_hand(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, flo
     found = [hand for limb in limbs_of(search) if (hand := _find_free_end(limb)) is not None]
     found.sort(key=lambda candidate: candidate.z)
     whole = [candidate for candidate in found if not candidate.cut]
-    # A bar that hangs in the air is no second hand beside one on an arm that comes in from somewhere.
+    # If one hand is on an arm that comes from somewhere, a bar that hangs in the air is no second hand.
     whole = [candidate for candidate in whole if candidate.limb.is_rooted] or whole
     whole = _drop_own_arm([candidate for candidate in whole if candidate.sure] or whole)
     if len(whole) > 1:
@@ -142,7 +142,7 @@ def find_hand(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, flo
 
 
 def _drop_own_arm(found: list[_Candidate]) -> list[_Candidate]:
-    """Leave out the arm of a hand that is bent toward the camera: it goes on where it touches that hand."""
+    """Leave out the arm of a hand that is bent toward the camera: a candidate that touches the nearer one."""
     if len(found) != 2 or (found[0].limb.mask & found[0].limb.border_mask).any():
         return found
     near, far = (_paint(candidate) for candidate in found)
@@ -157,7 +157,7 @@ def _paint(candidate: _Candidate) -> Mask8:
 
 
 def _find_free_end(limb: Limb) -> _Candidate | None:
-    """Find the hand at a free end of a limb: if it has several, where a wrist shows and nearest to the camera."""
+    """Find the hand at a free end of a limb; of several, the one with a visible wrist, then the nearest."""
     if _free_share(limb, limb.mask, beside_mask=limb.mask) < _LEAST_FREE:
         return None
     hands = [
@@ -169,7 +169,7 @@ def _find_free_end(limb: Limb) -> _Candidate | None:
 
 
 def _hands_from(limb: Limb, root: tuple[float, float]) -> Iterator[_Candidate]:
-    """Look from a limb's root to its tips, the places farthest from it, and take the hands there."""
+    """Yield the hands at a limb's tips, the places farthest from its root."""
     from_root = limb.distances_from(root)
     tip = int(np.argmax(from_root))
     for _ in range(_TIPS):
@@ -183,9 +183,9 @@ def _hands_from(limb: Limb, root: tuple[float, float]) -> Iterator[_Candidate]:
 
 
 def _roots(limb: Limb) -> list[tuple[float, float]]:
-    """Say where a limb begins: at the picture's border, else at something thicker, else at its ends, thicker first."""
+    """Find where a limb begins: at the picture's border, else at something thicker, else at its ends, thicker first."""
     on_border = limb.mask & limb.border_mask
-    if on_border.any():  # at several places: an arm is wider there than a finger
+    if on_border.any():  # of several contacts take the widest: an arm is wider than a finger
         _, _, stats, middles = cv2.connectedComponentsWithStats(on_border.view(np.uint8), connectivity=8)
         x, y = middles[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))]
         return [(float(y), float(x))]
@@ -218,7 +218,7 @@ def _hand_at(limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) 
     reach = _SEARCHED_M / pixel_m
     branch = (from_tip <= reach) & (from_root >= from_root[tip] - reach)
     if from_root[branch].max() > from_root[tip] + BORDER:
-        return None  # the limb goes on: no tip
+        return None  # the limb continues: no tip
     held = _holds(limb, branch & (from_tip * pixel_m < _HELD_M)) or _is_blunt(limb, from_tip * pixel_m)
     if held:
         branch = from_tip <= reach
@@ -234,7 +234,7 @@ def _hand_at(limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) 
         return None
     if _free_share(limb, limb.mark(hand), beside_mask=limb.mask | limb.core_mask) < _LEAST_FREE:
         return None
-    # Where an arm comes in, its wrist may be; of palm and fingers nothing may be beyond the border.
+    # The wrist may lie at the border, since the arm comes in there; palm and fingers must be inside.
     whole = from_tip < from_tip[palm] + limb.radius_m[palm] / pixel_m
     cut = int(np.count_nonzero(limb.of(limb.border_mask)[hand & whole])) > BORDER
     row, column = np.subtract(wrist_place, limb.place(palm))
@@ -244,7 +244,7 @@ def _hand_at(limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) 
 
 
 def _holds(limb: Limb, end: BoolArray) -> bool:
-    """Say whether a limb that comes from the picture's border ends at something thicker: an object held."""
+    """Say whether a limb that comes from the picture's border ends at something thicker: an object that it holds."""
     if not 0 < limb.core_m2 < _LARGEST_HELD_M2 or not (limb.mask & limb.border_mask).any():
         return False
     return bool(limb.of(_grow(limb.core_mask))[end].any())
@@ -261,7 +261,7 @@ def _is_blunt(limb: Limb, from_tip_m: FloatArray) -> bool:
 def _palm_and_wrist(
     limb: Limb, from_tip: FloatArray, branch: BoolArray, pixel_m: float, *, held: bool
 ) -> tuple[int, int, bool]:
-    """Follow a limb's width from its tip: the palm is the first wide place, the wrist the narrowing after.
+    """Follow a limb's width from its tip: the palm is the first wide place, the wrist the narrow place after it.
 
     Args:
         from_tip: (n,) pixels from the tip.
@@ -274,13 +274,13 @@ def _palm_and_wrist(
     radius_m, index = limb.radius_m[branch], np.rint(from_tip[branch]).astype(np.intp)
     widths = np.zeros(int(index.max()) + 1)
     np.maximum.at(widths, index, radius_m)
-    # Ragged ends of the sensor's view leave the first of an arm thinner than it is.
+    # At a ragged border of the depth picture the arm looks thinner than it is.
     arm = widths[: -max(1, int(_END_M / pixel_m))]
     if held and len(arm):
         peak, sure = _last_peak(arm), True
     else:
         peak, sure = _first_peak(widths, int(_USUAL_REACH_M / pixel_m) + 1)
-    # A palm is as wide for a while: its middle is that of its widest stretch.
+    # A palm is equally wide for a while: its middle is the middle of the widest stretch.
     stretch = widths[peak : peak + max(1, int(_HALF_PALM_M / pixel_m))]
     peak += int(np.flatnonzero(stretch >= _AS_WIDE * widths[peak])[-1]) // 2
     palm = int(np.flatnonzero(branch)[np.argmax(np.where(index == peak, radius_m, 0))])
@@ -292,7 +292,7 @@ def _palm_and_wrist(
 
 
 def _last_peak(widths: FloatArray) -> int:
-    """Find the wide place next after the wrist as one comes from the arm.
+    """Find the first wide place after the wrist, coming from the arm.
 
     With an object in the hand, the tip is the object's, and the first wide place may be too.
     """
@@ -310,11 +310,11 @@ def _last_peak(widths: FloatArray) -> int:
 def _first_peak(widths: FloatArray, usual: int) -> tuple[int, bool]:
     """Find the first wide place that ends in a wrist.
 
-    What ends in something thinner than a wrist is a finger, or an object held by the fingers.
+    A part that ends in something thinner than a wrist is a finger, or an object that the fingers hold.
 
     Args:
         widths: (n,) metres, from the tip on.
-        usual: how far from the tip the palm is looked for where no wrist shows: a thick sleeve, a bent wrist.
+        usual: how far from the tip to search the palm if no wrist is visible (a thick sleeve, a bent wrist).
     Returns:
         Its index, and whether a wrist shows.
     """
@@ -322,7 +322,7 @@ def _first_peak(widths: FloatArray, usual: int) -> tuple[int, bool]:
     for index, width in enumerate(widths):
         if width > widths[peak]:
             if index > 1.25 * usual:
-                break  # the arm is wider than the palm; beyond a hand's reach it cannot be the palm itself
+                break  # too far from the tip for a palm: this is the arm
             peak = neck = index
         elif width < widths[neck]:
             neck = index
@@ -352,29 +352,29 @@ def _hand_part(
 
 
 def _free_share(limb: Limb, part_mask: BoolArray, *, beside_mask: BoolArray) -> float:
-    """Measure the share of a part's outline behind which there is nothing near.
+    """Measure the share of a part's outline that has nothing close behind it.
 
     Args:
         part_mask: the part.
         beside_mask: what is not part of the outline.
     """
-    # A pixel on, past the mixed pixels of the rim.
+    # One pixel farther out, past the mixed pixels of the rim.
     inner = cv2.dilate(part_mask.view(np.uint8), _SQUARE)
     ring_mask = (cv2.dilate(inner, _SQUARE) > inner) & ~beside_mask
     beside = cv2.dilate(np.where(part_mask, limb.z, np.float32(0)), _WIDE)[ring_mask]
     z = limb.z[ring_mask]
-    bounding = z > beside - _FREE_M  # what hides the part does not bound it
+    bounding = z > beside - _FREE_M  # a surface in front of the part is not its background
     free = np.count_nonzero(bounding & (z > beside + _FREE_M))
     return free / max(1, int(np.count_nonzero(bounding)))
 
 
 def _outline(depth_m: FloatArray, search: Search, found: _Candidate, range_m: tuple[float, float]) -> Hand:
-    """Outline the hand at full resolution: what is not behind the pixels of the search that show it."""
+    """Outline the hand at full resolution: the pixels that are not behind those of the search."""
     stride, limb = search.stride, found.limb
     y, x = (axis.start for axis in limb.box)
     with_wrist = limb.mark(found.with_wrist)
     part = _window(with_wrist)
-    # A pixel of the search larger all round, where the sensor saw the rim a little differently.
+    # One search pixel larger on every side, since the rim differs a little at full resolution.
     reach = cv2.dilate(np.where(with_wrist, limb.z, np.float32(0))[part], _SQUARE)
     beside = cv2.dilate(limb.mark(found.hand).view(np.uint8)[part], _SQUARE)
     left, top = search.origin[0] + stride * (x + part[1].start), search.origin[1] + stride * (y + part[0].start)
@@ -396,7 +396,7 @@ def _outline(depth_m: FloatArray, search: Search, found: _Candidate, range_m: tu
 
 
 def _window(mask: BoolArray) -> tuple[slice, slice]:
-    """Box a mask with a pixel's margin, as far as it goes."""
+    """Find the box of a mask with a margin of one pixel, where the picture has room."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     return slice(max(0, y - 1), y + height + 1), slice(max(0, x - 1), x + width + 1)
 

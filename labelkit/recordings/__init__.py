@@ -1,4 +1,4 @@
-"""Readers of raw recordings: what lies on disk becomes frames in metres and RGB."""
+"""Readers of raw recordings: they turn files into frames in metres and RGB."""
 
 from labelkit.recordings.discover import READERS, find_recordings, open_recording
 from labelkit.recordings.listing import matches, source_path

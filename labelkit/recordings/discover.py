@@ -1,4 +1,4 @@
-"""Find the recordings below a folder: walk it, ask the readers, settle what is stated."""
+"""Find the recordings below a folder: walk it, ask the readers, combine the metadata."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ from labelkit.records import Recording
 
 log = logging.getLogger(__name__)
 
-# Asked in this order; the first that recognises a folder reads it. Patterns were stated, so they lead.
+# Asked in this order; the first reader that recognises a folder reads it. Patterns come first, as a user stated them.
 READERS: Mapping[str, Reader] = {"patterns": open_patterns, "tum": open_tum, "pairs": open_pairs}
 
-READER_GROUP = "labelkit.readers"  # entry points that add to the table; they are asked last
+READER_GROUP = "labelkit.readers"  # entry points of other packages' readers, which are asked last
 
 DEFAULT_MAX_GAP_S = 0.02  # as BuildSettings.max_gap_s
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """What was found at one place below RAW: a recording, or why there is none.
+    """What may be a recording: the recording, or the problems that keep it from being read.
 
     Attributes:
         name: relative to RAW, as Recording.name.
         folder: where its recording.toml belongs.
-        layout, source, stated: None where no reader could take it.
-        problems: empty if and only if `recording` is there.
-        notes: what a user should know, in words.
+        layout, source, stated: None if no reader could read it.
+        problems: empty if and only if there is a `recording`.
+        notes: for the user, in words.
     """
 
     name: str
@@ -69,12 +69,12 @@ def find_recordings(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S, exclude:
     Args:
         raw: the folder; it may be a recording itself.
         max_gap_s: time between a depth and a colour picture that are one frame, seconds.
-        exclude: globs of names of recordings that may be passed over if they cannot be read.
+        exclude: globs of names; recordings that match are left out if they cannot be read.
     Returns:
         Sorted by name; picklable, and light: no picture has been decoded.
     Raises:
-        RecordingError: RAW is missing or empty; a folder that no reader recognises; a recording of which
-            something is not stated (the message ends with the lines to add) or contradicts its pictures.
+        RecordingError: RAW is missing or empty; no reader recognises a folder; a recording lacks metadata (the
+            message ends with the lines to add), or its metadata contradict its pictures.
     """
     candidates = survey(raw, max_gap_s=max_gap_s)
     if troubled := [
@@ -88,14 +88,14 @@ def find_recordings(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S, exclude:
 
 
 def open_recording(raw: Path, name: str, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> Recording:
-    """Open one recording again by the name `find_recordings` gave it, without looking at the others.
+    """Open one recording by the name that `find_recordings` gave it, without looking at the others.
 
     Raises:
-        RecordingError: as `find_recordings`; or there is no recording of that name any more.
+        RecordingError: as `find_recordings`; or there is no recording of this name.
     """
     raw = _resolve(raw)
     place = source_path(raw, name)
-    for folder in (place, place.parent):  # a clip bears the name of no folder of its own
+    for folder in (place, place.parent):  # a clip has no folder of its name, so its parent is tried as well
         if not folder.is_dir() or not folder.resolve().is_relative_to(raw):
             continue
         sidecar = _sidecar_down(raw, raw, folder, _read(raw, raw))
@@ -112,10 +112,10 @@ def open_recording(raw: Path, name: str, *, max_gap_s: float = DEFAULT_MAX_GAP_S
 
 
 def survey(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[Candidate]:
-    """Say of everything below a folder what it is, or what keeps it from being read.
+    """List everything below a folder that may be a recording, with its problems.
 
     Returns:
-        Sorted by name; every picture is in one recording, in a note, or in a problem.
+        Sorted by name; every picture is part of one recording, or counted in a note or a problem.
     Raises:
         RecordingError: RAW is missing, or holds nothing that could be a recording.
     """
@@ -142,7 +142,7 @@ def survey(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[Candidate
 
 
 def describe_problems(candidate: Candidate, raw: Path, *, others: int = 0) -> str:
-    """Say in one line what keeps a recording from being read, and below it the lines to add."""
+    """Say in one line why a recording cannot be read, and below it the lines to add."""
     says = "; ".join(problem.says for problem in candidate.problems)
     more = f" (and {others} more have problems: see labelkit inspect {raw})" if others else ""
     lines = lines_from_problems(candidate.problems)
@@ -152,7 +152,7 @@ def describe_problems(candidate: Candidate, raw: Path, *, others: int = 0) -> st
 
 
 def lines_from_problems(problems: Sequence[Problem]) -> str:
-    """Gather the lines that recording.toml lacks, under their tables."""
+    """Collect the lines that recording.toml lacks, under their tables."""
     tables: dict[str, list[str]] = {}
     for problem in problems:
         if problem.lines:
@@ -175,15 +175,15 @@ class _Place(NamedTuple):
 
 
 def _walk(raw: Path) -> Iterator[_Place]:
-    """Visit RAW and the folders below it, each before those it holds; follow no links."""
+    """Visit RAW and the folders below it, each before the folders in it; follow no links."""
     waiting: list[tuple[Path, Sidecar]] = [(raw, {})]
     while waiting:
         folder, above = waiting.pop()
         try:
             if links := links_out_of(raw, folder):
                 raise RecordingError(
-                    f"{links[0].name} is a link that leads out of {raw} ({links[0].resolve()}), which is not "
-                    "followed; copy what it leads to, or give a folder above both"
+                    f"{links[0].name} is a link to {links[0].resolve()}, outside {raw}, and is not followed; "
+                    "copy its target, or give a folder above both"
                 )
             sidecar = {**above, **_read(raw, folder)}
             yield _Place(folder, sidecar, pictures_in(folder))
@@ -198,7 +198,7 @@ def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Ca
     """Ask the readers for the recordings of a folder.
 
     Raises:
-        OtherLayoutError: none recognises it; says what each missed.
+        OtherLayoutError: no reader recognises it; the message says what each one missed.
     """
     readers = _readers()
     if "recording.layout" in sidecar:
@@ -260,7 +260,7 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
 def _add_the_rest(
     raw: Path, candidates: list[Candidate], rest: Sequence[tuple[_Place, set[str]]], max_gap_s: float
 ) -> list[Candidate]:
-    """Account for the pictures in no recording: as notes on the recording above them, else as problems."""
+    """Report the pictures in no recording: in a note on the recording above them, or else as a problem."""
     nearest_first = sorted(candidates, key=lambda candidate: -len(candidate.folder.parts))
     notes: dict[int, list[str]] = {}
     unrecognised: dict[Path, _Place] = {}
@@ -269,7 +269,7 @@ def _add_the_rest(
         if names and above is None:
             unrecognised[_find_home(raw, place.folder)] = place
         elif names and above and above.source:
-            notes.setdefault(id(above), []).append(f"{len(names)} pictures, such as {min(names)}, are no part of it")
+            notes.setdefault(id(above), []).append(f"{len(names)} pictures, such as {min(names)}, are not part of it")
     noted = [replace(f, notes=(*f.notes, *notes.get(id(f), ()))) for f in candidates]
     return noted + [
         _describe_unrecognised(raw, folder, place.sidecar, max_gap_s)
@@ -279,7 +279,7 @@ def _add_the_rest(
 
 
 def _find_home(raw: Path, folder: Path) -> Path:
-    """Say which folder a folder of stray pictures should have been a part of: .../p01 for .../p01/rgb."""
+    """Find the folder of the recording that stray pictures probably belong to: .../p01 for .../p01/rgb."""
     parts = folder.relative_to(raw).parts
     for depth, part in enumerate(parts):
         if part.lower() in (*COLOR_FOLDERS, *DEPTH_FOLDERS):
@@ -290,7 +290,7 @@ def _find_home(raw: Path, folder: Path) -> Path:
 def _describe_unrecognised(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> Candidate:
     try:
         found = _ask(raw, folder, sidecar, max_gap_s)
-        assert not found, "asked before, it was not recognised"
+        assert not found, "no reader recognised it before"
         misses = ""
     except OtherLayoutError as error:
         misses = str(error)
@@ -307,7 +307,7 @@ def _refuse_same_names(candidates: list[Candidate]) -> list[Candidate]:
     for one, other in pairwise(candidates):
         if one.name == other.name and one.recording and other.recording:
             raise RecordingError(
-                f"{one.name}: two recordings bear this name (in {one.folder} and {other.folder}); rename one"
+                f"{one.name}: two recordings have this name (in {one.folder} and {other.folder}); rename one"
             )
     return candidates
 
@@ -323,7 +323,7 @@ def _pictures_of(raw: Path, candidates: Sequence[Candidate]) -> Iterator[str]:
 
 
 def _sidecar_down(raw: Path, top: Path, bottom: Path, sidecar: Sidecar) -> Sidecar:
-    """Lay what the folders below `top`, down to `bottom`, state over what is stated from RAW to `top`."""
+    """Add the recording.toml of the folders below `top`, down to `bottom`; the nearer one wins."""
     for part in bottom.relative_to(top).parts:
         top = top / part
         sidecar = {**sidecar, **_read(raw, top)}
@@ -340,14 +340,14 @@ def _read(raw: Path, folder: Path) -> Sidecar:
 
 @cache
 def _readers() -> Mapping[str, Reader]:
-    """The table of readers, with those that other packages bring."""
+    """List the readers, with those of other packages."""
     readers = dict(READERS)
     for entry in sorted(entry_points(group=READER_GROUP), key=lambda entry: entry.name):
         try:
             readers.setdefault(entry.name, entry.load())
         except Exception as error:
             raise RecordingError(
-                f"the reader {entry.name!r} ({entry.value}) cannot be loaded: {error}; mend or uninstall its package"
+                f"the reader {entry.name!r} ({entry.value}) cannot be loaded: {error}; repair or uninstall its package"
             ) from error
     return readers
 
@@ -359,7 +359,7 @@ def _name_below(raw: Path, folder: Path) -> str:
 
 def _resolve(raw: Path) -> Path:
     if not raw.exists():
-        raise RecordingError(f"{raw}: there is no such folder; give the one that holds the recordings")
+        raise RecordingError(f"{raw}: there is no such folder; give the folder that holds the recordings")
     if not raw.is_dir():
         raise RecordingError(f"{raw}: is a file; give the folder that holds the recordings")
     return raw.resolve()

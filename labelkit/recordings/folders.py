@@ -1,4 +1,4 @@
-"""The pair of folders, one of colour and one of depth pictures, that most recordings consist of."""
+"""Most recordings are a pair of folders: one of colour, one of depth pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def picture_folders(folder: Path) -> tuple[Path, Path]:
 
     Raises:
         OtherLayoutError: one of them is missing.
-        RecordingError: there are several to choose from.
+        RecordingError: there are several candidates.
     """
     there = folders_in(folder)
     return _choose(folder, there, COLOR_FOLDERS), _choose(folder, there, DEPTH_FOLDERS)

@@ -1,4 +1,4 @@
-"""Recordings that are still being written: pictures that came since one was opened, without listing the others."""
+"""Recordings that are still being written: add new pictures without listing the old ones again."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def picture_folders_of(recording: Recording) -> set[Path]:
 
 
 def lists_of(recording: Recording) -> set[Path]:
-    """Say which files tell `add_pictures` more of pictures that it could not place."""
+    """List the files that `add_pictures` reads to pair the pictures; new lines in them may place more pictures."""
     source = recording.source if isinstance(recording, StoredRecording) else None
     return {source.folder / name for name in source.lists} if isinstance(source, PictureSource) else set()
 
 
 def add_pictures(recording: Recording, files: Sequence[Path]) -> tuple[Recording, list[int]] | None:
-    """Add pictures that were written since a recording was opened.
+    """Add the pictures that were written since a recording was opened.
 
-    A picture that completes a pair joins it at its place, a new pair comes last; where another place were its
-    own, that is seen when the recording is opened anew.
+    A picture that completes a pair joins it at its place; a new pair comes last. Opening the recording again may
+    give the pair another place.
 
     Args:
-        files: pictures in its folders, none of which it holds yet.
+        files: pictures in its folders that it does not hold yet.
     Returns:
-        The recording that holds them too, but for those that cannot be placed yet, and which of its frames are new
-        or other than before; None where only opening it anew can tell.
+        The recording with these pictures, except those that cannot be placed yet, and the indices of the frames that
+        are new or have changed; None if the recording must be opened again.
     """
     source = recording.source if isinstance(recording, StoredRecording) else None
     if not isinstance(source, PictureSource) or source.pair is None or any(file.is_symlink() for file in files):
@@ -59,7 +59,7 @@ def add_pictures(recording: Recording, files: Sequence[Path]) -> tuple[Recording
     for pair in paired:
         places = {halves[file] for file in _files(pair) if file in halves} or {len(pairs)}
         if len(places) > 1:
-            return None  # two halves that were apart until now
+            return None  # joins two frames that were separate until now
         (place,) = places
         if pairs[place : place + 1] != [pair]:
             pairs[place : place + 1] = [pair]

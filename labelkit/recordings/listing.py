@@ -1,4 +1,4 @@
-"""What lies in a folder of recordings, and what a file is called in a table.
+"""The contents of a folder of recordings, and the names of files in tables.
 
 Links are never followed out of RAW: a linked folder is not entered, and a linked file must lead to a
 file below RAW. Names that begin with a dot are skipped (.DS_Store, ._0001.png, .git).
@@ -16,14 +16,14 @@ from urllib.parse import unquote_to_bytes
 from labelkit.errors import RecordingError
 
 # Suffixes by which a file counts as a picture, and so as a source frame. Only some can be read
-# (pictures.py); the others are counted as rejected frames rather than passed over in silence.
+# (pictures.py); the others are counted as rejected frames, so that none is left out in silence.
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm", ".bmp", ".tif", ".tiff", ".webp"})
 
 _SKIPPED = "__MACOSX"  # what macOS leaves in zip files
 
 
 def pictures_in(folder: Path) -> list[str]:
-    """List the names of the pictures directly in a folder, sorted; also of links that lead nowhere."""
+    """List the names of the pictures directly in a folder, sorted, with links whose target is missing."""
     with os.scandir(folder) as entries:
         return sorted(
             entry.name
@@ -43,7 +43,7 @@ def folders_in(folder: Path) -> list[str]:
 
 
 def is_own_folder(path: Path) -> bool:
-    """Whether a path, below a folder that has no links in its own, is a folder reached through no link."""
+    """Whether a path is a folder and holds no link; the folder above is known to hold none."""
     return path.is_dir() and path.resolve() == path
 
 
@@ -57,19 +57,19 @@ def links_out_of(raw: Path, folder: Path) -> list[Path]:
 def _leads_into(raw: Path, link: Path) -> bool:
     try:
         return link.resolve().is_relative_to(raw)
-    except RuntimeError:  # a link that leads to itself, so nowhere
+    except RuntimeError:  # a link to itself leads nowhere
         return True
 
 
 def read_text(path: Path, encoding: str, errors: str = "strict", *, most: int) -> str:
-    """Read a small file of text whole.
+    """Read a small text file whole.
 
     Raises:
         RecordingError: it is larger than `most` bytes.
         OSError: it cannot be read.
     """
     if path.stat().st_size > most:
-        raise RecordingError(f"{path.name} is larger than {most:,} bytes, so hardly what its name says")
+        raise RecordingError(f"{path.name} is larger than {most:,} bytes, too large for such a file")
     return path.read_text(encoding=encoding, errors=errors)
 
 
@@ -80,8 +80,8 @@ def _is_skipped(name: str) -> bool:
 def portable_from_name(name: str) -> str:
     """Write a file's name as text that any table, terminal and JSON file can hold.
 
-    Bytes that are no UTF-8, control characters and the percent sign itself become %XX, so that
-    `source_path` can turn the name back.
+    Bytes that are not UTF-8, control characters and the percent sign itself become %XX. `source_path`
+    converts back.
     """
     if name.isascii() and name.isprintable() and "%" not in name:
         return name
@@ -99,5 +99,5 @@ def source_path(raw: Path, name: str) -> Path:
 
 
 def matches(name: str, globs: Sequence[str]) -> bool:
-    """Whether a glob means a name relative to RAW, or a folder above it; * matches slashes too."""
+    """Whether a glob matches a name relative to RAW, or a folder above it; * matches slashes as well."""
     return any(fnmatchcase(name, glob) or fnmatchcase(name, f"{glob.rstrip('/')}/*") for glob in globs)

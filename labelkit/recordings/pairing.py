@@ -1,7 +1,7 @@
-"""Which depth picture belongs to which colour picture. Pure functions of stamps and names.
+"""Pair depth and colour pictures. Pure functions of time stamps and names.
 
-Every picture ends in exactly one pair; a pair's other half may be missing. Nothing is ever paired by
-its place in a list.
+Every picture is in exactly one pair; the other half of a pair may be missing. Pictures are never paired by
+their position in a list.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from labelkit.errors import RecordingError
 
 _DIGITS = re.compile("[0-9]+")
 
-# A name's text with # for each number, and its numbers: depth_00012 is ("depth_#", (12,)).
+# A name with # for each number, and the numbers: depth_00012 is ("depth_#", (12,)).
 NameKey = tuple[str, tuple[int, ...]]
 
 
@@ -25,12 +25,12 @@ def pair_by_stamp(
     """Pair the pictures nearest in time, the closest first, each at most once.
 
     Args:
-        depth, color: stamps in seconds, in any order; those alike pair in the order given.
-        max_gap_s: no pair lies farther apart.
+        depth, color: stamps in seconds, in any order; equal stamps pair in the order given.
+        max_gap_s: largest time between the two pictures of a pair.
     Returns:
         Indices into `depth` and `color`, None for a missing half; in no particular order.
-    Source: the greedy choice of the TUM benchmark's associate.py, but over neighbours in time only (the
-        closest pair left always are neighbours), so that n pictures cost n log n.
+    Source: the greedy choice of the TUM benchmark's associate.py, but only among neighbours in time, since the
+        closest remaining pair are always neighbours: n pictures cost n log n.
     """
     line = sorted([*_marks(depth, 0), *_marks(color, 1)])
     before, after = list(range(-1, len(line) - 1)), list(range(1, len(line) + 1))
@@ -66,7 +66,7 @@ def pair_by_stamp(
 
 
 def _marks(stamps: Sequence[float], kind: int) -> list[tuple[float, int, int, int]]:
-    """Mark stamps as (stamp, how many of this kind bear it already, kind, index)."""
+    """List stamps as (stamp, number of earlier equal stamps of this kind, kind, index)."""
     seen: dict[float, int] = {}
     marks = []
     for index, stamp in enumerate(stamps):
@@ -81,17 +81,17 @@ def name_key(stem: str) -> NameKey:
 
 
 def pair_by_name(depth: Mapping[str, str], color: Mapping[str, str]) -> list[tuple[str | None, str | None]]:
-    """Pair files whose names are alike but for leading zeros, or whose numbers are.
+    """Pair files by the numbers in their names, leading zeros ignored, or by the whole name.
 
-    Numbers alone decide where each side's names differ in nothing else (color_00012.png and
-    depth_12.png); where a side mixes several kinds of names, their text must agree too.
+    If the names of each side differ only in their numbers (color_00012.png and depth_12.png), the numbers
+    decide. If a side mixes several kinds of names, the text must agree as well.
 
     Args:
         depth, color: file -> stem.
     Returns:
         Files, None for a missing half, sorted by number and then name.
     Raises:
-        RecordingError: two files of one side bear the same number, or names of several kinds have
+        RecordingError: two files of one side have the same number; or names of several kinds have
             nothing in common.
     """
     depth_by_key, color_by_key = _by_key(depth), _by_key(color)
@@ -100,7 +100,7 @@ def pair_by_name(depth: Mapping[str, str], color: Mapping[str, str]) -> list[tup
         depth_by_key, color_by_key = _numbers_only(depth_by_key), _numbers_only(color_by_key)
     elif not depth_by_key.keys() & color_by_key.keys():
         raise RecordingError(
-            "names of several kinds, and none is the same for colour and depth "
+            "the names are of several kinds, and colour and depth share none "
             f"(colour: {_some(color_texts)}; depth: {_some(depth_texts)}, # for a number); "
             "say under [files] in recording.toml how they are named"
         )
@@ -114,7 +114,7 @@ def _by_key(stems: Mapping[str, str]) -> dict[NameKey, str]:
         other = found.setdefault(name_key(stem), file)
         if other != file:
             raise RecordingError(
-                f"{other} and {file} bear the same number, so that it is unclear which one to pair; "
+                f"{other} and {file} have the same number, so it is unclear which one to pair; "
                 "remove one, or say under [files] in recording.toml how the pictures are named"
             )
     return found

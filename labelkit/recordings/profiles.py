@@ -1,8 +1,8 @@
-"""Sensor profiles: what is known of a recording once its sensor is named.
+"""Sensor profiles: what is known of a recording if its sensor is named.
 
-Never the unit of a plain PNG: the same sensor's pictures come in millimetres, in fifths of them and in
-raw disparity, according to the program that saved them. The sensor's noise is known under the same
-name in geometry/noise.py.
+A profile never gives the unit of a plain PNG: it depends on the program that saved the pictures, and may be
+millimetres, fifths of a millimetre or raw disparity. geometry/noise.py has the noise of the sensors, under
+the same names.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _FAR_M = DEFAULT_RANGE_M[1]
 
 @dataclass(frozen=True)
 class Profile:
-    """What a sensor supplies where the recording itself states nothing.
+    """Values for a recording that does not state them itself.
 
     Attributes:
-        range_m: where a hand may be; the near end is where the sensor begins to see.
-        registered_intrinsics: nominal ones of its registered picture, used for that size only; None
-            where units differ so much that each must state its own.
+        range_m: distances at which a hand may be; the near end is the nearest that the sensor measures.
+        registered_intrinsics: nominal intrinsics of the registered picture, used for this size only; None
+            if single sensors differ so much that each recording must state its own.
     """
 
     range_m: tuple[float, float]

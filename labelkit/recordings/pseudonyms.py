@@ -1,7 +1,7 @@
-"""Stable random ids in place of folder names that are real names.
+"""Stable random ids instead of folder names that are real names.
 
-The table that leads back to the names is a file of its own (TOML, readable by its owner only); it stays
-outside the dataset, in which neither a person's name nor that of a folder or file is found.
+The table with the names is a separate file (TOML, readable by its owner only) outside the dataset. The
+dataset holds neither a person's name nor that of a folder or file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from labelkit.errors import RecordingError
 from labelkit.files import make_folder, mendable, write_bytes
 from labelkit.records import Recording
 
-# No vowels, so that no word comes out, and no digits, which spreadsheets take for numbers: 51 bits of chance.
+# No vowels, so that no words appear, and no digits, which spreadsheets read as numbers: 51 random bits.
 _LETTERS = "bcdfghjklmnpqrstvwxz"
 _LENGTH = 12
 
@@ -31,38 +31,38 @@ _HEAD = (
 
 @dataclass(frozen=True)
 class Pseudonyms:
-    """Random ids: of participants by their names, and of recordings by their places below RAW."""
+    """Random ids of participants, by name, and of recordings, by their place below RAW."""
 
     participants: dict[str, str] = field(default_factory=dict)
     recordings: dict[str, str] = field(default_factory=dict)
 
     def hide(self, recording: Recording) -> Recording:
-        """Give a recording under its ids; both are in the table."""
+        """Replace a recording's names by its ids, which must be in the table."""
         participant = self.participants[recording.participant]
         if recording.place == recording.participant:
             return recording.under_pseudonyms(participant, participant)
         return recording.under_pseudonyms(participant, f"{participant}/{self.recordings[recording.place]}")
 
     def place_of(self, name: str) -> str | None:
-        """Say where a recording lies, or lay, below RAW."""
+        """Find the place of a recording below RAW; it may be gone by now."""
         *_, last = name.split("/")
         known = {**self.participants, **self.recordings}
         return next((place for place, pseudonym in known.items() if pseudonym == last), None)
 
 
 def pseudonyms_for(recordings: Sequence[Recording], path: Path, *, apart_from: Path) -> Pseudonyms:
-    """Read the table of pseudonyms, and give ids to those who have none yet.
+    """Read the table of pseudonyms, and add ids for new participants and recordings.
 
     Args:
-        path: the table; it is made where there is none.
+        path: the table; it is made if it does not exist.
         apart_from: the dataset's folder.
     Raises:
-        RecordingError: no such table, a damaged one, or one within the dataset.
+        RecordingError: the table is damaged, or lies within the dataset.
         OutputError: it cannot be written.
     """
     if path.resolve().is_relative_to(apart_from.resolve()):
         raise RecordingError(
-            f"{path}: lies in the dataset {apart_from}, with which it would be given away; keep it elsewhere"
+            f"{path}: lies in the dataset {apart_from} and would be shared with it; name a file elsewhere"
         )
     make_folder(path.parent)
     with mendable(path), FileLock(path.with_name(f".{path.name}.lock")):
@@ -97,7 +97,7 @@ def _read(path: Path) -> Pseudonyms:
     if not well_formed:
         raise RecordingError(
             f"{path}: not a table of pseudonyms ([participants] and [recordings], each name = its own id of "
-            f"{_LENGTH} letters); give the file that an earlier build made, or a name that is free"
+            f"{_LENGTH} letters); give the file that an earlier build made, or a name of a new file"
         )
     return table
 
@@ -115,5 +115,5 @@ def _as_toml(table: Pseudonyms) -> str:
 
 
 def _quote(text: str) -> str:
-    # A JSON string is a TOML string, but for DEL.
+    # A JSON string is a TOML string, except for DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,8 +1,8 @@
-"""What a reader gives: the frames of a recording as they are stored.
+"""The interface of a reader: it gives the frames of a recording as they are stored.
 
-A reader is a function `(folder, sidecar, max_gap_s) -> sources`. It says which stored pictures belong
-together and reads them; units, sentinels and calibration are settled for all readers in settle.py and
-recording.py. docs/add-a-reader.md shows one from end to end.
+A reader is a function `(folder, sidecar, max_gap_s) -> sources`. It pairs the stored pictures and reads
+them. Units, sentinels and calibration are handled for all readers in settle.py and recording.py.
+docs/add-a-reader.md shows a whole reader.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from labelkit.records import ColorImage, FrameName
 
 
 class OtherLayoutError(Exception):
-    """A reader does not recognise a folder; the message says what it missed."""
+    """A reader does not recognise a folder; the message says what is missing."""
 
 
 class FrameSource(Protocol):
-    """The stored frames of one recording. Picklable and light: no picture is read before it is asked for."""
+    """The stored frames of one recording. Picklable and light: no picture is read until it is needed."""
 
     @property
     def clip(self) -> str:
-        """Its name within the folder, where one folder holds several recordings; else ""."""
+        """The name within the folder, if one folder holds several recordings; else ""."""
         ...
 
     @property
     def depth_folder(self) -> Path:
-        """The folder the depth pictures lie in; recording.toml is looked for from here upward."""
+        """The folder of the depth pictures; recording.toml is searched from here upward."""
         ...
 
     @property
     def metadata(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the format itself states, in the tables of recording.toml."""
+        """What the format itself states, as tables and keys of recording.toml."""
         ...
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a user should know, in words."""
+        """Notes for the user, in words."""
         ...
 
     def __len__(self) -> int: ...
@@ -54,18 +54,18 @@ class FrameSource(Protocol):
         ...
 
     def depth_size(self, index: int) -> tuple[int, int]:
-        """Say width and height without decoding; raises as `read_depth`."""
+        """Read width and height without decoding; raises as `read_depth`."""
         ...
 
     def color_size(self, index: int) -> tuple[int, int]:
-        """Say width and height without decoding; raises as `read_color`."""
+        """Read width and height without decoding; raises as `read_color`."""
         ...
 
     def read_depth(self, index: int) -> NDArray[np.uint16]:
-        """Read (H, W) in the stored unit; 0 and 65535 are where nothing was seen.
+        """Read (H, W) in the stored unit; 0 and 65535 mean no depth.
 
         Raises:
-            RawFrameError: unusable; the message goes on from "the depth picture ...".
+            RawFrameError: the picture cannot be used; the message continues "the depth picture ...".
             OSError: the file cannot be read.
         """
         ...
@@ -74,7 +74,7 @@ class FrameSource(Protocol):
         """Read (H, W, 3) RGB uint8.
 
         Raises:
-            RawFrameError: unusable; the message goes on from "the colour picture ...".
+            RawFrameError: the picture cannot be used; the message continues "the colour picture ...".
             OSError: the file cannot be read.
         """
         ...
@@ -87,8 +87,8 @@ class Reader(Protocol):
         """Give the recordings that `folder` holds, at least one, each of at least one frame.
 
         Raises:
-            OtherLayoutError: the folder is of another layout; says what is missing.
-            RecordingError: the folder is of this layout, but cannot be read; says what to do.
+            OtherLayoutError: the folder has another layout; the message says what is missing.
+            RecordingError: the folder has this layout but cannot be read; the message says what to do.
         """
         ...
 
@@ -106,9 +106,9 @@ class PictureSource:
     """A recording of separate picture files: the FrameSource of every built-in reader.
 
     Attributes:
-        pair: says of files alone, by their names relative to `folder`, which belong together, so that a recording
-            can be followed as it grows; None where only its reader can say it. What it cannot place yet it leaves out.
-        lists: files in `folder` by which `pair` goes, too.
+        pair: pairs files by their names relative to `folder`, so that a recording can be followed while it grows;
+            it leaves out files that it cannot place yet. None if only the reader can pair them.
+        lists: files in `folder` that `pair` reads.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""A recording ready to be read: a source whose unit, sentinels and calibration are settled."""
+"""A recording that is ready to be read: a source with its unit, sentinels and calibration."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from labelkit.records import (
     Unreadable,
 )
 
-# No sensor for hands measures farther; where half of a picture does, its unit cannot be right.
+# No sensor for hands measures farther; if half of a picture does, the unit is wrong.
 _FARTHEST_M = 20.0
 
-_NOTHING = 0  # what sensors and their drivers store where they saw nothing
-_SATURATED = np.iinfo(np.uint16).max  # what they store beyond their reach
+_NOTHING = 0  # stored by sensors and drivers for pixels without depth
+_SATURATED = np.iinfo(np.uint16).max  # stored for pixels beyond the range
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class StoredRecording:
     """The Recording of every reader; see records.Recording for what the attributes mean."""
 
     source: FrameSource
-    folder: str  # the folder the source's names are relative to, itself relative to RAW; "" for RAW
+    folder: str  # relative to RAW; the source's names are relative to it; "" for RAW
     name: str
     place: str
     layout: str
@@ -53,7 +53,7 @@ class StoredRecording:
         return len(self.source)
 
     def under_pseudonyms(self, participant: str, name: str) -> StoredRecording:
-        """Give the same recording without a word of what its folders and files are called."""
+        """Return the same recording without any name of its folders and files."""
         stated = {key: FILE_NAME if FILE_NAME in origin else origin for key, origin in self.stated.items()}
         return replace(self, participant=participant, name=name, stated=stated)
 
@@ -62,7 +62,7 @@ class StoredRecording:
         return name_below(self.folder, self.source.frame_name(index))
 
     def frame_name(self, index: int) -> FrameName:
-        """Name a frame by its files; under pseudonyms by its number, as files may bear a person's name too."""
+        """Name a frame by its files; under pseudonyms by its number, as a file name may hold a person's name."""
         files = self.files(index)
         if self.name == self.place:
             return files
@@ -70,7 +70,7 @@ class StoredRecording:
         return FrameName(files.depth and number, files.color and number, files.stamp)
 
     def __getitem__(self, index: int) -> Frame | Unreadable:
-        """Read one frame; its colour only as far as the header, until it is asked for."""
+        """Read one frame; of the colour picture only the header, until it is needed."""
         name = self.source.frame_name(index)
         if name.depth is None or name.color is None:
             return Unreadable(Reason.MISSING_PAIR, f"no {'depth' if name.depth is None else 'colour'} picture with it")
@@ -94,7 +94,7 @@ class StoredRecording:
 
 
 def name_below(folder: str, name: FrameName) -> FrameName:
-    """Name a frame relative to RAW rather than to its folder."""
+    """Turn names relative to a folder into names relative to RAW."""
     prefix = f"{folder}/" if folder else ""
     depth, color = (None if part is None else portable_from_name(prefix + part) for part in (name.depth, name.color))
     return FrameName(depth, color, name.stamp)
@@ -119,7 +119,7 @@ def _read_color(source: FrameSource, index: int) -> ColorImage:
     except RawFrameError as error:
         raise RawFrameError(f"the colour picture {error}") from None
     except OSError as error:
-        # Without the file's name: what is said of a frame is the same on every machine.
+        # Without the file's name, so that the message is the same on every machine.
         raise OSError(error.errno, f"the colour picture cannot be read ({error.strerror})") from None
 
 

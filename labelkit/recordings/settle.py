@@ -1,6 +1,6 @@
-"""Settle what is stated of a recording, and say what is missing.
+"""Combine the metadata of a recording, and say what is missing.
 
-Statements are layers, weakest first: default, the folder's name, the sensor's profile, the format
+Statements come in layers, weakest first: default, the folder's name, the sensor's profile, the format
 itself, recording.toml from RAW down to the frames. Unit and calibration have no default.
 """
 
@@ -20,18 +20,18 @@ from labelkit.records import DEFAULT_RANGE_M, Calibration, FrameName, Intrinsics
 
 Size = tuple[int, int]  # width, height
 
-_LOOKED_AT = 8  # pictures of each kind whose headers are read to learn the size
+_LOOKED_AT = 8  # pictures of each kind whose headers are read for the size
 
-_NOMINAL = (640, 480)  # the size for which profile kinect-v1 knows a camera
+_NOMINAL = (640, 480)  # the size for which the profile kinect-v1 has intrinsics
 
 _CAMERA = ("fx", "fy", "cx", "cy", "distortion")
-_NEEDED = ("fx", "fy", "cx", "cy", "width", "height")  # distortion may be left out: none
+_NEEDED = ("fx", "fy", "cx", "cy", "width", "height")  # without a distortion there is none
 _MEANING = {"fx": "focal lengths, pixels", "cx": "principal point, pixels", "width": "the size these are for"}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What keeps a recording from being read: in words, and as lines that recording.toml lacks."""
+    """Why a recording cannot be read: in words, and the lines that recording.toml lacks."""
 
     says: str
     table: str = ""
@@ -40,30 +40,30 @@ class Problem:
 
 @dataclass(frozen=True)
 class Statements:
-    """All that is stated of a recording, by "table.key", and what its pictures say of their size."""
+    """All statements about a recording, by "table.key", and the sizes of its pictures."""
 
     merged: Sidecar
-    depth_sizes: tuple[Size, ...]  # those seen, most frequent first; empty where no header can be read
+    depth_sizes: tuple[Size, ...]  # most frequent first; empty if no header can be read
     color_sizes: tuple[Size, ...]
 
     def value(self, key: str) -> Any:
-        """Give the value of a key of [recording]; None where nobody states it."""
+        """Get the value of a key of [recording]; None if it is not stated."""
         stated = self.merged.get(f"recording.{key}")
         return stated.value if stated else None
 
     @property
     def registered(self) -> bool:
-        """Whether colour and depth share one pixel grid; a guess by their sizes where it is not stated."""
+        """Whether colour and depth share one pixel grid; if it is not stated, a guess by their sizes."""
         stated = self.value("registered")
         return not self.sizes_differ if stated is None else bool(stated)
 
     @property
     def sizes_differ(self) -> bool:
-        """Whether no size is common to depth and colour, as far as both can be read."""
+        """Whether depth and colour have no size in common, as far as both can be read."""
         return bool(self.depth_sizes and self.color_sizes) and not set(self.depth_sizes) & set(self.color_sizes)
 
     def origins(self) -> dict[str, str]:
-        """Say where each key of [recording], and each table of the calibration, came from."""
+        """List where each key of [recording] and each table of the calibration comes from."""
         origins: dict[str, set[str]] = {}
         for name, stated in self.merged.items():
             table, key = name.split(".")
@@ -72,7 +72,7 @@ class Statements:
 
 
 def gather(source: FrameSource, sidecar: Sidecar, *, layout: str, participant: Statement) -> Statements:
-    """Lay all statements on a recording over each other.
+    """Combine all statements about a recording.
 
     Args:
         sidecar: what recording.toml states, from all folders.
@@ -87,7 +87,7 @@ def gather(source: FrameSource, sidecar: Sidecar, *, layout: str, participant: S
 
 
 def problems_of(stated: Statements) -> tuple[Problem, ...]:
-    """List what is missing, and what contradicts the pictures."""
+    """List missing statements, and statements that contradict the pictures."""
     problems = [*_find_unstated(stated), *_camera_problems(stated, "intrinsics", "depth", stated.depth_sizes)]
     if not stated.registered:
         problems += _camera_problems(stated, "color_intrinsics", "colour", stated.color_sizes)
@@ -103,7 +103,7 @@ def problems_of(stated: Statements) -> tuple[Problem, ...]:
 
 
 def calibration_of(stated: Statements) -> Calibration:
-    """Give the calibration of a recording without problems."""
+    """Build the calibration of a recording without problems."""
     depth = _camera(stated, "intrinsics")
     if stated.registered:
         return Calibration(depth, depth)
@@ -114,7 +114,7 @@ def calibration_of(stated: Statements) -> Calibration:
 
 
 def _profile(certain: Sidecar, depth_sizes: Sequence[Size]) -> Sidecar:
-    """Say what the sensor's profile supplies: intrinsics only as a whole, and for pictures of their size."""
+    """Get the values of the sensor's profile: intrinsics only as a whole, and only for pictures of their size."""
     sensor = certain.get("recording.sensor")
     if sensor is None:
         return {}
@@ -135,7 +135,7 @@ def _profile(certain: Sidecar, depth_sizes: Sequence[Size]) -> Sidecar:
 def _find_unstated(stated: Statements) -> list[Problem]:
     problems = []
     if stated.value("depth_unit_m") is None:
-        line = "depth_unit_m = ?  # metres a stored step: 0.001 for mm, 0.0002 for TUM"
+        line = "depth_unit_m = ?  # metres per stored step: 0.001 for mm, 0.0002 for TUM"
         problems.append(Problem("the unit of the depth is not stated", "recording", (line,)))
     if stated.value("registered") is None:
         line = "registered = ?  # true: colour and depth share one pixel grid"
@@ -193,7 +193,7 @@ def _find_sizes(source: FrameSource) -> tuple[tuple[Size, ...], tuple[Size, ...]
             try:
                 size = size_of(index)
             except (RawFrameError, OSError):
-                continue  # a frame to be rejected, when it is read
+                continue  # the frame will be rejected when it is read
             sizes[size] = sizes.get(size, 0) + 1
         return tuple(sorted(sizes, key=lambda size: (-sizes[size], size)))
 
@@ -203,7 +203,7 @@ def _find_sizes(source: FrameSource) -> tuple[tuple[Size, ...], tuple[Size, ...]
 
 
 def pick_evenly(items: Sequence[int], most: int) -> list[int]:
-    """Take at most so many items, spread evenly, the first and the last among them."""
+    """Take at most `most` items, evenly spaced, with the first and the last."""
     if len(items) <= most:
         return list(items)
     return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]

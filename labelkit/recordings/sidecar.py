@@ -1,8 +1,8 @@
-"""recording.toml: what cannot be known from the files of a recording.
+"""recording.toml: the metadata of a recording that its files do not hold.
 
-It lies beside the frames or in any folder above, up to RAW itself; the nearer file wins, key by key.
-Formats, profiles and defaults speak in the same tables, so that all statements are layers of one kind:
-each key has a value and says where that came from.
+It lies in the folder of the frames or in any folder above, up to RAW itself; for each key the nearest file
+wins. Formats, profiles and defaults use the same tables, so all layers of statements are alike: each key
+has a value and its origin.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Recording(_Table):
     handedness: Handedness = "right"
     sensor: str = ""
     layout: str = ""
-    # A centimetre a step is already too coarse for a hand; 1.0 would be metres, which no PNG holds.
+    # 1 cm per step is already too coarse for a hand; 1.0 would mean metres, which no PNG can hold.
     depth_unit_m: float = Field(0.001, gt=0, le=0.01)
     registered: bool = True
     range_m: Annotated[list[float], Field(min_length=2, max_length=2)] = []
@@ -105,13 +105,13 @@ TABLES: Mapping[str, type[_Table]] = {
 
 
 class Statement(NamedTuple):
-    """A value, and where it came from."""
+    """A value and its origin."""
 
     value: Any
     origin: str
 
 
-# "table.key" -> what is stated of it. A nearer sidecar is laid over a farther one with `{**far, **near}`.
+# "table.key" -> statement. Combine two sidecars with `{**far, **near}`: the nearer one wins.
 Sidecar = Mapping[str, Statement]
 
 
@@ -120,9 +120,9 @@ def statements_from_tables(tables: Mapping[str, Any], origin: str) -> Sidecar:
 
     Args:
         tables: as recording.toml holds them.
-        origin: what is to be named as the source of the values.
+        origin: where the values come from, for messages.
     Raises:
-        RecordingError: an unknown table or key (names its nearest neighbour), or a value out of range.
+        RecordingError: an unknown table or key (the message suggests the nearest one), or a value out of range.
     """
     flat: dict[str, Statement] = {}
     for table, values in tables.items():
@@ -143,12 +143,12 @@ def statements_from_tables(tables: Mapping[str, Any], origin: str) -> Sidecar:
 
 
 def read_sidecar(folder: Path, origin: str) -> Sidecar:
-    """Read a folder's recording.toml; a folder without one states nothing.
+    """Read a folder's recording.toml; empty if there is none.
 
     Args:
         origin: the file's name relative to RAW.
     Raises:
-        RecordingError: no TOML, or not of the schema.
+        RecordingError: it is not TOML, or does not follow the schema.
     """
     path = folder / FILE_NAME
     try:
@@ -159,8 +159,8 @@ def read_sidecar(folder: Path, origin: str) -> Sidecar:
         raise RecordingError(f"{FILE_NAME} cannot be read ({error.strerror})") from None
     except RecordingError as error:
         raise RecordingError(f"{FILE_NAME}: {error}") from None
-    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of endless digits
-        raise RecordingError(f"{FILE_NAME} is no TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or a number with too many digits
+        raise RecordingError(f"{FILE_NAME} is not TOML: {error}") from None
 
 
 def _describe_unknown_table(name: str) -> str:

@@ -1,10 +1,10 @@
-"""Write a recording as a TUM RGB-D folder, frame after frame.
+"""Write a recording as a TUM RGB-D folder, frame by frame.
 
     <folder>/recording.toml  rgb.txt  depth.txt  rgb/<stamp>.png  depth/<stamp>.png
 
-Depth is 16-bit PNG with 0 = nothing seen; recording.toml states its unit. Who reads along, or kills the
-writer, finds a whole recording at any moment: a picture appears whole, and is listed when both of its frame
-are there.
+Depth is 16-bit PNG, 0 for no depth; recording.toml states its unit. The recording is complete at every
+moment, also while it is written and if the writer is killed: a picture appears whole, and is listed once
+both pictures of its frame are written.
 
 Source: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats
 """
@@ -29,7 +29,7 @@ _LISTS = {"rgb": "color images", "depth": "depth maps"}
 
 
 class TumWriter:
-    """One recording being written; a context manager, which closes it."""
+    """A recording that is being written; a context manager that closes it."""
 
     def __init__(
         self,
@@ -45,11 +45,11 @@ class TumWriter:
         """Begin a recording without frames.
 
         Args:
-            folder: where there is no recording yet.
+            folder: holds no recording yet.
             sensor: the name of its profile.
-            intrinsics: of both pictures, which are registered.
+            intrinsics: of both pictures, since they are registered.
             title: the files' first comment line.
-            depth_unit_m: what a step of a depth picture stands for; a sensor's own adds no rounding.
+            depth_unit_m: metres per step of a depth picture; with the sensor's own unit nothing is rounded.
         Raises:
             OutputError: no space, no permission, or a file in the way.
         """
@@ -83,16 +83,16 @@ class TumWriter:
         self.close()
 
     def add(self, depth_m: FloatArray, depth_stamp: float, color: ColorImage, color_stamp: float) -> str:
-        """Write one pair of pictures, whole, and list it; or neither.
+        """Write and list one pair of pictures, or neither.
 
         Args:
             depth_m: (H, W), metres, NaN where nothing was seen.
-            depth_stamp, color_stamp: seconds; no two of a kind alike to a microsecond.
+            depth_stamp, color_stamp: seconds; those of one kind differ by a microsecond or more.
             color: (H, W, 3) RGB uint8.
         Returns:
             The depth picture's file, relative to the folder, with forward slashes.
         Raises:
-            OutputExistsError: there is a picture of that stamp.
+            OutputExistsError: a picture of this stamp exists.
             OutputError: no space or no permission.
         """
         stored = np.nan_to_num(np.round(depth_m / self._unit_m), nan=0.0)
@@ -101,7 +101,7 @@ class TumWriter:
         files = {kind: f"{kind}/{stamp:.6f}.png" for kind, (stamp, _) in pictures.items()}
         for file in files.values():
             if (self.folder / file).exists():
-                raise OutputExistsError(f"{self.folder / file}: exists; two frames have one time stamp")
+                raise OutputExistsError(f"{self.folder / file}: exists: two frames have the same time stamp")
         ends = {kind: file.tell() for kind, file in self._lists.items()}
         try:
             for kind, (_, picture) in pictures.items():
@@ -122,7 +122,7 @@ class TumWriter:
     def _list(self, kind: str, line: str) -> None:
         left = line.encode()
         with mendable(self.folder / f"{kind}.txt"):
-            while left:  # a disk that is nearly full takes a part
+            while left:  # a nearly full disk may take only a part
                 left = left[self._lists[kind].write(left) :]
 
     def _take_back(self, files: dict[str, str], ends: dict[str, int]) -> None:

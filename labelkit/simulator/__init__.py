@@ -1,1 +1,1 @@
-"""Recordings of simulated hands, with the exact truth beside them (docs/simulator.md)."""
+"""Recordings of simulated hands, with their exact orientations (docs/simulator.md)."""

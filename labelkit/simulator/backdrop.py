@@ -1,4 +1,4 @@
-"""What is behind the hand: a wall, a cluttered room, or nothing within the sensor's reach."""
+"""The background: a wall, a cluttered room, or nothing within the sensor's range."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labelkit.simulator.surface import IntArray
 
 _N_BOXES = 22
 
-# Of the patterns on walls and things: how many have one, how wide its period is, how much it lightens and darkens.
+# Patterns on walls and objects: the share that has one, the range of the period and of the contrast.
 _PATTERNED_SHARE = 0.6
 _PERIOD_M = 0.02, 0.4
 _CONTRAST = 0.1, 0.7
@@ -25,7 +25,7 @@ class Backdrop:
     """One room, seen from a camera that does not move.
 
     Attributes:
-        depth_m: (H, W), NaN where nothing is within reach.
+        depth_m: (H, W), NaN if nothing is within range.
         cos_tilt: (H, W), cosine between surface normal and viewing ray.
         linear: (H, W, 3) linear colour, lit.
     """
@@ -36,7 +36,7 @@ class Backdrop:
 
 
 def make_backdrop(participant: Participant, intrinsics: Intrinsics, rng: np.random.Generator) -> Backdrop:
-    """Furnish the room of a participant."""
+    """Make the room of a participant."""
     rays = full_rays(intrinsics)
     height, width = rays.shape[:2]
     albedo = rng.uniform(0.25, 0.85) + rng.normal(0.0, 0.05, 3)
@@ -47,7 +47,7 @@ def make_backdrop(participant: Participant, intrinsics: Intrinsics, rng: np.rand
         return Backdrop(nothing, nothing, _draw_far_away(rng, paint, height, width))
     far = FARTHEST_M + participant.wall_m if participant.backdrop == "wall" else rng.uniform(2.2, 3.0)
     vertices, triangles, colors = _make_wall(rng, far, paint)
-    things = np.zeros(len(triangles), dtype=np.int64)  # which thing each triangle is of; 0 is the wall
+    things = np.zeros(len(triangles), dtype=np.int64)  # the object of each triangle; 0 is the wall
     if participant.backdrop == "clutter":
         for number in range(1, _N_BOXES + 1):
             box, sides, color = _make_box(rng, FARTHEST_M + 0.3, far)
@@ -60,7 +60,7 @@ def make_backdrop(participant: Participant, intrinsics: Intrinsics, rng: np.rand
     points = rays * np.where(hits.hit_mask, hits.depth_m, 0.0)[..., None]
     lit *= _draw_patterns(rng, points, things[hits.triangle])
     linear = np.where(hits.hit_mask[..., None], colors[hits.triangle] * lit, 0.0)
-    # pictures are taken with some depth of field; edges in the room are never knife-sharp
+    # the room is slightly out of focus, so its edges are never quite sharp
     linear = cv2.GaussianBlur(linear.astype(np.float32), (0, 0), 1.0)
     cos_tilt = np.abs(np.einsum("hwc,hwc->hw", hits.normals, rays / np.linalg.norm(rays, axis=-1, keepdims=True)))
     depth_m = np.where(hits.hit_mask, hits.depth_m, np.nan).astype(np.float32)
@@ -73,18 +73,18 @@ def _light(normals: FloatArray, participant: Participant) -> FloatArray:
 
 
 def _make_wall(rng: np.random.Generator, far: float, paint: FloatArray) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Stand a wall at `far` on the axis, turned a little."""
+    """Place a wall at `far` on the axis, turned a little."""
     turn, nod = np.tan(np.deg2rad(rng.normal(0.0, 6.0, 2).clip(-12, 12)))
     side = 4.0
     corners = np.array([[-side, -side], [side, -side], [side, side], [-side, side]])
-    # the picture's edge is 0.6 off the axis per metre: a wall turned by 12 degrees is 13 % nearer there
+    # at the edge of the picture, 0.6 m off the axis per metre, a wall turned by 12 degrees is 13 % nearer
     z = far + 0.5 * corners @ np.array([turn, nod])
     vertices = np.concatenate([corners, z[:, None]], axis=1)
     return vertices, np.array([[0, 1, 2], [0, 2, 3]]), np.tile(paint, (2, 1))
 
 
 def _make_box(rng: np.random.Generator, near: float, far: float) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Put a box of any colour somewhere between `near` and `far`, all of it beyond `near`."""
+    """Place a box of a random colour between `near` and `far`, all of it beyond `near`."""
     size = rng.uniform(0.05, 0.5, 3)
     unit = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
     angle = rng.uniform(0.0, np.pi)
@@ -98,11 +98,11 @@ def _make_box(rng: np.random.Generator, near: float, far: float) -> tuple[FloatA
 
 
 def _draw_patterns(rng: np.random.Generator, points: FloatArray, things: IntArray) -> FloatArray:
-    """Draw stripes, checks and waves on the things: what to multiply their colours with.
+    """Draw stripes, checks and waves on the objects, as factors for their colours.
 
     Args:
         points: (H, W, 3) metres.
-        things: (H, W) which thing each pixel shows.
+        things: (H, W) the object that each pixel shows.
     Returns:
         (H, W, 3).
     """
@@ -110,9 +110,9 @@ def _draw_patterns(rng: np.random.Generator, points: FloatArray, things: IntArra
     patterned = rng.random(n) < _PATTERNED_SHARE
     checked = rng.random(n) < 0.4
     waves = np.ones((2, *things.shape))
-    sharpness = np.exp(rng.uniform(-1.0, 2.5, n))[things]  # soft waves to painted edges
+    sharpness = np.exp(rng.uniform(-1.0, 2.5, n))[things]  # from soft waves to sharp edges
     for wave in waves:
-        along = rng.normal(0.0, (1.0, 1.0, 0.3), (n, 3))  # most of what is seen of a thing is across the view
+        along = rng.normal(0.0, (1.0, 1.0, 0.3), (n, 3))  # mostly across the view, since that is the visible part
         along *= (2 * np.pi / np.linalg.norm(along, axis=1) / _log_uniform(rng, *_PERIOD_M, n))[:, None]
         wave[...] = np.tanh(sharpness * np.sin(np.einsum("hwc,hwc->hw", points, along[things])))
     wave = np.where(checked[things], waves[0] * waves[1], waves[0])
@@ -122,7 +122,7 @@ def _draw_patterns(rng: np.random.Generator, points: FloatArray, things: IntArra
 
 
 def _draw_far_away(rng: np.random.Generator, paint: FloatArray, height: int, width: int) -> FloatArray:
-    """Draw what the depth sensor does not reach, outdoors or in a hall: blurred, of all sizes and brightnesses."""
+    """Draw a background out of range, as outdoors or in a hall: blurred shapes of all sizes and brightnesses."""
     light = rng.uniform(0.2, 1.2)
     scene = np.zeros((height, width, 3), dtype=np.float32)
     for cells in (3, 6, 12, 24, 48, 96):
@@ -138,7 +138,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float, n: int) -> F
 
 
 def _draw_clouds(rng: np.random.Generator, height: int, width: int) -> FloatArray:
-    """Draw smooth stains, about standard normal."""
+    """Draw smooth stains with a distribution close to standard normal."""
     coarse = rng.standard_normal((6, 8)).astype(np.float32)
     fine = rng.standard_normal((24, 32)).astype(np.float32)
     size = (width, height)

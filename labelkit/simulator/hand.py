@@ -24,26 +24,26 @@ from labelkit.simulator.skeleton import (
 from labelkit.simulator.surface import Capsule, Field, IntArray, mesh_of, smooth_union
 
 _ARM_END_MM = FOREARM_MM + UPPER_ARM_MM
-_CLOTH_MM = 7.0  # how far the sleeve stands off the arm
+_CLOTH_MM = 7.0  # distance of the sleeve from the arm
 
-# The error of a flat triangle on a curve of radius r is cell^2 / 8 r: 0.1 mm on a finger, 0.3 on an arm.
+# A flat triangle on a curve of radius r errs by cell^2 / 8 r: 0.1 mm on a finger, 0.3 mm on an arm.
 _HAND_CELL_M = 2.6 * MM
 _ARM_CELL_M = 9.0 * MM
 
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """An arm at rest, in the hand frame, of a right hand or mirrored to a left one.
+    """An arm at rest, in the hand frame, with a right hand or mirrored to a left one.
 
     Attributes:
         vertices, normals: (n, 3).
         triangles: (m, 3), counter-clockwise from outside.
         parts: (m,) BodyPart of each triangle.
-        bones, weights: (n, 3): the bones that move a vertex, and how much.
+        bones, weights: (n, 3): the bones that move a vertex, and their weights.
         joints: (N_BONES, 3): the point about which each bone turns.
         axes: (5, 3): the axis about which each digit curls toward the palm.
-        skin: (n, 2): 0..1, how palmar the skin is and how much of a crease.
-        outline: numbers of the vertices of palm and fingers.
+        skin: (n, 2): 0..1, how palmar the skin is, and how deep in a crease.
+        outline: indices of the vertices of palm and fingers.
         left: whether it is a left hand.
     """
 
@@ -73,7 +73,7 @@ def build_arm(shape: HandShape) -> Arm:
     def cloth(points: FloatArray) -> FloatArray:
         return arm(points) - _CLOTH_MM * scale
 
-    # under the sleeve nobody looks farther than the cuff
+    # under the sleeve only the skin near the cuff can be seen
     skin_end = _ARM_END_MM if shape.sleeve_mm is None else shape.sleeve_mm + 40.0
     meshes = [
         mesh_of(whole, _mm(-85, -225, -50) * scale, _mm(115, 30, 45) * scale, _HAND_CELL_M),
@@ -86,12 +86,12 @@ def build_arm(shape: HandShape) -> Arm:
 
 
 def _mm(x: float, y: float, z: float) -> FloatArray:
-    """Name a point, mm, for an average hand, in the wrist's frame."""
+    """Make a point of an average hand, mm, in the wrist's frame."""
     return np.array([x, y, z], dtype=np.float64)
 
 
 def _hand_field(skeleton: Skeleton, shape: HandShape) -> Field:
-    """Join palm and digits; fingers blend into the palm, not into one another."""
+    """Join palm and digits; fingers blend into the palm but not into one another."""
     scale = shape.size * MM
     palm = _palm_capsules(skeleton, shape)
     chains = [
@@ -129,10 +129,10 @@ def _palm_capsules(skeleton: Skeleton, shape: HandShape) -> list[Capsule]:
 
 
 def _arm_field(shape: HandShape) -> Field:
-    """Forearm and upper arm, straight down the y axis; the elbow bends when posed."""
+    """Build forearm and upper arm, straight along the y axis; a pose bends the elbow."""
     scale = shape.size * MM
     wide = scale * (0.5 + 0.5 * shape.thickness)
-    # y, radius and flatness from one end of a piece to its other
+    # y and radius at both ends of each piece, and its flatness
     pieces = [
         Capsule(_mm(0, y0, 1) * scale, _mm(0, y1, 1) * scale, r0 * wide, r1 * wide, flatness)
         for y0, y1, r0, r1, flatness in (
@@ -172,7 +172,7 @@ def _assemble(meshes: list[tuple[FloatArray, IntArray, FloatArray]], skeleton: S
     digit, along = along_digits(vertices, skeleton)
     bones, weights = skin_weights(vertices, digit, along, skeleton, scale)
     parts = parts_of(vertices, normals, digit, along, scale)
-    parts[starts[2] :] = BodyPart.SLEEVE  # nothing, where there is none
+    parts[starts[2] :] = BodyPart.SLEEVE  # no triangle, if there is no sleeve
     parts = parts[triangles].max(axis=1)
     palmar, crease = palmarity(vertices, normals, scale), creases(vertices, digit, along, skeleton, scale)
     hand_from_wrist, origin = palm_frame(vertices, triangles, parts)

@@ -1,4 +1,4 @@
-"""What a Kinect v1 makes of a perfect depth picture."""
+"""Turn an exact depth picture into that of a Kinect v1."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from labelkit.records import BoolArray, FloatArray
 
 NEAREST_M, FARTHEST_M = 0.4, 4.0
 
-# Real errors go together over some pixels, since the sensor matches windows of its speckle pattern. This
+# Errors of neighbouring pixels are correlated, since the sensor matches windows of its speckle pattern. This
 # mixture has the autocorrelation measured on checkerboards at 0.6-1.7 m (docs/simulator.md).
 _CORRELATED_SHARE, _CORRELATED_PX = 0.75, 3.0
 _EDGE_M = 0.03  # a jump in depth that is an edge, not a slope
 _FLYING_SHARE = 0.06  # of the rim's pixels
 _LOST_SHARE = 0.08  # of the rim's pixels
-_GRAZING_RAD = np.deg2rad(72.0)  # from here on readings go missing, all of them at 88 degrees
+_GRAZING_RAD = np.deg2rad(72.0)  # from this tilt on readings are lost, at 88 degrees all of them
 _BLIND_RAD = np.deg2rad(88.0)
 _SPECKLES = 5.0  # small holes per picture, on average
-_FAR_M = 20.0  # stands for "nothing" where a minimum or maximum is taken
+_FAR_M = 20.0  # stands for "no depth" in minima and maxima
 
 
 def sense(
     depth_m: FloatArray, cos_tilt: FloatArray, rng: np.random.Generator, *, correlated: bool = False
 ) -> FloatArray:
-    """Record a depth picture.
+    """Simulate the depth picture of the sensor.
 
     Args:
-        depth_m: (H, W) float32, exact, metres along z, NaN where nothing is.
+        depth_m: (H, W) float32, exact, metres along z, NaN for no surface.
         cos_tilt: (H, W), cosine between surface normal and viewing ray.
         rng: the frame's generator.
-        correlated: whether neighbouring pixels err together, as real ones do.
+        correlated: whether the noise of neighbouring pixels is correlated, as in real sensors.
     Returns:
-        (H, W) float32, metres, NaN where the sensor sees nothing.
+        (H, W) float32, metres, NaN for no depth.
     Source: Nguyen 2012 (axial and lateral noise); Khoshelham & Elberink 2012 (disparity steps, shadow).
     """
     tilt = np.arccos(np.clip(cos_tilt, 0.0, 1.0), dtype=np.float32)
@@ -56,13 +56,13 @@ def sense(
 
 
 def shadow_mask(depth_m: FloatArray) -> BoolArray:
-    """Find what the camera sees and the projector, to its right, does not.
+    """Find pixels that the camera sees but the projector, to its right, does not.
 
-    A point is lit only if no nearer surface further right in its row falls into the same or an
-    earlier column of the projector.
+    A point is lit only if no surface further right in its row falls into the same or an earlier column
+    of the projector.
 
     Args:
-        depth_m: (H, W), NaN where nothing is.
+        depth_m: (H, W), NaN for no surface.
     """
     columns = np.arange(depth_m.shape[1], dtype=np.float32)
     projected = columns - KINECT_V1_FOCAL_PX * KINECT_V1_BASELINE_M / _fill(depth_m)
@@ -81,7 +81,7 @@ def _range_around(depth_m: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _fray_edges(depth_m: FloatArray, rim: BoolArray, tilt: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Fray edges: look the rim's pixels up a lateral sigma beside where they are."""
+    """Fray edges: take each rim pixel from a place one lateral sigma away (on average)."""
     seen = depth_m.copy()
     v, u = np.nonzero(cv2.dilate(rim.astype(np.uint8), np.ones((3, 3), dtype=np.uint8)))
     sigma = lateral_sigma_px(np.nan_to_num(tilt[v, u]))
@@ -92,7 +92,7 @@ def _fray_edges(depth_m: FloatArray, rim: BoolArray, tilt: FloatArray, rng: np.r
 
 
 def _draw_axial_noise(depth_m: FloatArray, tilt: FloatArray, rng: np.random.Generator, correlated: bool) -> FloatArray:
-    """Draw depth errors whose scatter, rounding to steps included, is the formula's."""
+    """Draw depth errors; together with the rounding to steps they have the formula's deviation."""
     sigma = depth_sigma_m("kinect-v1", depth_m, tilt)
     rounding = disparity_step_m(depth_m) ** 2 / 12.0
     sigma = np.sqrt(np.clip(sigma * sigma - rounding, 0.0, None))
@@ -106,7 +106,7 @@ def _draw_axial_noise(depth_m: FloatArray, tilt: FloatArray, rng: np.random.Gene
 
 
 def _fly(seen: FloatArray, rim: BoolArray, near: FloatArray, far: FloatArray, rng: np.random.Generator) -> None:
-    """Put some of the rim's pixels between foreground and background."""
+    """Move some rim pixels to a depth between foreground and background."""
     v, u = np.nonzero(rim & (far < _FAR_M))
     flying = rng.random(len(v)) < _FLYING_SHARE
     v, u = v[flying], u[flying]
@@ -114,7 +114,7 @@ def _fly(seen: FloatArray, rim: BoolArray, near: FloatArray, far: FloatArray, rn
 
 
 def _draw_holes(rim: BoolArray, tilt: FloatArray, rng: np.random.Generator) -> BoolArray:
-    """Draw the holes: grazing surfaces, rims, and specks anywhere."""
+    """Draw holes: at grazing surfaces and rims, and specks anywhere."""
     lost = np.zeros(rim.shape, dtype=np.uint8)
     v, u = np.nonzero(rim | (tilt > _GRAZING_RAD))
     chance = np.clip((tilt[v, u] - _GRAZING_RAD) / (_BLIND_RAD - _GRAZING_RAD), 0.0, 1.0)

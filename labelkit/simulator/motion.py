@@ -1,4 +1,4 @@
-"""How a person turns the hand: smooth paths that cover the disc of orientations evenly."""
+"""Motion of a hand: smooth paths that cover the disc of orientations evenly."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from labelkit.records import FloatArray
 
 _GOLDEN_RAD = np.pi * (3.0 - np.sqrt(5.0))
 
-# Frames between two targets: at 30 frames/s a hand then turns about 100 degrees a second, briskly.
+# Frames between two targets: at 30 frames/s the hand turns by about 100 degrees per second, which is fast.
 _FRAMES_PER_TARGET = 2.5
-_CHOICES = 3  # the next target is one of this many nearest, so that no two participants walk alike
+_CHOICES = 3  # the next target is one of so many nearest, so that participants take different paths
 
 
 def walk_over_disc(rng: np.random.Generator, n_frames: int, reach_deg: float) -> FloatArray:
     """Walk over the disc of centred angles, evenly and without jumps.
 
     Args:
-        rng: decides where the walk starts and which way it goes.
+        rng: chooses the start and the way.
         n_frames: length of the walk, at least 1.
         reach_deg: radius of the disc, degrees.
     Returns:
@@ -37,7 +37,7 @@ def walk_over_disc(rng: np.random.Generator, n_frames: int, reach_deg: float) ->
 
 
 def _walk(rng: np.random.Generator, targets: FloatArray) -> list[int]:
-    """Visit every target once, always going to one of the nearest that are left."""
+    """Visit every target once; the next one is always among the nearest that are left."""
     left = list(range(len(targets)))
     order = [left.pop(int(rng.integers(len(left))))]
     while left:
@@ -48,11 +48,11 @@ def _walk(rng: np.random.Generator, targets: FloatArray) -> list[int]:
 
 
 def draw_drift(rng: np.random.Generator, n_frames: int, shape: tuple[int, ...], frames: float = 12.0) -> FloatArray:
-    """Draw quantities that wander smoothly, each standard normal at any one frame.
+    """Draw quantities that change smoothly; in every single frame each is standard normal.
 
     Args:
-        shape: how many quantities.
-        frames: over how many frames they forget where they were.
+        shape: of the quantities in one frame.
+        frames: width of the smoothing kernel, frames.
     Returns:
         (n_frames, *shape).
     """

@@ -1,7 +1,7 @@
-"""Who is recorded and how they hold their hand: every random choice but the sensor's noise.
+"""The participants and their motion: all random choices but the sensor's noise.
 
-What belongs to a participant (hand, skin, sleeve, room, light) is drawn from (seed, participant);
-what changes from frame to frame (orientation, place, pose) wanders smoothly through the recording.
+The properties of a participant (hand, skin, sleeve, room, light) are drawn from (seed, participant).
+Orientation, place and pose change smoothly from frame to frame.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ _SLEEVE_SHARE = 0.4
 _BENT_SD_DEG, _BENT_MOST_DEG = 25.0, 60.0
 _IN_PLANE_SD_DEG = 20.0
 
-# A forearm may come this much toward the camera per metre of its length; more, and the elbow would be
-# in front of the sensor.
+# A forearm may come toward the camera by this share of its length; with more, the elbow would be in front
+# of the sensor.
 _ELBOW_TOWARD = 0.4
 
 
 @dataclass(frozen=True, eq=False)
 class ColorCamera:
-    """How the colour picture of a recording is taken: rooms, lamps and cameras differ between recordings.
+    """The colour camera of a recording; cameras differ between recordings.
 
     Attributes:
         blur_px: standard deviation of lens, focus and demosaicing together.
         noise: standard deviation, levels of 255.
-        tone: exponent of the curve behind sRGB's; above 1 the darks are darker.
-        saturation: distance of colours from grey, times this.
-        vignette: light that the picture's corners lack.
+        tone: exponent applied after sRGB's curve; above 1, dark colours become darker.
+        saturation: factor for the distance of colours from grey.
+        vignette: share of the light that the corners lose.
     """
 
     blur_px: float
@@ -60,7 +60,7 @@ class ColorCamera:
 
 @dataclass(frozen=True, eq=False)
 class Participant:
-    """What stays the same through one recording."""
+    """The properties that stay the same during a recording."""
 
     name: str
     shape: HandShape
@@ -69,32 +69,32 @@ class Participant:
     cloth: FloatArray  # (3,) sRGB 0..1
     gloss: float
     backdrop: BackdropKind
-    wall_m: float  # from the camera to what is behind the hand
+    wall_m: float  # from the farthest place of the hand to the wall
     light: FloatArray  # (3,) unit, toward the light, camera frame
-    ambient: float  # 0..1, share of the light that comes from everywhere
+    ambient: float  # 0..1, share of ambient light
     exposure: float
     tint: FloatArray  # (3,) colour of the light
     camera: ColorCamera
-    curl: float  # how far the fingers bend, times those of a hand held open
+    curl: float  # how much the fingers bend; 1: an open hand
 
     @property
     def handedness(self) -> Handedness:
-        """The side of the hand that is recorded."""
+        """The side of the recorded hand."""
         return "left" if self.shape.left else "right"
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """What changes from frame to frame.
+    """The quantities that change from frame to frame.
 
     Attributes:
         angles_deg: (2,) centred azimuth and elevation, view frame.
-        in_plane_rad: turn of the fingers about the palm's normal, clockwise in the picture.
+        in_plane_rad: rotation of the fingers about the palm's normal, clockwise in the picture.
         distance_m: from the camera to the palm's centre along z.
-        place: (2,) 0..1, where in the picture the hand is, of the room it has.
+        place: (2,) 0..1, the position of the hand in the free range of the picture.
         pose: joint angles.
         light: (3,) unit, toward the light.
-        exposure: against the participant's.
+        exposure: factor for the participant's.
     """
 
     angles_deg: FloatArray
@@ -107,11 +107,11 @@ class Moment:
 
 
 def draw_participant(seed: int, index: int, handedness: Handedness | None = None, *, curl: float = 1.0) -> Participant:
-    """Draw the participant with this index; the same whoever else is recorded.
+    """Draw the participant with this index; the result does not depend on other participants.
 
     Args:
-        handedness: the side of the hand in place of the one that is drawn.
-        curl: how far the fingers bend, times those of a hand held open; changes nothing else.
+        handedness: the side of the hand; None: drawn at random.
+        curl: how much the fingers bend (1: an open hand); changes nothing else.
     """
     rng = np.random.default_rng([seed, index, 0])
     tone = rng.uniform(0.0, len(_SKIN) - 1.0)
@@ -129,7 +129,7 @@ def draw_participant(seed: int, index: int, handedness: Handedness | None = None
         backdrop=str(rng.choice(["wall", "clutter", "none"], p=[0.5, 0.35, 0.15])),  # type: ignore[arg-type]
         wall_m=float(rng.uniform(0.3, 1.0)),
         light=light / np.linalg.norm(light),
-        ambient=float(rng.uniform(0.2, 0.75)),  # a lamp in a dark room, to a cloudy sky
+        ambient=float(rng.uniform(0.2, 0.75)),  # from a lamp in a dark room to a cloudy sky
         exposure=float(rng.uniform(0.65, 1.4)),
         tint=_draw_tint(rng),
         camera=ColorCamera(
@@ -144,7 +144,7 @@ def draw_participant(seed: int, index: int, handedness: Handedness | None = None
 
 
 def _draw_tint(rng: np.random.Generator) -> FloatArray:
-    """Draw the colour of the light as the camera's white balance leaves it: warm or cold, green or magenta."""
+    """Draw the tint that the camera's white balance leaves: warm or cold, green or magenta."""
     warm, green = rng.uniform(-0.3, 0.3), rng.uniform(-0.08, 0.08)
     return np.array([1.0 + 0.5 * warm, 1.0 + green, 1.0 - 0.5 * warm])
 
@@ -178,21 +178,21 @@ def draw_moments(
 
 
 class Manner:
-    """How a participant holds the hand while it is turned: where, bent and lit in what way, frame by frame."""
+    """Place, pose and light of a participant's hand, frame by frame; all but the orientation."""
 
     def __init__(self, rng: np.random.Generator, n_frames: int, participant: Participant) -> None:
-        """Draw all but the orientations of as many frames."""
+        """Draw them for so many frames."""
         self._participant = participant
         self._in_plane = np.deg2rad(_IN_PLANE_SD_DEG) * np.clip(draw_drift(rng, n_frames, ()), -2.5, 2.5)
         middle = rng.uniform(0.6, 0.9)
         self._distance = np.clip(middle + 0.08 * draw_drift(rng, n_frames, ()), NEAREST_M, FARTHEST_M)
-        # the normal's distribution function would spread places evenly; this is close, and simple
+        # close to the normal distribution function, which would make places uniform
         self._place = 0.5 + 0.5 * np.tanh(0.9 * draw_drift(rng, n_frames, (2,)))
         self._bend, self._fingers = draw_drift(rng, n_frames, (2,)), draw_drift(rng, n_frames, (5, 5))
         self._light, self._exposure = draw_drift(rng, n_frames, (3,)), draw_drift(rng, n_frames, ())
 
     def moment(self, k: int, angles_deg: FloatArray) -> Moment:
-        """Give frame `k` with the hand turned to (2,) centred view angles."""
+        """Make frame `k` with the hand turned to (2,) centred view angles."""
         in_plane_rad = float(self._in_plane[k])
         lit = self._participant.light + 0.08 * self._light[k]
         return Moment(
@@ -209,9 +209,9 @@ class Manner:
 
 
 def hand_turn(angles_deg: FloatArray, in_plane_rad: float) -> FloatArray:
-    """Turn the hand: the (3, 3) rotation from hand to view frame.
+    """Compute the (3, 3) rotation from hand to view frame.
 
-    The fingers are turned in the palm's plane first, then the palm is tilted by the shortest way.
+    First the fingers turn in the palm's plane, then the palm is tilted by the shortest rotation.
     """
     x, y, z = normal_from_angles_deg(90.0 - angles_deg)
     axis = np.cross([0.0, 0.0, -1.0], [x, y, z])
@@ -221,28 +221,28 @@ def hand_turn(angles_deg: FloatArray, in_plane_rad: float) -> FloatArray:
 
 
 def _draw_pose(bend: FloatArray, fingers: FloatArray, turn: FloatArray, curled: float) -> Pose:
-    """Turn standard normals into joint angles a hand can have.
+    """Turn standard normal numbers into joint angles that a hand can have.
 
     Args:
         bend: (2,), wrist flexion and deviation.
         fingers: (5, 5) per digit: splay, curl of three joints, and curl shared by all of them.
         turn: (3, 3) rotation from hand to view frame.
-        curled: how far the fingers bend, times those of a hand held open.
+        curled: how much the fingers bend; 1: an open hand.
     """
     flexion = np.clip(_BENT_SD_DEG * bend[0], -_BENT_MOST_DEG, _BENT_MOST_DEG)
     flexion = max(np.deg2rad(flexion), _least_flexion(turn))
     deviation = np.deg2rad(np.clip(8.0 * bend[1], -18.0, 18.0))
     splay = np.deg2rad(np.clip(3.0 * fingers[:, 0], -4.0, 7.0))
     splay[0] = np.deg2rad(np.clip(9.0 * fingers[0, 0], -16.0, 14.0))
-    # slight curl: the fingers of an open hand are seldom quite straight, and never far bent backward
+    # the fingers of an open hand are seldom quite straight, and never bent far backward
     curl = np.deg2rad([8.0, 10.0, 6.0]) * (1.0 + 0.5 * fingers[:, 1:4] + 0.6 * fingers[:1, 4:])
     curl = curled * np.clip(curl, np.deg2rad([-8.0, -2.0, 0.0]), np.deg2rad([30.0, 40.0, 25.0]))
-    curl[0] *= 0.5  # the thumb lies beside the palm
+    curl[0] *= 0.5  # the thumb lies at the side of the palm
     return Pose(splay, curl, (float(flexion), float(deviation)), turn.T @ np.array([0.1, 0.97, 0.22]))
 
 
 def _least_flexion(turn: FloatArray) -> float:
-    """Find the least wrist flexion that keeps the elbow from coming too near the camera."""
+    """Find the least wrist flexion that keeps the elbow away from the camera."""
     down, back = turn[2, 1], turn[2, 2]
     amplitude = np.hypot(down, back)
     return float(np.arctan2(back, down) - np.arccos(max(-1.0, -_ELBOW_TOWARD / amplitude)))

@@ -1,8 +1,8 @@
-"""How a person plays the painting game, or turns the hand about without one: orientations alone, no pictures.
+"""A model of a person who plays the painting game, or turns the hand without one: orientations only, no pictures.
 
-The person sees an arrow, starts a reaction time later, turns the hand no faster than is comfortable, and never
-keeps it quite where it should be: it strays about the goal by so many degrees in either angle, forgetting within
-a reaction time where it had strayed to.
+The person sees an arrow and starts after a reaction time. The hand turns with limited speed and never stays
+exactly at the goal: both angles have random deviations of some degrees, which change within about a reaction
+time.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from labelkit.records import FloatArray
 
 Angles = tuple[float, float]  # centred azimuth and elevation, degrees
 
-SPEED_DEG_S = 60.0  # a hand turned to and fro at leisure
+SPEED_DEG_S = 60.0  # a comfortable speed
 REACTION_S = 0.3
 NOISE_DEG = 5.0  # of either angle
 
-_MOST_DEG = 60.0  # no hand goes further from the front here: the corners beyond are edge-on
+_MOST_DEG = 60.0  # farthest from the front: in the corners beyond, the hand is seen edge-on
 _ARRIVED_DEG = 5.0
 
 
 class Player:
-    """A person who turns the hand to the goal that was shown a reaction time ago."""
+    """A person who turns the hand to the goal that was shown one reaction time ago."""
 
     def __init__(
         self,
@@ -37,35 +37,37 @@ class Player:
         """Begin with the palm to the camera.
 
         Args:
-            rng: decides how the hand strays.
-            speed_deg_s: the fastest turn, degrees of (azimuth, elevation) a second.
-            reaction_s: time from a goal's being shown to the hand's going there.
-            noise_deg: standard deviation of how the hand strays, of either angle.
+            rng: draws the deviations from the goal.
+            speed_deg_s: highest speed, degrees of (azimuth, elevation) per second.
+            reaction_s: time from when a goal is shown to when the hand starts.
+            noise_deg: standard deviation from the goal, of each angle.
         """
         self._rng, self._speed_deg_s, self._reaction_s, self._noise_deg = rng, speed_deg_s, reaction_s, noise_deg
         self._here: FloatArray = np.zeros(2)
         self._goal: FloatArray = np.zeros(2)
         self._stray: FloatArray = noise_deg * rng.standard_normal(2)
-        self._shown: deque[tuple[float, Angles]] = deque()  # goals not reacted to yet, and when each came
+        self._shown: deque[tuple[float, Angles]] = (
+            deque()
+        )  # goals to which the person has not reacted yet, and their times
         self._then_s: float | None = None
 
     @property
     def here_deg(self) -> Angles:
-        """Where the hand is turned to."""
+        """The orientation of the hand."""
         azimuth, elevation = self._here.tolist()
         return azimuth, elevation
 
     def turn(self, now_s: float, shown: Angles | None) -> FloatArray:
-        """Let the time pass until `now_s`, when a goal is seen (None: nothing new); times run forward.
+        """Advance to the time `now_s`, at which a goal is shown (None: no new one); times must increase.
 
         Returns:
-            (2,) centred azimuth and elevation to which the hand has come.
+            (2,) centred azimuth and elevation of the hand.
         """
         elapsed_s = 0.0 if self._then_s is None else now_s - self._then_s
         self._then_s = now_s
         if shown is not None and (not self._shown or self._shown[-1][1] != shown):
             self._shown.append((now_s, shown))
-        # a millionth more: times that are multiples of a frame's must not miss the frame by rounding
+        # 1e-6 s more, so that rounding does not delay a goal by one frame
         while self._shown and self._shown[0][0] + self._reaction_s <= now_s + 1e-6:
             self._goal = np.array(self._shown.popleft()[1])
         self._stray = self._move_stray(elapsed_s)
@@ -82,15 +84,15 @@ class Player:
 
 
 class Whim:
-    """What to turn to without a map: an orientation anywhere in the disc, and when the hand is there, another."""
+    """Random goals for a person without a map: an orientation in the disc, and once the hand is there, another."""
 
     def __init__(self, rng: np.random.Generator, reach_deg: float) -> None:
-        """Begin anywhere in the disc of centred angles of this radius."""
+        """Begin with a random goal in the disc of centred angles of this radius."""
         self._rng, self._reach_deg = rng, reach_deg
         self._goal = self._anywhere()
 
     def goal(self, here_deg: Angles) -> Angles:
-        """Say where to turn from here."""
+        """Give the goal for a hand that is here."""
         if np.hypot(here_deg[0] - self._goal[0], here_deg[1] - self._goal[1]) < _ARRIVED_DEG:
             self._goal = self._anywhere()
         return self._goal

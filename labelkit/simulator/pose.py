@@ -1,4 +1,4 @@
-"""Bend an arm: joint angles to a posed mesh, by linear blend skinning."""
+"""Pose an arm: turn joint angles into a mesh, by linear blend skinning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Pose:
         splay: (5,), digits away from the middle finger; of the thumb: away from the index.
         curl: (5, 3), toward the palm, per joint from the knuckle outward.
         wrist: flexion (forearm behind the palm positive) and deviation (hand toward the thumb positive).
-        upper_arm: (3,), hand frame: where the upper arm goes from the elbow, as far as the elbow lets it.
+        upper_arm: (3,), hand frame: direction of the upper arm from the elbow, within the elbow's limit.
     """
 
     splay: FloatArray
@@ -28,7 +28,7 @@ class Pose:
     upper_arm: FloatArray
 
 
-# Beyond this the skin at the elbow would fold into itself.
+# With sharper bends the skin at the elbow would fold into itself.
 _SHARPEST_ELBOW_RAD = np.deg2rad(100.0)
 _OUTWARD = np.array([1.0, 1.0, 0.0, -1.0, -1.0])  # sign of a splay per digit, about z
 
@@ -41,7 +41,7 @@ def rotation(axis: FloatArray, angle_rad: float) -> FloatArray:
 
 
 def bend(arm: Arm, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Pose an arm; the palm stays where it is.
+    """Pose an arm; the palm does not move.
 
     Returns:
         vertices (n, 3) and unit normals (n, 3) in the hand frame, and the joints (N_BONES, 3).
@@ -55,7 +55,7 @@ def bend(arm: Arm, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 
 def _bone_transforms(arm: Arm, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Chain the joints: rotation (N, 3, 3) and shift (N, 3) of each bone, and where its joint comes to lie."""
+    """Chain the joints: rotation (N, 3, 3) and shift (N, 3) of each bone, and the new place of its joint."""
     turns = np.tile(np.eye(3), (N_BONES, 1, 1))
     joints = arm.joints.copy()
     side = -1.0 if arm.left else 1.0

@@ -14,13 +14,13 @@ from labelkit.simulator.surface import IntArray
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Where rays met a mesh.
+    """The points at which rays hit a mesh.
 
     Attributes:
-        depth_m: (...), in units of the rays' length; inf where they met nothing.
-        triangle: (...), 0 where they met nothing.
+        depth_m: (...), in units of the rays' length; inf for no hit.
+        triangle: (...), 0 for no hit.
         weights: (..., 3), of the triangle's corners.
-        normals: (..., 3), the triangle's, either way round.
+        normals: (..., 3), of the triangle, with either sign.
     """
 
     depth_m: FloatArray
@@ -30,7 +30,7 @@ class Hits:
 
     @property
     def hit_mask(self) -> BoolArray:
-        """Which rays met something."""
+        """The rays that hit something."""
         return np.isfinite(self.depth_m)
 
 
@@ -44,7 +44,7 @@ def scene_of(vertices: FloatArray, triangles: IntArray) -> Any:
     """Prepare a mesh for casting."""
     import open3d as o3d
 
-    # one thread: participants are what runs in parallel
+    # one thread, since participants run in parallel
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
     scene.add_triangles(
         o3d.core.Tensor.from_numpy(np.ascontiguousarray(vertices, dtype=np.float32)),
@@ -54,7 +54,7 @@ def scene_of(vertices: FloatArray, triangles: IntArray) -> Any:
 
 
 def cast(scene: Any, directions: FloatArray, origins: FloatArray | None = None) -> Hits:
-    """Find what rays (..., 3) meet first; they start at the camera unless `origins` says otherwise."""
+    """Find the first hit of rays (..., 3); they start at the camera unless `origins` are given."""
     import open3d as o3d
 
     found = scene.cast_rays(o3d.core.Tensor.from_numpy(_pack(directions, origins)), nthreads=1)
@@ -66,7 +66,7 @@ def cast(scene: Any, directions: FloatArray, origins: FloatArray | None = None) 
 
 
 def find_blocked(scene: Any, directions: FloatArray, origins: FloatArray | None = None) -> BoolArray:
-    """Say which rays (..., 3) meet anything at all."""
+    """Find which of the rays (..., 3) hit anything."""
     import open3d as o3d
 
     answer = scene.test_occlusions(o3d.core.Tensor.from_numpy(_pack(directions, origins)), nthreads=1)

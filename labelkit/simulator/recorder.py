@@ -24,24 +24,24 @@ from labelkit.simulator.truth import TruthRow, truth_of, truth_of_empty
 INTRINSICS = Intrinsics(fx=525.0, fy=525.0, cx=319.5, cy=239.5, width=640, height=480)
 
 _RATE_HZ = 30.0
-_FIRST_STAMP_S = 1.4e9 + 1.0  # any date will do, as long as it is the same on every run
+_FIRST_STAMP_S = 1.4e9 + 1.0  # any date, but the same in every run
 _JITTER_S = 0.0015
-_COLOR_LAG_S = 0.006  # colour and depth cameras run free of each other, at most this far apart
+_COLOR_LAG_S = 0.006  # colour and depth cameras are not synchronised; at most this far apart
 
-# What a generator is for, in its key: (seed, participant, purpose[, frame]). 0 and 1: people.py.
+# Purposes of random generators, for their keys (seed, participant, purpose[, frame]). 0 and 1: people.py.
 _ROOM, _SKIN, _STAMPS, _FRAME = 2, 3, 4, 5
 
 
 def frame_rng(seed: int, index: int, frame: int) -> np.random.Generator:
-    """Make the generator of a frame's noise."""
+    """Make the random generator for a frame's noise."""
     return np.random.default_rng([seed, index, _FRAME, frame])
 
 
 class FilmSet:
-    """A participant's arm in a participant's room, ready to be filmed."""
+    """The arm and the room of a participant, ready for filming."""
 
     def __init__(self, seed: int, index: int, handedness: Handedness | None = None, *, curl: float = 1.0) -> None:
-        """Make them; the side of the hand is drawn, too, where None."""
+        """Make arm and room; a handedness of None is drawn at random."""
         self.participant: Participant = draw_participant(seed, index, handedness, curl=curl)
         self.rays: FloatArray = full_rays(INTRINSICS)
         self.backdrop: Backdrop = make_backdrop(
@@ -52,7 +52,7 @@ class FilmSet:
         self.colors: FloatArray = skin_colors(self.arm, self.participant, skin_rng)
 
     def shoot(self, moment: Moment | None) -> tuple[Staged | None, Rendered]:
-        """Draw one exact frame, with or without a hand."""
+        """Render one exact frame, with or without a hand."""
         if moment is None:
             return None, draw_empty(self.backdrop)
         staged = stage(self.arm, moment, INTRINSICS)
@@ -62,7 +62,7 @@ class FilmSet:
     def develop(
         self, moment: Moment | None, rendered: Rendered, rng: np.random.Generator, *, correlated: bool = False
     ) -> tuple[FloatArray, ColorImage]:
-        """Give what the sensor makes of an exact frame: depth in metres, and colour."""
+        """Turn an exact frame into that of the sensor: depth in metres, and colour."""
         exposure = self.participant.exposure * (moment.exposure if moment else 1.0)
         color = photograph(rendered.linear, exposure, self.participant.camera, rng)
         return sense(rendered.depth_m, rendered.cos_tilt, rng, correlated=correlated), color
@@ -80,15 +80,15 @@ def record(
     masks: Path | None,
     on_frame: Callable[[], None],
 ) -> list[TruthRow]:
-    """Write the recording of one participant, and say what is true of it.
+    """Write the recording of one participant, and return its truth.
 
     Args:
         raw: the folder of recordings; this one becomes raw/<participant>.
-        index: which participant; the result does not depend on who else is recorded.
-        curl: how far the fingers bend, times those of a hand held open.
-        correlated: whether neighbouring depth pixels err together.
-        masks: where the parts' masks go, or None.
-        on_frame: called after each frame; what it raises ends the recording.
+        index: of the participant; the result does not depend on other participants.
+        curl: how much the fingers bend; 1: an open hand.
+        correlated: whether the noise of neighbouring depth pixels is correlated.
+        masks: folder for the masks of the parts, or None.
+        on_frame: called after each frame; an exception from it ends the recording.
     """
     film_set = FilmSet(seed, index, curl=curl)
     participant = film_set.participant

@@ -1,4 +1,4 @@
-"""Skin on bones: which part of the hand a vertex is, which bones move it, what its colour depends on."""
+"""Skin on bones: the body part of each vertex, the bones that move it, and the basis of its colour."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from labelkit.records import FloatArray
 from labelkit.simulator.skeleton import FOREARM_BONE, FOREARM_MM, PALM_BONE, UPPER_ARM_BONE, Skeleton
 from labelkit.simulator.surface import Capsule, IntArray
 
-# Skin belongs to a finger from here on, counted along it from its knuckle's centre. The web and the
-# crease lie farther out, but that skin already turns with the finger.
+# The skin of a finger begins here, measured along it from the knuckle's centre. The web and the crease lie
+# farther out, but this skin already turns with the finger.
 _ROOT_MM = 8.0
 _THENAR_MM = 12.0
 _CREASE_MM = -8.0  # y of the wrist crease
@@ -20,10 +20,10 @@ _FACING = 0.75  # palmar skin: its normal within 41 degrees of the palm's
 
 
 class BodyPart(IntEnum):
-    """What a pixel shows; the values of the masks in OUT/truth."""
+    """The body part that a pixel shows: the values of the masks in OUT/truth."""
 
     BACKGROUND = 0
-    PALM = 1  # palmar skin between wrist crease and finger roots: what the truth's plane is of
+    PALM = 1  # palmar skin between wrist crease and finger roots; the true plane is fitted to it
     FINGERS = 2
     FOREARM = 3
     SLEEVE = 4
@@ -31,7 +31,7 @@ class BodyPart(IntEnum):
 
 
 def along_digits(vertices: FloatArray, skeleton: Skeleton) -> tuple[IntArray, FloatArray]:
-    """Find each vertex's nearest digit, and how far along it lies from the knuckle (negative: palm)."""
+    """Find each vertex's nearest digit, and its distance along it from the knuckle (negative: palm)."""
     best = np.full(len(vertices), np.inf)
     digit, along = np.zeros(len(vertices), dtype=int), np.zeros(len(vertices))
     for k in range(5):
@@ -76,7 +76,7 @@ def skin_weights(
     bend = _ramp(along - first, -8 * scale, 8 * scale)
     tip = _ramp(along - second, -7 * scale, 7 * scale)
     on_digit = (start > 0) & (y < -8 * scale)
-    # past the first joint the palm's weight is nothing, so three bones always suffice
+    # beyond the first joint the palm's weight is 0, so three bones are always enough
     outer = on_digit & (bend > 0)
     base = 3 + 3 * digit
     inner = on_digit & ~outer
@@ -88,11 +88,11 @@ def skin_weights(
 
 
 def parts_of(vertices: FloatArray, normals: FloatArray, digit: IntArray, along: FloatArray, scale: float) -> IntArray:
-    """Say what each vertex belongs to (n,), BodyPart; of a bare arm."""
+    """Find the BodyPart (n,) of each vertex of a bare arm."""
     y = vertices[:, 1]
     parts = np.where(normals[:, 2] < -_FACING, int(BodyPart.PALM), int(BodyPart.EDGE))
-    # the thumb is a finger from where its metacarpal leaves the palm's body; the ball of the thumb that
-    # moves with it is neither
+    # the thumb counts as a finger from where its metacarpal leaves the palm; the ball of the thumb moves with
+    # it and is neither palm nor finger
     parts[(digit == 0) & (along > _THENAR_MM * scale)] = BodyPart.EDGE
     root = np.where(digit == 0, 26.0, _ROOT_MM) * scale
     parts[(along > root) & (y < _CREASE_MM * scale)] = BodyPart.FINGERS
@@ -119,11 +119,11 @@ def palm_frame(vertices: FloatArray, triangles: IntArray, parts: IntArray) -> tu
 
 
 def palmarity(vertices: FloatArray, normals: FloatArray, scale: float) -> FloatArray:
-    """Say how palmar the skin is: lighter and redder than that of the back and the forearm."""
+    """Compute how palmar the skin is, 0..1; palmar skin is lighter and redder than the rest."""
     return _ramp(-normals[:, 2], -0.5, 0.3) * (1.0 - 0.7 * _ramp(vertices[:, 1], -4 * scale, 24 * scale))
 
 
-_CREASE_WIDTH_MM = 1.8  # narrower, and the mesh would break it into dots
+_CREASE_WIDTH_MM = 1.8  # a narrower line would break into dots on this mesh
 
 # The three lines of the palm, mm in the wrist's frame: head, heart and life.
 _LINES = (
@@ -134,7 +134,7 @@ _LINES = (
 
 
 def creases(vertices: FloatArray, digit: IntArray, along: FloatArray, skeleton: Skeleton, scale: float) -> FloatArray:
-    """Say how deep in a crease of wrist, palm or fingers each vertex lies: (n,), 0..1."""
+    """Compute how deep each vertex lies in a crease of wrist, palm or fingers: (n,), 0..1."""
     lengths = np.linalg.norm(np.diff(skeleton.digits, axis=1), axis=2)
     width = _CREASE_WIDTH_MM * scale
     distances = [np.abs(vertices[:, 1] - 2 * scale)]

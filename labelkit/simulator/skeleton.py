@@ -1,4 +1,4 @@
-"""Who has which hand: proportions, joints and bones.
+"""Proportions, joints and bones of hands.
 
 Hand frame, metres: x toward the thumb of a right hand, y from the fingers to the wrist, z from the
 palm's skin to the back of the hand. A right hand in the identity pose therefore faces the camera
@@ -27,7 +27,7 @@ _THUMB = ((22.0, -19.0, -3.0), (48.0, -50.0, -8.0), (66.0, -77.0, -9.0), (76.0, 
 _THUMB_RADII = (14.0, 11.8, 9.8, 7.6)
 
 FOREARM_MM = 250.0
-UPPER_ARM_MM = 1100.0  # longer than life, so that the arm always leaves the picture
+UPPER_ARM_MM = 1100.0  # longer than a real one, so that the arm always leaves the picture
 
 # Bones: 0 palm, 1 forearm, 2 upper arm, then three per digit: thumb, index, middle, ring, little.
 PALM_BONE, FOREARM_BONE, UPPER_ARM_BONE = 0, 1, 2
@@ -41,12 +41,12 @@ def digit_bone(digit: int, segment: int) -> int:
 
 @dataclass(frozen=True)
 class HandShape:
-    """What makes a participant's hand theirs.
+    """The proportions of a participant's hand.
 
     Attributes:
-        size: against an average hand.
-        breadth, thickness: of palm and fingers, on top of size.
-        fingers: (5,), length of thumb..little, on top of size.
+        size: relative to an average hand.
+        breadth, thickness: of palm and fingers, multiplied with size.
+        fingers: (5,), length of thumb..little, multiplied with size.
         hollow_mm: depth that thenar, hypothenar and hollow add to the palm.
         sleeve_mm: distance of the cuff from the wrist, or None for a bare arm.
         left: whether it is a left hand.
@@ -91,7 +91,7 @@ def build_skeleton(shape: HandShape) -> Skeleton:
 
 
 def joints_of(skeleton: Skeleton, shape: HandShape) -> FloatArray:
-    """List the point about which each bone turns: (N_BONES, 3), the wrist's frame."""
+    """Find the point about which each bone turns: (N_BONES, 3), the wrist's frame."""
     joints = np.empty((N_BONES, 3))
     joints[[PALM_BONE, FOREARM_BONE]] = skeleton.wrist
     joints[UPPER_ARM_BONE] = np.array([0.0, FOREARM_MM, 1.0]) * shape.size * MM

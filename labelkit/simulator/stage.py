@@ -1,4 +1,4 @@
-"""Put a posed hand in front of the camera, and know exactly how it stands."""
+"""Place a posed hand in front of the camera, with an exactly known orientation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Staged:
 
 
 def stage(arm: Arm, moment: Moment, intrinsics: Intrinsics) -> Staged:
-    """Place the hand: whole in the picture, its orientation exact along the ray to its box's centre."""
+    """Place the hand so that all of it is in the picture; its orientation is exact along the ray to its box's centre."""
     vertices, normals, joints = bend(arm, moment.pose)
     outline = vertices[arm.outline]
     view = hand_turn(moment.angles_deg, moment.in_plane_rad)
@@ -68,7 +68,7 @@ def stage(arm: Arm, moment: Moment, intrinsics: Intrinsics) -> Staged:
 
 
 def _room(outline: FloatArray, distance_m: float, intrinsics: Intrinsics) -> FloatArray:
-    """Say how far from the picture's middle the hand's box may move: (2,) pixels."""
+    """Compute how far the hand's box may be from the middle of the picture: (2,) pixels."""
     span = np.ptp(outline[:, :2], axis=0) * (intrinsics.fx, intrinsics.fy) / distance_m
     size = np.array([intrinsics.width, intrinsics.height])
     return np.asarray(np.clip(0.5 * (size - span) - _MARGIN_PX, 0.0, None))
@@ -77,12 +77,12 @@ def _room(outline: FloatArray, distance_m: float, intrinsics: Intrinsics) -> Flo
 def _aim(
     outline: FloatArray, view: FloatArray, target: FloatArray, distance_m: float, intrinsics: Intrinsics
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Shift the hand until its box's centre is at the target; its palm's centre stays at the distance."""
+    """Shift the hand until its box's centre is at the target; the distance of the palm's centre stays."""
     ray = rays_through(target, intrinsics)
     turn = view_from_camera(ray).T @ view
     turned = outline @ turn.T
     centre = ray * distance_m
-    for _ in range(4):  # each step leaves a tenth of the miss
+    for _ in range(4):  # each step leaves a tenth of the error
         u, v = project(turned + centre, intrinsics).T
         box = np.array([u.min(), v.min(), u.max(), v.max()])
         miss = target - 0.5 * (box[:2] + box[2:])

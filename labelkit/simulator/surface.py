@@ -1,4 +1,4 @@
-"""Smooth bodies as signed distances, and their meshes."""
+"""Smooth bodies as signed distance fields, and their meshes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Field = Callable[[FloatArray], FloatArray]  # (n, 3) points -> (n,) signed dista
 
 @dataclass(frozen=True)
 class Capsule:
-    """A bone with flesh: a segment whose radius changes along it, flattened along z.
+    """A segment whose radius changes along it, flattened along z.
 
     Attributes:
         start, end: (3,), metres.
@@ -31,11 +31,11 @@ class Capsule:
     flatness: float = 1.0
 
     def __call__(self, points: FloatArray) -> FloatArray:
-        """Give the signed distance (n,) of points (n, 3); exact at the surface, near enough beside it."""
+        """Compute the signed distance (n,) of points (n, 3): exact at the surface, approximate elsewhere."""
         stretch = np.array([1.0, 1.0, self.flatness])
         along = ((self.end - self.start) * stretch).astype(points.dtype)
         offset = points * stretch.astype(points.dtype) - (self.start * stretch).astype(points.dtype)
-        # einsum, not @: BLAS would start threads for this, and participants run side by side already
+        # einsum, not @: BLAS would start threads for it, and participants run in parallel already
         share = np.clip(np.einsum("ij,j->i", offset, along) / np.dot(along, along), 0.0, 1.0)
         offset -= share[:, None] * along
         radius = self.start_radius + share * points.dtype.type(self.end_radius - self.start_radius)
@@ -58,7 +58,7 @@ def gradient(field: Field, points: FloatArray, step: float = 5e-4) -> FloatArray
 
 
 def mesh_of(field: Field, low: FloatArray, high: FloatArray, cell: float) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Mesh the surface of a field inside a box; it stays open where the box cuts it.
+    """Mesh the surface of a field inside a box; it stays open at the sides of the box.
 
     Args:
         field: signed distance.
@@ -84,7 +84,7 @@ def mesh_of(field: Field, low: FloatArray, high: FloatArray, cell: float) -> tup
 
 
 def _crossing_means(values: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Put one vertex into each cell that the surface crosses, at the mean of its edges' crossings."""
+    """Place one vertex in each cell that the surface crosses, at the mean of the crossings of its edges."""
     cells = tuple(n - 1 for n in values.shape)
     total, count = np.zeros((*cells, 3)), np.zeros(cells)
     for axis in range(3):
@@ -111,7 +111,7 @@ def _crossing_means(values: FloatArray) -> tuple[FloatArray, IntArray]:
 
 
 def _triangles(inside: NDArray[np.bool_], cell_vertex: IntArray) -> IntArray:
-    """Join the vertices of the four cells round each crossed grid edge."""
+    """Join the vertices of the four cells around each crossed grid edge."""
     parts = []
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3

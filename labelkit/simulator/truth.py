@@ -1,4 +1,4 @@
-"""What is exactly true of a simulated frame: one row of truth.csv."""
+"""The exact truth of a simulated frame: one row of truth.csv."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _DIGITS = ("thumb", "index", "middle", "ring", "little")
 
 @dataclass(frozen=True)
 class TruthRow:
-    """One frame of truth.csv (docs/simulator.md says what each column is); None is an empty field."""
+    """One frame of truth.csv (docs/simulator.md describes the columns); None is an empty field."""
 
     participant: str
     recording: str  # folder relative to raw/
     frame: str  # depth file relative to raw/, with forward slashes
-    hand: int  # 0: nobody is there
+    hand: int  # 0: no hand
     handedness: str
     sleeve: int
     backdrop: str
@@ -73,7 +73,7 @@ class TruthRow:
 
 
 def truth_of_empty(participant: Participant, frame: str) -> TruthRow:
-    """State that nobody is there."""
+    """Make the row of a frame without a hand."""
     return TruthRow(
         participant=participant.name,
         recording=participant.name,
@@ -93,7 +93,7 @@ def truth_of(
     rendered: Rendered,
     intrinsics: Intrinsics,
 ) -> TruthRow:
-    """State what is true of a frame with a hand."""
+    """Make the row of a frame with a hand."""
     normal = staged.normal
     view = view_from_camera(staged.ray)
     fingers = view @ -staged.turn[:, 1]
@@ -141,7 +141,7 @@ def truth_of(
 
 
 def as_csv(rows: Iterable[TruthRow]) -> str:
-    """Write rows as CSV with a header; numbers to eight decimals, nothing where there is nothing."""
+    """Write rows as CSV with a header; numbers have eight decimals, and None becomes an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in dataclasses.fields(TruthRow))

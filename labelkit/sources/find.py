@@ -1,4 +1,4 @@
-"""Find a source by its name among those that installed packages declare; labelkit's own are declared alike."""
+"""Find a source by name among the entry points of installed packages; labelkit's own are entry points as well."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ GROUP = "labelkit.sources"
 
 
 def find_source(name: str) -> Source:
-    """Load a source; no other is loaded for it.
+    """Load one source and no other.
 
     Raises:
-        SettingsError: there is none of that name.
+        SettingsError: there is no source of this name.
         SensorError: its package is broken.
     """
     found: dict[str, EntryPoint] = {entry.name: entry for entry in entry_points(group=GROUP)}
@@ -24,6 +24,6 @@ def find_source(name: str) -> Source:
         source: Source = found[name].load()
     except Exception as error:
         raise SensorError(
-            f"the source {name!r} ({found[name].value}) cannot be loaded: {error}; mend or uninstall its package"
+            f"the source {name!r} ({found[name].value}) cannot be loaded: {error}; repair or uninstall its package"
         ) from error
     return source

@@ -1,7 +1,7 @@
-"""Intel RealSense cameras, through pyrealsense2 (extra `realsense`): depth laid on the colour picture's pixels.
+"""Intel RealSense cameras, through pyrealsense2 (extra `realsense`): depth aligned to the colour picture.
 
-Streams are opened sensor by sensor and joined by librealsense's syncer, not by its pipeline, which takes real
-devices alone: so what the tests run with librealsense's software device is what runs with a camera.
+Streams are opened sensor by sensor and joined by librealsense's syncer. Its pipeline works with real devices
+only; this way the tests, which use librealsense's software device, run the same code as a camera.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from labelkit.geometry.camera import fit_distortion
 from labelkit.records import FloatArray, Intrinsics
 from labelkit.sources.source import Camera, Shot, Wanted
 
-# All depth cameras of the D400 and L500 series and their colour cameras have this size.
+# All depth and colour cameras of the D400 and L500 series have this size.
 _WIDTH, _HEIGHT = 640, 480
-_PATIENCE_MS = 5000  # a camera that delivers nothing for so long has stopped
+_PATIENCE_MS = 5000  # a camera that sends nothing for so long has stopped
 
 
 @contextmanager
@@ -27,12 +27,12 @@ def open_realsense(wanted: Wanted, *, device: Any = None) -> Iterator[Camera]:
     """Start a RealSense camera.
 
     Args:
-        wanted: its frame rate must be one that the camera has (most have 6, 15, 30 and 60).
-        device: a device of librealsense; the only one that is connected where None.
+        wanted: its frame rate must be one of the camera's (most have 6, 15, 30 and 60).
+        device: a device of librealsense; None: the only one that is connected.
     Raises:
         MissingExtraError: pyrealsense2 is not installed.
-        SensorError: no camera, or more than one, or one that is in use.
-        SettingsError: the camera has no such frame rate.
+        SensorError: no camera, more than one, or one that is in use.
+        SettingsError: the camera does not have this frame rate.
     """
     rs = _librealsense()
     device = device or _only_device(rs)
@@ -81,10 +81,10 @@ def _only_device(rs: Any) -> Any:
 
 
 def _streams(rs: Any, device: Any, name: str, fps: float) -> list[tuple[Any, list[Any]]]:
-    """Choose the depth and the colour stream: each sensor with those of its profiles that are wanted.
+    """Choose the depth and the colour stream: each sensor with its matching profiles.
 
     Raises:
-        SettingsError: the camera lacks one at this rate; says which rates it has.
+        SettingsError: the camera lacks one at this rate; the message lists its rates.
     """
     kinds = {rs.stream.depth: rs.format.z16, rs.stream.color: rs.format.rgb8}
     chosen, rates = [], dict.fromkeys(kinds, frozenset[int]())
@@ -113,10 +113,10 @@ def _size(profile: Any) -> tuple[int, int]:
 
 
 def _intrinsics(rs: Any, lens: Any) -> Intrinsics:
-    """Write librealsense's lens as OpenCV's.
+    """Convert librealsense's intrinsics to OpenCV's.
 
-    The two agree where there is no distortion, and where it takes rays to pixels (Brown-Conrady); the inverse kind,
-    which takes pixels to rays, is fitted.
+    Without distortion both are the same. Distortion is fitted, as librealsense also has models that map pixels to
+    rays, the inverse of OpenCV's.
     """
     plain = Intrinsics(lens.fx, lens.fy, lens.ppx, lens.ppy, lens.width, lens.height)
     if not any(lens.coeffs):
@@ -134,17 +134,15 @@ def _shots(rs: Any, syncer: Any, name: str) -> Iterator[Shot]:
         try:
             frames = syncer.wait_for_frames(_PATIENCE_MS)
         except RuntimeError as error:
-            raise SensorError(
-                f"{name}: nothing came for {_PATIENCE_MS // 1000} s ({error}); is it plugged in?"
-            ) from error
+            raise SensorError(f"{name}: no frame for {_PATIENCE_MS // 1000} s ({error}); is it plugged in?") from error
         if not (frames.get_depth_frame() and frames.get_color_frame()):
-            continue  # the syncer gives what came alone, too
+            continue  # the syncer also gives single pictures
         aligned = align.process(frames)
         depth, color = aligned.get_depth_frame(), aligned.get_color_frame()
         if depth.get_frame_number() == last:
             continue
         last = depth.get_frame_number()
-        # copies: the memory is librealsense's, which it fills anew
+        # copies, since librealsense will reuse the memory
         yield Shot(
             depth.get_timestamp() / 1000.0, np.array(color.get_data()), _metres(np.asarray(depth.get_data()), depth)
         )

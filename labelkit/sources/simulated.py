@@ -1,4 +1,4 @@
-"""The simulated sensor: a participant of the simulator, alive, in front of a Kinect v1."""
+"""The simulated sensor: a participant of the simulator in front of a Kinect v1, in real time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from labelkit.simulator.recorder import INTRINSICS, FilmSet, frame_rng
 from labelkit.simulator.render import Rendered
 from labelkit.sources.source import Camera, Shot, Wanted
 
-# What the hand does besides turning is drawn for so many frames and then goes back the way it came.
+# All motion of the hand but its orientation is drawn for so many frames, and then runs backward and forward.
 _MANNER_FRAMES = 4096
 
-# What a generator is for, in its key: (seed, participant, purpose). Those below are the recorder's.
+# Purposes of random generators, for their keys (seed, participant, purpose); recorder.py has those below 6.
 _MANNER, _PLAYER, _WHIM = 6, 7, 8
 
-# Takes where the hand is, as the dataset will store it; gives where it should turn, or None for nothing new.
+# Takes the hand's angles as the dataset will store them; gives the goal, or None if it has not changed.
 Lead = Callable[[Angles], Angles | None]
 
 
@@ -38,13 +38,13 @@ def open_simulated(
     correlated: bool = False,
     lead: Lead | None = None,
 ) -> Iterator[Camera]:
-    """Put a participant in front of the sensor; another name or another seed is another person.
+    """Put a participant in front of the sensor; another name or seed gives another person.
 
     Args:
         reach_deg: radius of the disc of centred angles over which the hand wanders.
-        curl: how far the fingers bend, times those of a hand held open.
-        correlated: whether neighbouring depth pixels err together.
-        lead: what the participant follows; whims where None.
+        curl: how much the fingers bend; 1: an open hand.
+        correlated: whether the noise of neighbouring depth pixels is correlated.
+        lead: gives the goals of the participant; None: random goals.
     """
     index = zlib.crc32(wanted.participant.encode("utf-8", "surrogateescape"))
     film_set = FilmSet(seed, index, wanted.handedness, curl=curl)
@@ -54,14 +54,14 @@ def open_simulated(
 
 
 def _shots(film_set: FilmSet, fps: float, lead: Lead, seed: int, index: int, correlated: bool) -> Iterator[Shot]:
-    """Film in real time: the hand as it is whenever a frame is due; those that cannot be drawn in time are left out."""
+    """Film in real time: each frame when it is due; frames that cannot be drawn in time are left out."""
     manner = Manner(np.random.default_rng([seed, index, _MANNER]), _MANNER_FRAMES, film_set.participant)
     player = Player(np.random.default_rng([seed, index, _PLAYER]))
     left = film_set.participant.handedness == "left"
     began_s, clock_s = time.monotonic(), time.time()
 
     def draw_next(frame: int) -> tuple[int, float, Moment, Rendered]:
-        """Wait until it is time for a frame, this one or a later one, and draw it."""
+        """Wait until this frame, or a later one, is due, and draw it."""
         frame = max(frame, math.ceil((time.monotonic() - began_s) * fps))
         time.sleep(max(0.0, began_s + frame / fps - time.monotonic()))
         now_s = time.monotonic() - began_s
@@ -69,11 +69,11 @@ def _shots(film_set: FilmSet, fps: float, lead: Lead, seed: int, index: int, cor
         moment = manner.moment(count_to_and_fro(frame, _MANNER_FRAMES), stored * (-1.0, 1.0) if left else stored)
         return frame, clock_s + now_s, moment, film_set.shoot(moment)[1]
 
-    with ThreadPoolExecutor(1) as beside:  # a frame is drawn while the one before it is developed and written
-        ahead = beside.submit(draw_next, 0)
+    with ThreadPoolExecutor(1) as pool:  # a frame is drawn while the one before is developed and written
+        ahead = pool.submit(draw_next, 0)
         while True:
             frame, stamp_s, moment, rendered = ahead.result()
-            ahead = beside.submit(draw_next, frame + 1)
+            ahead = pool.submit(draw_next, frame + 1)
             rng = frame_rng(seed, index, frame)
             depth_m, color = film_set.develop(moment, rendered, rng, correlated=correlated)
             yield Shot(stamp_s, color, depth_m)

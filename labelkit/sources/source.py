@@ -1,7 +1,7 @@
-"""What a source gives: a camera that is running, and its shots.
+"""The interface of a source: a running camera and its shots.
 
-A source is a context manager that opens a camera and closes it: `(wanted) -> Camera`. It knows a driver; it knows
-no files and no geometry. docs/add-a-source.md shows one from end to end.
+A source is a context manager that opens and closes a camera: `(wanted) -> Camera`. It knows a driver, but no files
+and no geometry. docs/add-a-source.md shows a whole source.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from labelkit.records import ColorImage, FloatArray, Handedness, Intrinsics
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be recorded; a source uses what concerns it.
+    """What to record; a source uses the parts that it needs.
 
     Attributes:
-        fps: frames a second.
-        participant: who will be recorded.
-        handedness: the side of the hand.
+        fps: frames per second.
+        participant: name of the participant.
+        handedness: side of the hand.
     """
 
     fps: float
@@ -33,9 +33,9 @@ class Shot(NamedTuple):
     """One frame of a registered camera.
 
     Attributes:
-        stamp_s: when it was taken; no two alike to a microsecond.
+        stamp_s: time of the shot; all differ by a microsecond or more.
         color: (H, W, 3) RGB uint8.
-        depth_m: (H, W), metres along z, NaN where nothing was seen; on the colour picture's pixels.
+        depth_m: (H, W), metres along z, NaN for no depth; aligned to the colour picture.
     """
 
     stamp_s: float
@@ -45,14 +45,14 @@ class Shot(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A camera that is running.
+    """A running camera.
 
     Attributes:
-        name: what it is, for people.
+        name: for people.
         sensor: the name of its profile (labelkit/recordings/profiles.py).
         intrinsics: of both pictures.
-        depth_unit_m: its own step of depth, in which it is stored; must reach as far as 16 bits do.
-        shots: what it sees, as it comes; ends when there is no more. Shots that nobody waited for are lost.
+        depth_unit_m: its own step of depth, in which depth is stored; 65535 steps must reach beyond the hand.
+        shots: come in real time and end with the recording. Shots that are not taken in time are lost.
     """
 
     name: str

@@ -1,14 +1,14 @@
-"""Train the network that finds the palm in a view of the hand straight on (labelkit/imaging/palm_network.py).
+"""Train the network that finds the palm in a view straight onto the hand (labelkit/imaging/palm_network.py).
 
     python pipelines/palm/run.py [--people 320] [--frames 22] [--fists 100] [--epochs 16] [--out palm.npz]
 
-Simulated people, more unlike one another than those of `labelkit simulate`, hold open hands, half-closed ones and
-fists before a modelled Kinect v1. Each frame is looked at straight on from several wrong places, as labelling does
-before it knows better, and the network learns which cells show palm, where its middle is, where the fingers
-point and how large the hand is. Every tenth person is left out and shows how good that is. The seed decides
-everything but the order in which threads add up numbers: the network comes out alike, not to the bit.
+Simulated people, who differ more than those of `labelkit simulate`, hold open hands, half-closed hands and fists in
+front of a simulated Kinect v1. Each frame gives several views from slightly wrong places, as in the first steps of
+labelling. The network learns which cells show the palm, where its middle is, where the fingers point and how large
+the hand is. Every tenth person is held out for the test. The seed determines everything but the order in which
+threads add numbers, so a second run gives nearly the same network, but not the same bits.
 
-About 25 minutes on two cores. docs/decisions/palm.md says why it is done like this.
+Takes about 25 minutes on two cores. docs/decisions/palm.md gives the reasons.
 """
 
 from __future__ import annotations
@@ -64,16 +64,16 @@ from labelkit.simulator.stage import stage
 
 SEED = 7000
 REACH_DEG = 50.0
-HELD_OUT = 10  # every so many people
-LOOKS = 4  # at each frame
-THINGS = 0.08  # looks at what is no hand, for each at one
-FEWEST_PALM_PIXELS = 150  # of an open hand; with fewer there is nothing to learn from it
+HELD_OUT = 10  # one of so many people
+LOOKS = 4  # views of each frame
+THINGS = 0.08  # views of other objects per view of a hand
+FEWEST_PALM_PIXELS = 150  # of an open hand; with fewer there is nothing to learn
 POSES = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Filmed:
-    """One frame: what the sensor saw and what is true of it.
+    """One frame of the sensor, and the truth.
 
     Attributes:
         depth_m: (H, W) float32.
@@ -119,7 +119,7 @@ def film(index: int, frames: int, fist: bool) -> list[Filmed]:
 
 
 def widen_shape(shape: HandShape, rng: np.random.Generator) -> HandShape:
-    """Widen the ranges of the simulator's people: real ones will differ in ways it does not know."""
+    """Draw a shape from wider ranges than the simulator's, since real hands differ more."""
     return dataclasses.replace(
         shape,
         size=float(rng.uniform(0.78, 1.2)),
@@ -131,7 +131,7 @@ def widen_shape(shape: HandShape, rng: np.random.Generator) -> HandShape:
 
 
 def vary_moment(moment: Moment, fist: bool, rng: np.random.Generator) -> Moment:
-    """Bend the fingers more than the simulator's people do, and hold the hand nearer or farther."""
+    """Bend the fingers more than the simulator does, and move the hand nearer or farther."""
     distance_m = float(rng.uniform(0.42, 1.25)) if rng.random() < 0.5 else moment.distance_m
     pose = moment.pose
     if fist:
@@ -153,7 +153,7 @@ def bend_some_fingers(pose: Pose, rng: np.random.Generator) -> Pose:
 
 
 def close_hand(pose: Pose, rng: np.random.Generator) -> Pose:
-    """Close the hand, some way or to a fist."""
+    """Close the hand in part, or to a fist."""
     closed = rng.random() ** 0.7
     curl, splay = pose.curl.copy(), pose.splay.copy()
     curl[1:] = np.deg2rad([85.0, 95.0, 55.0]) * np.clip(closed + rng.normal(0, 0.08, (4, 3)), 0, 1.05)
@@ -163,17 +163,17 @@ def close_hand(pose: Pose, rng: np.random.Generator) -> Pose:
 
 
 def look(frame: Filmed, rng: np.random.Generator, *, first: bool) -> tuple[FloatArray, FloatArray]:
-    """Look at a hand straight on from a somewhat wrong place, as a first look does or as a later one.
+    """View a hand from a slightly wrong place, as the first or a later step of labelling does.
 
     Returns:
-        What the network sees, (ROWS, COLUMNS, 2), and what it should answer: the share of palm in each cell
-        looked at, how much of each cell is seen at all, and the pose, in one row.
+        The input of the network, (ROWS, COLUMNS, 2), and its target in one row: the share of palm in each of the
+        middle cells, the visible share of each, and the pose.
     """
     scale = 1.0 if first else 0.4
     normal, down = frame.plane.normal, frame.down
     right = cross(normal, down)
     along = rng.normal(0, 0.016 * scale, 2).clip(-0.04, 0.04)
-    if first and rng.random() < 0.2:  # at fingers, thumb or forearm: there, too, it must say what is palm
+    if first and rng.random() < 0.2:  # at fingers, thumb or forearm: the network must also find the palm from there
         bearing = rng.uniform(0, 2 * np.pi)
         along = rng.uniform(0.04, 0.14) * np.array([np.cos(bearing), np.sin(bearing)])
     origin = frame.centre + along[0] * right + along[1] * down + rng.normal(0, 0.004 * scale) * normal
@@ -183,7 +183,7 @@ def look(frame: Filmed, rng: np.random.Generator, *, first: bool) -> tuple[Float
     right = cross(normal, down)
     view = Straight(Plane(normal, -float(normal @ origin)), origin, right, down, INTRINSICS)
     relief_m = view.relief_m(frame.depth_m)
-    if rng.random() < 0.15:  # a sensor that misses single pixels
+    if rng.random() < 0.15:  # a sensor without depth at single pixels
         relief_m = np.where(rng.random(relief_m.shape) < 0.1, np.nan, relief_m)
     seen = average_cells(relief_m)
     with np.errstate(invalid="ignore"):
@@ -200,7 +200,7 @@ def look(frame: Filmed, rng: np.random.Generator, *, first: bool) -> tuple[Float
 
 
 def look_at_thing(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Look at something that is no hand: a ball, a bar, a ball on a bar, or a plate. None of it is palm."""
+    """View an object that is no hand: a ball, a bar, a ball on a bar, or a plate. None of it is palm."""
     step = CELL_M / SUBCELLS
     y, x = np.mgrid[: ROWS * SUBCELLS, : COLUMNS * SUBCELLS].astype(float)
     x, y = (x + 0.5) * step - BESIDE_M, (y + 0.5) * step - ABOVE_M
@@ -225,17 +225,17 @@ def look_at_thing(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         relief = np.where((np.abs(across - middle[0]) < half[0]) & (np.abs(along - middle[1]) < half[1]), tilted, -1.0)
     seen = average_cells((relief + rng.normal(0, rng.uniform(0.0005, 0.003), relief.shape)).astype(np.float32))
     cover = seen[TOP : TOP + LOOKED, LEFT : LEFT + LOOKED, 0]
-    pose = np.full(POSES, np.nan)  # it has none
+    pose = np.full(POSES, np.nan)  # an object has no pose
     return seen.astype(np.float16), np.concatenate([np.zeros(cover.size), cover.ravel(), pose]).astype(np.float32)
 
 
 def _raise(high: FloatArray, rise: Callable[[FloatArray], FloatArray]) -> FloatArray:
-    """Shape what lies where `high` is positive by its root; nothing elsewhere."""
+    """Compute the height from the root of `high` where it is positive; -1 elsewhere."""
     return np.where(high > 0, rise(np.sqrt(np.maximum(high, 0))), -1.0)
 
 
 def looks_at(index: int, frames: int, first_fist: int) -> tuple[FloatArray, FloatArray]:
-    """Film a person, and look at each frame LOOKS times."""
+    """Film a person, and make LOOKS views of each frame."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng([SEED, index, 99])
     fist = index >= first_fist
@@ -245,7 +245,7 @@ def looks_at(index: int, frames: int, first_fist: int) -> tuple[FloatArray, Floa
 
 
 def gather(people: int, frames: int, fists: int) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-    """Film everybody, side by side; what is learned from, and what is held out."""
+    """Film all people in parallel; return the training set and the held-out set."""
     work = partial(looks_at, frames=frames, first_fist=people)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         found = list(pool.map(work, range(people + fists)))
@@ -271,7 +271,7 @@ def build_network() -> Any:
 
 
 def loss(answer: Any, said: Any) -> Any:
-    """Cross-entropy of the cells that are seen, and squared error of the pose; less of it, far from the palm."""
+    """Compute the loss: cross-entropy of the visible cells, and squared error of the pose, less far from the palm."""
     from keras import ops
 
     n = LOOKED * LOOKED
@@ -301,7 +301,7 @@ def fit(learned: dict[str, FloatArray], held_out: dict[str, FloatArray], epochs:
 
 
 def describe(model: Any, held_out: dict[str, FloatArray]) -> str:
-    """Say how well it does on people it has not met, where the palm is near."""
+    """Describe the errors on the held-out people, for views near the palm."""
     n = LOOKED * LOOKED
     said, answer = model.predict(held_out["x"], verbose=0), held_out["y"]
     pose = answer[:, 2 * n :]
@@ -310,21 +310,21 @@ def describe(model: Any, held_out: dict[str, FloatArray]) -> str:
     palm, found = (cover * (answer[:, :n] > 0.5))[near], (cover * (said[:, :n] > 0))[near]
     overlap = np.minimum(palm, found).sum() / np.maximum(palm, found).sum()
     place_mm = 1000 * PLACE_M * np.linalg.norm((said[:, n:] - pose)[near, :2], axis=1)
-    return f"palm: intersection over union {overlap:.3f}; its middle off by a median of {np.median(place_mm):.1f} mm"
+    return f"palm: intersection over union {overlap:.3f}; its middle is off by a median of {np.median(place_mm):.1f} mm"
 
 
 def main() -> None:
     """Film, train, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--people", type=int, default=320, help="with open hands")
-    parser.add_argument("--fists", type=int, default=100, help="people with closing hands")
-    parser.add_argument("--frames", type=int, default=22, help="of each")
+    parser.add_argument("--people", type=int, default=320, help="number of people with open hands")
+    parser.add_argument("--fists", type=int, default=100, help="number of people with closing hands")
+    parser.add_argument("--frames", type=int, default=22, help="frames of each person")
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--out", type=Path, default=Path("palm.npz"))
     asked = parser.parse_args()
     learned, held_out = gather(asked.people, asked.frames, asked.fists)
     print(
-        f"{len(learned['x'])} looks to learn from, {len(held_out['x'])} held out, {SUBCELLS} readings a cell",
+        f"{len(learned['x'])} views for training, {len(held_out['x'])} held out, {SUBCELLS} readings along a side of a cell",
         flush=True,
     )
     model = fit(learned, held_out, asked.epochs)

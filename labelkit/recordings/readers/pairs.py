@@ -1,4 +1,4 @@
-"""The plain layout: a folder of colour pictures beside one of depth pictures, paired by name or number.
+"""The plain layout: a folder of colour pictures and one of depth pictures, paired by name or number.
 
     <folder>/color/color_00012.png         <folder>/color/<clip>/color_00012.png
     <folder>/depth/depth_00012.png         <folder>/depth/<clip>/depth_00012.png
@@ -21,7 +21,7 @@ from labelkit.recordings.sidecar import Sidecar
 
 
 def open_pairs(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[PictureSource]:
-    """Give the recordings of a `color/` + `depth/` folder: the pictures directly in them, and each clip."""
+    """Open the recordings of a `color/` + `depth/` folder: the pictures directly in them, and each clip."""
     del sidecar, max_gap_s
     color, depth = picture_folders(folder)
     clips = ["", *sorted({*folders_in(color), *folders_in(depth)})]
@@ -32,9 +32,9 @@ def open_pairs(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[
 def _source(folder: Path, depth: Path, color: Path, clip: str) -> PictureSource:
     places = [f"{kind.name}/{clip}" if clip else kind.name for kind in (depth, color)]
     pair = partial(_pair, places[0], places[1])
-    beside = depth / clip if is_own_folder(depth / clip) else depth
+    depth_folder = depth / clip if is_own_folder(depth / clip) else depth
     files = [file for place in places for file in _list_pictures(folder, place)]
-    return PictureSource(folder, pair(files), depth_folder=beside, clip=clip, pair=pair)
+    return PictureSource(folder, pair(files), depth_folder=depth_folder, clip=clip, pair=pair)
 
 
 def _pair(depth: str, color: str, files: Sequence[str]) -> tuple[PicturePair, ...]:

@@ -1,10 +1,10 @@
-"""Folders whose files follow patterns that recording.toml states.
+"""Folders whose files follow patterns in recording.toml.
 
     [files]
     color = "{key}_o.jpg"
     depth = "{key}_depth.png"
 
-`{key}` stands for whatever colour and depth picture of one frame have in common.
+`{key}` stands for the part of the name that the colour and depth picture of one frame share.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEY = "{key}"
 
 
 def open_patterns(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[PictureSource]:
-    """Give the recording of the pictures in a folder that match [files]."""
+    """Open the recording of the pictures in a folder that match [files]."""
     del max_gap_s
     color, depth = (sidecar.get(f"files.{kind}") for kind in ("color", "depth"))
     if color is None and depth is None:
@@ -50,7 +50,7 @@ def _pair(color: Statement, depth: Statement, files: Sequence[str]) -> tuple[Pic
 
 
 def _files_of(folder: Path, pattern: Statement) -> list[str]:
-    """List the pictures that lie where those of a pattern do."""
+    """List the pictures in the folder of a pattern."""
     *inside, _ = _split_pattern(pattern)
     where = folder.joinpath(*inside)
     prefix = "".join(f"{part}/" for part in inside)
@@ -67,10 +67,10 @@ def _find_matches(pattern: Statement, files: Sequence[str]) -> dict[str, str]:
 
 
 def _split_pattern(pattern: Statement) -> list[str]:
-    """Take a pattern apart at its slashes.
+    """Split a pattern at its slashes.
 
     Raises:
-        RecordingError: it is no pattern, or leads out of the folder.
+        RecordingError: it is not a pattern, or leads out of the folder.
     """
     *inside, name = str(pattern.value).split("/")
     if name.count(KEY) != 1 or "{" in name.replace(KEY, "") or {"", ".", ".."} & set(inside) or "{" in "".join(inside):

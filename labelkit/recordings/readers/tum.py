@@ -1,13 +1,13 @@
 """The layout of the TUM RGB-D benchmark: pictures under time stamps.
 
-    <folder>/rgb.txt      "1305031102.175304 rgb/1305031102.175304.png", a line a picture, # for comments
+    <folder>/rgb.txt      lines such as "1305031102.175304 rgb/1305031102.175304.png"; # begins a comment
     <folder>/depth.txt    the same for depth
 
-Without the two lists the pictures' own names must be their stamps. Colour and depth are paired by
-time, and the format says that they are registered. It does not say the unit: the benchmark's own
-pictures hold fifths of a millimetre, but its imitators' often do not.
+Without the two lists, the pictures' names must be their stamps. Colour and depth are paired by time. In
+this format they are registered, but the unit is open: the benchmark's own pictures hold fifths of a
+millimetre, while other datasets in this format often do not.
 
-FrameSource: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats
+Source: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ _SEPARATORS = re.compile(r"[\s,]+")  # as the benchmark's own tools split lines
 
 _MOST_LIST_BYTES = 100_000_000  # 10 hours at 30 frames/s are a million lines of 50 bytes
 
-_END_BYTES = 65_536  # of a list, in which late pictures are looked for: a thousand lines
+_END_BYTES = 65_536  # end of a list that is searched for new pictures: a thousand lines
 
 _NO_STAMP = math.nan
 
 
 class _Side(NamedTuple):
-    """The colour pictures, or the depth pictures: file -> stamp (NaN where it has none)."""
+    """The colour pictures, or the depth pictures: file -> stamp (NaN if it has none)."""
 
     stamps: dict[str, float]
     folder: str
     notes: tuple[str, ...] = ()
-    listed: bool = False  # in rgb.txt and depth.txt, not by their names alone
+    listed: bool = False  # stamps from rgb.txt and depth.txt, not from the names
 
 
 def open_tum(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[PictureSource]:
-    """Give the recording of a folder in the TUM layout."""
+    """Open the recording of a folder in the TUM layout."""
     del sidecar
     color, depth = _find_sides(folder)
     pairs = _pair(depth.stamps, color.stamps, max_gap_s)
     if not pairs:
-        raise OtherLayoutError(f"none of the files in {COLOR_LIST} and {DEPTH_LIST} is there")
+        raise OtherLayoutError(f"none of the files in {COLOR_LIST} and {DEPTH_LIST} exists")
     return [
         PictureSource(
             folder,
@@ -85,12 +85,12 @@ def _find_sides(folder: Path) -> tuple[_Side, _Side]:
         raise OtherLayoutError(f"no {' and '.join(missing)}, {miss}") from None
     sides = _side_from_names(color_folder), _side_from_names(depth_folder)
     if any(all(math.isnan(stamp) for stamp in side.stamps.values()) for side in sides):
-        raise OtherLayoutError(f"no {' and '.join(missing)}, and names that are no time stamps")
+        raise OtherLayoutError(f"no {' and '.join(missing)}, and the names are no time stamps")
     return sides
 
 
 def _pair(depth: dict[str, float], color: dict[str, float], max_gap_s: float) -> tuple[PicturePair, ...]:
-    """Pair files by stamp; those without one stay alone."""
+    """Pair files by stamp; files without one stay single."""
     depth_files, color_files = ([f for f in side if not math.isnan(side[f])] for side in (depth, color))
     indices = pair_by_stamp([depth[f] for f in depth_files], [color[f] for f in color_files], max_gap_s)
     stamps = {**depth, **color}
@@ -111,14 +111,14 @@ def _sort_key(pair: PicturePair) -> tuple[bool, float, str]:
 
 
 def _side_from_names(folder: Path) -> _Side:
-    """Take the pictures of a folder with the stamps that are their names."""
+    """Take the pictures of a folder; their names are their stamps."""
     return _Side(
         {file: _stamp_in(file) for name in pictures_in(folder) if (file := f"{folder.name}/{name}")}, folder.name
     )
 
 
 def _pair_listed(folder: Path, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:
-    """Pair those of the files that the two lists have at their ends."""
+    """Pair the files that the ends of the two lists name."""
     wanted = set(files)
     depth, color = (
         {file: stamp for stamp, file in _last_lines(folder / name) if file in wanted}
@@ -128,7 +128,7 @@ def _pair_listed(folder: Path, max_gap_s: float, files: Sequence[str]) -> tuple[
 
 
 def _last_lines(path: Path) -> list[tuple[float, str]]:
-    """Read the end of a list that is being written, as far as its lines are whole."""
+    """Read the complete lines at the end of a list that is being written."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _END_BYTES))
         lines = file.read().decode("utf-8", "surrogateescape").split("\n")[:-1]
@@ -137,7 +137,7 @@ def _last_lines(path: Path) -> list[tuple[float, str]]:
 
 
 def _pair_named(depth: str, color: str, max_gap_s: float, files: Sequence[str]) -> tuple[PicturePair, ...]:
-    """Pair the files of two folders by the stamps that are their names."""
+    """Pair the files of two folders; their names are their stamps."""
     depth_stamps, color_stamps = (
         {file: _stamp_in(file) for file in files if posixpath.dirname(file) == folder} for folder in (depth, color)
     )
@@ -149,7 +149,7 @@ def _stamp_in(file: str) -> float:
 
 
 def _side_from_list(folder: Path, listed: dict[str, float], other: dict[str, float], list_name: str) -> _Side:
-    """Take the listed files that are there, and pictures beside them that are not listed."""
+    """Take the listed files that exist, and pictures in the same folders that are not listed."""
     inside, others = ({posixpath.dirname(file) for file in files} for files in (listed, other))
     there = [
         f"{place}/{name}" if place else name
@@ -161,7 +161,7 @@ def _side_from_list(folder: Path, listed: dict[str, float], other: dict[str, flo
     alone = [file for file in there if file not in listed and posixpath.dirname(file) not in others]
     notes = []
     if len(stamps) < len(listed):
-        notes.append(f"{len(listed) - len(stamps)} of the {len(listed)} files in {list_name} are not there")
+        notes.append(f"{len(listed) - len(stamps)} of the {len(listed)} files in {list_name} are missing")
     if alone:
         notes.append(f"{len(alone)} pictures (such as {alone[0]}) are not in {list_name}, so they have no time stamp")
     backwards = sum(later < earlier for earlier, later in pairwise(listed.values()))
@@ -191,7 +191,7 @@ def _read_list(path: Path) -> dict[str, float]:
         if file.startswith(("/", "../")):
             raise RecordingError(f"{where}: {file!r} leads out of the recording's folder")
         if file in stamps:
-            raise RecordingError(f"{where}: {file!r} is listed a second time; which stamp is its own?")
+            raise RecordingError(f"{where}: {file!r} is listed twice; remove one of the two lines")
         stamps[file] = stamp
     return stamps
 
