@@ -1,17 +1,17 @@
-"""Measure how fast a dataset is built, against decoding alone and against the script that a lab would write.
+"""Measure how fast a dataset is built, compared with decoding alone and with a typical script of a lab.
 
     python benchmarks/build.py [--participants 8] [--frames 130] [--seed 7] [--raw FOLDER]
 
-All work on the same PNG pairs, each from end to end as a process of its own:
+All work on the same PNG pairs, from start to end, each in its own process:
 
     a  labelkit build-dataset, one worker, one core
     b  decoding the same files with OpenCV, and nothing else, one core
     c  the script: Open3D's RGBD reader, point cloud, segment_plane(1000), three cv2.resize, rows appended to HDF5
     d  labelkit build-dataset, two workers, two cores
 
-Processor time is that of a process and all it started; it is fairer than the clock where others use the
-machine, so the ratios of a, b and c are of it. That of d to a is of the clock. Memory is the most that one
-process held (Linux). The table goes to stdout, all figures to benchmarks/results/build.json.
+Processor time is that of a process and its children. It is fairer than wall-clock time on a shared machine,
+so the ratios of a, b and c use it; the ratio of d to a uses wall-clock time. Memory is the peak of one
+process (Linux). The table goes to stdout, all figures to benchmarks/results/build.json.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ CONTESTANTS = {"decode": decode, "script": script}
 
 
 def run(command: list[Any], cores: int) -> Figures:
-    """Run a process on so many cores; measure it and what it starts."""
+    """Run a process on so many cores; measure it and its children."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     began = time.monotonic()
     process = subprocess.Popen([str(part) for part in command], preexec_fn=lambda: os.sched_setaffinity(0, allowed))
@@ -114,7 +114,7 @@ def run(command: list[Any], cores: int) -> Figures:
 
 
 def watch_memory(process: subprocess.Popen[bytes], peaks: dict[int, int]) -> None:
-    """Note the most memory that a process and each of its descendants ever held, bytes."""
+    """Record the peak memory of a process and of each of its descendants, bytes."""
     while process.returncode is None:
         waiting = [process.pid]
         while waiting:
@@ -154,7 +154,7 @@ def measure(raw: Path, scratch: Path) -> Figures:
 
 
 def verdicts(figures: Figures) -> list[tuple[str, float, float, bool]]:
-    """Compare with what must be shown: what, measured, wanted, met."""
+    """Compare with the goals: what, measured, wanted, met."""
     a, b, c = (figures[name]["cpu_s"] for name in ("build, 1 worker", "decode", "script"))
     clock = figures["build, 1 worker"]["seconds"] / figures["build, 2 workers"]["seconds"]
     peak, half = (figures[name]["peak_mb"] for name in ("build, 1 worker", "build, half of it"))
@@ -183,7 +183,7 @@ def show(frames: int, figures: Figures) -> None:
 
 
 def main() -> None:
-    """Measure, print and write; or be one of the contestants."""
+    """Measure, print and write; or run as one of the contestants."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--participants", type=int, default=8, help="simulated participants (8)")
     parser.add_argument("--frames", type=int, default=130, help="frames of each (130)")

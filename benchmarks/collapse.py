@@ -1,16 +1,16 @@
-"""Measure how often networks collapse: labelkit's recipe and the study's plain one, on the same random networks.
+"""Measure how often networks collapse with labelkit's recipe and with the study's, on the same random networks.
 
     python benchmarks/collapse.py [--draws 12] [--first 0] [--shuffles 5] [--folder FOLDER]
 
 Networks are the study's three families with settings drawn from the ranges it searched (its Table 1), on pictures of
-32 pixels, in batches of 8. Both recipes train the very same networks on the same pictures; they differ in how:
-normalisation, first weights, norm, learning rate, guard. A network has collapsed when its validation CMAE, of the best
-epoch, is above 0.95 of the constant predictor's. Validation is on other frames of the people it was trained on: a few
-hundred steps teach no network to know strangers, collapsed or not. The test is on strangers. Then one drawn network is
-trained from several seeds, which change its first weights and the order of its samples, and nothing else.
+32 pixels, in batches of 8. Both recipes train the same networks on the same pictures; they differ in normalisation,
+first weights, norm, learning rate and guard. A network has collapsed if its validation CMAE in the best epoch is above
+0.95 of the constant predictor's. Validation uses other frames of the training people, since after a few hundred steps
+no network, collapsed or not, works on new people. The test uses new people. Then one drawn network is trained from
+several seeds, which change only its first weights and the order of the samples.
 
-Times are processor time of the training, restarts counted, so that a busy machine favours nobody. FOLDER holds the
-simulated dataset and each run's outcome as it comes: the same call again goes on where it stopped. Tables go to stdout,
+Times are processor time of the training, with restarts, so that other programs on the machine do not matter. FOLDER
+holds the simulated dataset and the outcome of each run; the same call again continues there. Tables go to stdout,
 all figures to benchmarks/results/collapse.json. docs/study.md explains them.
 """
 
@@ -54,7 +54,7 @@ FAMILIES = ("vanilla", "squeezenet", "mobilenet")
 EPOCHS, BATCH = 10, 8
 SHUFFLED = 2  # draw of the vanilla network that is trained from several seeds
 
-# What the networks have whatever the recipe: the study's structure, on smaller pictures.
+# The same in both recipes: the study's structure, on smaller pictures.
 NETWORK: Mapping[str, Any] = {
     "resolutions": "32",
     "input": "grey",
@@ -62,9 +62,9 @@ NETWORK: Mapping[str, Any] = {
     "loss": "mae",
     "augment": False,
 }
-# What is known of how the study trained them: pixels as they are, Adam at Keras's own rate, no norm but where the
-# family has one. labelkit's are the defaults, at a rate for a few hundred steps. Neither augments: that is for
-# strangers, and for more steps.
+# The study's training, as far as it is known: pixels unchanged, Adam at Keras's default rate, no norm unless the family
+# has one. labelkit's are the defaults, with a rate for a few hundred steps. Neither augments, which helps only with new
+# people and more steps.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "study": {"normalisation": "none", "start": "plain", "guard": False, "learning_rate": 1e-3, "schedule": "constant"},
     "labelkit": {"normalisation": "standardise", "learning_rate": 2e-3},
@@ -87,7 +87,7 @@ class Task(NamedTuple):
 
 
 def drawn(family: str, draw: int) -> dict[str, Any]:
-    """Draw a network's settings evenly from the study's ranges [seed, Table 1]."""
+    """Draw a network's settings uniformly from the ranges of the study's Table 1."""
     rng = np.random.default_rng([FAMILIES.index(family), draw])
     settings: dict[str, Any] = {
         "kernel_size": int(rng.integers(2, 8)),
@@ -114,7 +114,7 @@ def settings_of(task: Task) -> TrainSettings:
 
 
 def dataset_in(folder: Path) -> Path:
-    """Simulate and build the dataset where it is not there yet."""
+    """Simulate and build the dataset, unless it exists."""
     if not (folder / "dataset" / "manifest.json").is_file():
         simulate(folder, SimulateSettings(participants=PEOPLE, frames=FRAMES, seed=SEED), overwrite=True, quiet=True)
         build_dataset(folder / "raw", folder / "dataset", BuildSettings(), overwrite=True, quiet=True)
@@ -122,7 +122,7 @@ def dataset_in(folder: Path) -> Path:
 
 
 def sides_of(dataset: Path) -> Sides:
-    """Set the last people aside for the test, and deal the frames of the others to training and validation."""
+    """Keep the last people for the test, and split the frames of the others into training and validation."""
     samples = read_samples(open_dataset(dataset))
     strange = np.isin(samples.participants, sorted(set(samples.participants))[-STRANGERS:])
     known = np.random.default_rng(SEED).permutation(np.flatnonzero(~strange))
@@ -131,7 +131,7 @@ def sides_of(dataset: Path) -> Sides:
 
 
 def outcome(task: Task, sides: Sides, folder: Path) -> dict[str, Any]:
-    """Train a drawn network; say what came of it."""
+    """Train a drawn network and return its outcome."""
     settings = settings_of(task)
     start_keras(settings.seed)
     from labelkit.models import build_model
@@ -141,12 +141,12 @@ def outcome(task: Task, sides: Sides, folder: Path) -> dict[str, Any]:
 
 
 def fitted(model: Any, sides: Sides, settings: TrainSettings, folder: Path) -> dict[str, Any]:
-    """Train a network in a folder, and measure it on all sides."""
+    """Train a network in a folder, and measure it on all parts of the split."""
     import keras
 
     from labelkit.training.trainer import fit_run
 
-    shutil.rmtree(folder / "run", ignore_errors=True)  # of a call that was interrupted
+    shutil.rmtree(folder / "run", ignore_errors=True)  # left by an interrupted call
     run = claim_run("run", folder / "run")
     began = time.process_time()
     history = fit_run(run, model, sides, settings, on_step=lambda: None, on_epoch=lambda *_: None)
@@ -177,7 +177,7 @@ def fitted(model: Any, sides: Sides, settings: TrainSettings, folder: Path) -> d
 
 
 def tasks_of(draws: Iterable[int], shuffles: int) -> Iterator[Task]:
-    """List all that is trained, draw by draw, so that what is done first is of use by itself."""
+    """List all runs, draw by draw, so that an incomplete benchmark is useful as well."""
     for draw in draws:
         for family in FAMILIES:
             for recipe in RECIPES:
@@ -188,7 +188,7 @@ def tasks_of(draws: Iterable[int], shuffles: int) -> Iterator[Task]:
 
 
 def outcomes(tasks: Sequence[Task], sides: Sides, folder: Path) -> list[dict[str, Any]]:
-    """Train what was not trained before; keep each outcome as it comes."""
+    """Run those that are not done yet; store each outcome at once."""
     (folder / "outcomes").mkdir(parents=True, exist_ok=True)
     found = []
     for number, task in enumerate(tasks, start=1):
@@ -207,12 +207,12 @@ def outcomes(tasks: Sequence[Task], sides: Sides, folder: Path) -> list[dict[str
 
 
 def collapsed(result: Mapping[str, Any]) -> bool:
-    """Whether a network knows people it was not trained on no better than a constant does; no number is no better."""
+    """Whether a network is no better on new people than a constant; no number counts as no better."""
     return not result["validation_ratio"] <= COLLAPSED
 
 
 def table(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Count what collapsed, for each family and recipe."""
+    """Count the collapsed networks of each family and recipe."""
     rows = []
     for family in (*FAMILIES, "all"):
         for recipe in RECIPES:

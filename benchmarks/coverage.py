@@ -2,9 +2,9 @@
 
     python benchmarks/coverage.py [--rows 2000000] [--samples 10000] [--no-browser]
 
-The label table is of hands that wander over a square round the disc, 200 participants; the dataset's pictures are
-smooth shapes with a sensor's noise, which take about as much room as real crops. Each measurement is a
-process of its own, so that its peak of memory is its own. The table goes to stdout, all figures to
+The label table has 200 participants, whose hands move over a square around the disc. The dataset's pictures are
+smooth shapes with sensor noise, about as large as real crops. Each measurement runs in its own process, which gives
+its own peak of memory. The table goes to stdout, all figures to
 benchmarks/results/coverage.json. The goals for the report: under 15 MB, and open within 2 s.
 """
 
@@ -37,14 +37,14 @@ OPENED = 5  # times each page is opened
 
 
 def wandering(rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Label angles (rows, 2), degrees, of a hand that wanders over the disc by about a degree a frame."""
+    """Draw label angles (rows, 2), degrees, of a hand that moves over the disc by about a degree per frame."""
     walk = np.cumsum(rng.normal(0, 0.8, (rows, 2)), axis=0)
-    folded = np.abs((walk + 44.0) % 176.0 - 88.0) - 44.0  # reflected at the sides of a square round the disc
+    folded = np.abs((walk + 44.0) % 176.0 - 88.0) - 44.0  # reflected at the sides of a square around the disc
     return 90.0 - folded
 
 
 def scattered(rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Label angles (rows, 2), degrees, evenly over the disc, so that every cell's gallery is full."""
+    """Draw label angles (rows, 2), degrees, evenly over the disc, so that every cell's gallery is full."""
     radius, turn = 45.0 * np.sqrt(rng.random(rows)), 2 * np.pi * rng.random(rows)
     return 90.0 - np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=-1)
 
@@ -102,7 +102,7 @@ def halved(p: np.ndarray) -> np.ndarray:
 
 
 def make_dataset(folder: Path, samples: int, participants: int, *, with_pictures: bool) -> None:
-    """Write a dataset; without pictures it is the label table alone."""
+    """Write a dataset; without pictures, only the label table."""
     (folder / "shards").mkdir(parents=True)
     rng = np.random.default_rng(0)
     angles_deg = scattered(samples, rng) if with_pictures else wandering(samples, rng)
@@ -141,7 +141,7 @@ def make_dataset(folder: Path, samples: int, participants: int, *, with_pictures
 
 
 def measured(*arguments: str) -> dict[str, float]:
-    """Run labelkit in a process of its own: seconds, and its peak of memory in GB."""
+    """Run labelkit in its own process: seconds, and its peak memory in GB."""
     labelkit = shutil.which("labelkit", path=Path(sys.executable).parent) or sys.exit("labelkit is not installed")
     began = time.perf_counter()
     process = subprocess.Popen([labelkit, *arguments, "--quiet"])
@@ -155,7 +155,7 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def opening_s(page: Path) -> list[float]:
-    """Open a page in Debian's chromium, a new window each time: seconds until it is loaded and drawn."""
+    """Open a page in a new window of Debian's chromium: seconds until it is loaded and drawn."""
     from playwright.sync_api import sync_playwright
 
     chromium = os.environ.get("LABELKIT_CHROMIUM") or shutil.which("chromium") or sys.exit("no chromium here")

@@ -1,11 +1,11 @@
-"""Measure whether batches come fast enough: gathering beside memory, TFRecord and h5py, and the wait of a training.
+"""Measure whether batches are fast enough: labelkit's gathering, memory, TFRecord and h5py, and the training's wait.
 
     python benchmarks/input.py [--samples 2048] [--rounds 5]
 
-Makes two datasets of random pictures, the second of ten times as many samples. All ways of reading give batches of
-32 pyramids and their angles as TensorFlow tensors, in rounds that take turns, each way in its own order; the best
-round is the one without the machine's busy moments. Tables go to stdout, all figures to benchmarks/results/input.json.
-docs/training.md explains them.
+Makes two datasets of random pictures; the second has ten times as many samples. All ways of reading give batches of
+32 pyramids and their angles as TensorFlow tensors, each in its own order. The ways take turns, round by round; the
+best round of each counts, since other programs disturbed it least.
+Tables go to stdout, all figures to benchmarks/results/input.json. docs/training.md explains them.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ def make_dataset(folder: Path, samples: int) -> Path:
 
 
 def samples_of(data: Dataset) -> Samples:
-    """Read the labels as a training does."""
+    """Read the labels as training does."""
     angles_deg = np.stack([data.column(name) for name in ANGLES], axis=-1)
     n = len(data)
     return Samples(data, np.arange(n), centred_from_label_deg(angles_deg), np.full(n, "p01"), data.column("row"))
 
 
 def gathered_per_s(data: Dataset, rounds: int) -> dict[str, float]:
-    """Gather the same batches through the memory maps and from arrays in memory: samples a second of processor time."""
+    """Gather the same batches through memory maps and from arrays: samples per second of processor time."""
     arrays = {field: data.column(field) for field in PICTURES}
     order = epoch_order(len(data), 0, 1)
     batches = [order[k : k + BATCH] for k in range(0, len(order), BATCH)]
@@ -127,7 +127,7 @@ def write_records(data: Dataset, path: Path) -> Path:
 
 
 def from_labelkit(samples: Samples, epoch: int) -> Iterator[Any]:
-    """Yield the batches of an epoch as a training takes them, made into tensors."""
+    """Yield the batches of an epoch as training takes them, as tensors."""
     import tensorflow as tf
 
     batches = Batches(
@@ -144,7 +144,7 @@ def from_labelkit(samples: Samples, epoch: int) -> Iterator[Any]:
 
 
 def from_records(path: Path, n: int, epoch: int) -> Iterator[Any]:
-    """Yield batches from TFRecord: shuffled over all samples, parsed by the batch, both cores, read ahead."""
+    """Yield batches from TFRecord: shuffled over all samples, parsed per batch, on both cores, prefetched."""
     import tensorflow as tf
 
     sides = {field: int(field.removeprefix("rgb")) for field in PICTURES}
@@ -184,7 +184,7 @@ def from_h5py(data: Dataset, epoch: int) -> Iterator[Any]:
 
 
 def read_per_s(data: Dataset, rounds: int, scratch: Path) -> dict[str, float]:
-    """Read whole epochs in each way: samples a second."""
+    """Read whole epochs in each way: samples per second."""
     samples, n = samples_of(data), len(data)
     records = write_records(data, scratch / "samples.tfrecord")
     ways: dict[str, Callable[[int], Iterator[Any]]] = {
@@ -193,7 +193,7 @@ def read_per_s(data: Dataset, rounds: int, scratch: Path) -> dict[str, float]:
         "from_generator over h5py": lambda epoch: from_h5py(data, epoch),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
-    for epoch in range(1, rounds + 2):  # the first is not counted: it brings the files into the disk cache
+    for epoch in range(1, rounds + 2):  # the first does not count, as it fills the disk cache
         for name, read in ways.items():
             start, seen = time.perf_counter(), 0
             for _, angles in read(epoch):
@@ -204,7 +204,7 @@ def read_per_s(data: Dataset, rounds: int, scratch: Path) -> dict[str, float]:
 
 
 def waiting_share(data: Dataset, scratch: Path) -> dict[str, float]:
-    """Train the default network, which augments; say which share of the second epoch's time its steps waited."""
+    """Train the default network with augmentation; return the share of the second epoch that its steps waited."""
     start_keras(0)
     from labelkit.models import build_model
     from labelkit.training.trainer import fit_run
@@ -214,19 +214,19 @@ def waiting_share(data: Dataset, scratch: Path) -> dict[str, float]:
     sides = Sides(samples.at(np.arange(n) % len(data)), samples.at(np.arange(16)), samples.at(np.arange(1)))
     run = claim_run("vanilla", scratch / "run")
     history = fit_run(run, build_model(settings), sides, settings, on_step=lambda: None, on_epoch=lambda *_: None)
-    last = history[-1]  # the first holds the making of the step
+    last = history[-1]  # the first includes the compilation of the step
     return {"share": last.waited_s / last.seconds, "step_ms": 1000 * last.seconds / 40}
 
 
 def peak_mb(folder: Path) -> dict[str, float]:
-    """Read one augmented epoch in a process of its own; say the most memory it had, MB."""
+    """Read one augmented epoch in its own process; return its peak memory, MB."""
     asked = subprocess.run([sys.executable, __file__, "--peak-of", str(folder)], stdout=subprocess.PIPE, check=True)
     found: dict[str, float] = json.loads(asked.stdout)
     return found
 
 
 def own_peak_mb(folder: Path) -> dict[str, float]:
-    """Read one augmented epoch here; say the most memory of this process: its own, and with the files' mapped pages."""
+    """Read one augmented epoch here; return the peak memory of this process without and with mapped pages."""
     samples, peak = samples_of(open_dataset(folder)), {"own": 0.0, "with_mapped_files": 0.0}
     batches = Batches(
         samples.source,

@@ -1,10 +1,10 @@
-"""Measure how good labels are: labelkit's plane beside those that others fit, and the whole path from raw frames.
+"""Measure how good labels are: labelkit's plane compared with other fits, and the whole path from raw frames.
 
     python benchmarks/labels.py [--participants 12] [--frames 40] [--seed 301] [--keep FOLDER]
 
-Makes its own simulated recordings; the real ones (LABELKIT_TEST_DATA, else ../shared/data) are said to be
-missing where they are. Everything runs on one core, and times are processor time, so that neither threads nor
-a busy machine favour anybody. Tables go to stdout, all figures to benchmarks/results/labels.json.
+Makes its own simulated recordings. If the real ones (LABELKIT_TEST_DATA, else ../shared/data) are missing, the
+table says so. Everything runs on one core, and times are processor time, so that neither threads nor other
+programs on the machine matter. Tables go to stdout, all figures to benchmarks/results/labels.json.
 docs/accuracy.md explains them.
 """
 
@@ -64,9 +64,9 @@ SETTINGS = BuildSettings()
 INLIER_M = SETTINGS.inlier_mm / 1000
 ITERATIONS = 1000  # of those that take a number
 SEEDS, KEPT = 20, 0.9
-TILT_DEG = 45.0  # what the study's disc is said to hold
-# The exact mask and the noisy depth disagree at the rim, where a pixel may hold the wall: farther than this from
-# the true plane there is no palm, whose skin lies 1.2 to 1.8 mm off it.
+TILT_DEG = 45.0  # the largest tilt on the study's disc
+# At the rim the exact mask and the noisy depth disagree, and a pixel may show the wall. Pixels farther than this from
+# the true plane are no palm; the skin of the palm lies 1.2 to 1.8 mm off it.
 OFF_PALM_M = 0.020
 PALM = 1  # in the simulator's masks
 PALM_JOINTS = [0, 5, 9, 13, 17]
@@ -84,15 +84,15 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """Points that every method fits: (n, 3), metres, camera frame, and what their normal should be."""
+    """Points for all methods: (n, 3), metres, camera frame, and their true normal."""
 
     points: FloatArray
     sensor: str
     normal: FloatArray
-    oracle: FloatArray | None = None  # the normal of the least squares on the right pixels
+    oracle: FloatArray | None = None  # the normal of a least-squares fit to the right pixels
 
     def sigma_m(self) -> FloatArray:
-        """Say how much each depth scatters."""
+        """Compute the standard deviation of each depth."""
         return depth_sigma_m(self.sensor, self.points[:, 2])
 
     def thinned(self, seed: int) -> Cloud:
@@ -103,7 +103,7 @@ class Cloud:
 
 
 class Method(NamedTuple):
-    """How somebody fits a plane: what is made of the points beforehand (not timed), then the fit: a normal (3,)."""
+    """A way to fit a plane: the preparation of the points (not timed), then the fit, which gives a normal (3,)."""
 
     prepare: Callable[[Cloud], Any]
     fit: Callable[[Any, int], FloatArray]
@@ -158,7 +158,7 @@ def fitted(method: Method, cloud: Cloud, seed: int) -> tuple[FloatArray, float]:
     """Fit once.
 
     Returns:
-        The normal, facing the camera (NaN where the method gives up), and the seconds of processor time.
+        The normal, facing the camera (NaN if the method fails), and the seconds of processor time.
     """
     prepared = method.prepare(cloud)
     started = time.process_time()
@@ -176,7 +176,7 @@ def off_deg(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def spread_deg(normals: Iterable[FloatArray]) -> float | None:
-    """Say how far repeated normals, (seeds, 3) of each cloud, scatter round their mean: rms, degrees; None of none."""
+    """Measure the rms deviation of repeated normals, (seeds, 3) per cloud, from their mean, degrees; None for none."""
     off = [off_deg(repeated, unit(repeated.mean(axis=0))) for repeated in normals if len(repeated)]
     return float(np.sqrt(np.mean(np.concatenate(off) ** 2))) if off else None
 
@@ -185,7 +185,7 @@ def compare(clouds: list[Cloud], n_spread: int) -> Figures:
     """Run every method on every cloud.
 
     Args:
-        n_spread: clouds, evenly chosen, on which the spread is measured.
+        n_spread: number of clouds, evenly chosen, on which the spread is measured.
     """
     found: dict[str, list[tuple[FloatArray, float]]] = {name: [] for name in METHODS}
     for index, cloud in enumerate(clouds):
@@ -210,7 +210,7 @@ def compare(clouds: list[Cloud], n_spread: int) -> Figures:
 
 
 def summary(off: FloatArray) -> Figures:
-    """Describe errors, degrees; NaN is a failure to answer."""
+    """Describe errors, degrees; NaN is a failed fit."""
     answered = off[np.isfinite(off)]
     if not len(answered):
         return {"n": 0, "failed": len(off)}
@@ -224,7 +224,7 @@ def summary(off: FloatArray) -> Figures:
 
 
 def median(values: Iterable[float]) -> float:
-    """Find the median; NaN of nothing."""
+    """Compute the median; NaN for no values."""
     listed = list(values)
     return float(np.median(listed)) if listed else float("nan")
 
@@ -238,7 +238,7 @@ def squared_mahalanobis(truth: FloatArray, normal: FloatArray, cov_rad2: FloatAr
 
 
 def held(distances: list[float]) -> Figures:
-    """Say which share of true normals lies within one and two sigma."""
+    """Compute the share of true normals within one and two sigma."""
     found = np.array(distances)
     if not len(found):
         return {"n": 0}
@@ -256,7 +256,7 @@ def picture(path: Path, flag: int = cv2.IMREAD_UNCHANGED) -> Any:
 
 
 def hand_cloud(depth_m: FloatArray, found: Explanation, intrinsics: Intrinsics) -> FloatArray:
-    """Give all points of the hand that was found."""
+    """List all points of the hand that was found."""
     assert found.hand is not None
     (x, y), mask = found.hand.corner, np.zeros(depth_m.shape, dtype=bool)
     height, width = found.hand.mask.shape
@@ -268,7 +268,7 @@ def hand_cloud(depth_m: FloatArray, found: Explanation, intrinsics: Intrinsics) 
 
 
 def simulated(folder: Path, participants: int, frames: int, seed: int) -> None:
-    """Make recordings with masks, or use those that an earlier run kept."""
+    """Make recordings with masks, or use those of an earlier run."""
     settings = SimulateSettings(participants=participants, frames=frames, seed=seed, with_masks=True)
     if (folder / "truth.csv").exists() and (folder / SETTINGS_FILE).read_text(encoding="utf-8") == as_toml(settings):
         return
@@ -279,14 +279,14 @@ def simulated(folder: Path, participants: int, frames: int, seed: int) -> None:
 class Simulated:
     """One simulated frame with its truth and its label."""
 
-    tilt_deg: float  # NaN where nobody is there
-    normal: FloatArray  # as a sample has it: mirrored for left hands
+    tilt_deg: float  # NaN if there is no hand
+    normal: FloatArray  # as in a sample: mirrored for left hands
     label: Explanation
     decode_s: float
     label_s: float
     palm: Cloud | None
     hand: Cloud | None
-    reseeded: FloatArray | None  # (seeds, 3) normals of the whole path; None where it was not repeated
+    reseeded: FloatArray | None  # (seeds, 3) normals of the whole path; None if it was not repeated
     thinned: FloatArray | None  # the same, with a random share of the pixels
 
 
@@ -301,7 +301,7 @@ def simulated_frames(folder: Path, n_spread: int) -> list[Simulated]:
 
 
 def simulated_frame(folder: Path, recording: Recording, row: dict[str, str], repeat: bool) -> Simulated:
-    """Decode and label one frame, both timed; decoding is OpenCV's alone, labelling all the rest."""
+    """Decode and label one frame, both timed: decoding with OpenCV, and everything after it."""
     index = [recording.frame_name(k).depth for k in range(len(recording))].index(row["frame"])
     name = recording.frame_name(index)
     assert name.depth is not None
@@ -342,7 +342,7 @@ def simulated_frame(folder: Path, recording: Recording, row: dict[str, str], rep
 
 
 def explained(recording: Recording, frame: Frame, rng: np.random.Generator) -> Explanation:
-    """Label as a build does, and keep what was found on the way."""
+    """Label as a build does, and keep the intermediate results."""
     return explain_frame(
         frame,
         recording.calibration,
@@ -357,7 +357,7 @@ def explained(recording: Recording, frame: Frame, rng: np.random.Generator) -> E
 def true_palm_normal(
     folder: Path, row: dict[str, str], depth_m: FloatArray, normal: FloatArray, camera: Intrinsics
 ) -> FloatArray:
-    """Fit the pixels that do show the palm: least squares with the sensor's weights."""
+    """Fit the pixels that really show the palm: least squares with the sensor's weights."""
     mask: BoolArray = picture(folder / "truth" / row["recording"] / Path(row["frame"]).name) == PALM
     points = deproject(depth_m, mask, camera)
     centre = np.array([float(row[key]) for key in ("palm_x", "palm_y", "palm_z")])
@@ -369,7 +369,7 @@ def repeated_labels(recording: Recording, frame: Frame, kept: float) -> FloatArr
     """Label a frame with other seeds, each time with a random share of its pixels.
 
     Returns:
-        (n, 3) normals of those that were labelled.
+        (n, 3) normals of the frames that were labelled.
     """
     normals = []
     for seed in range(SEEDS):
@@ -382,7 +382,7 @@ def repeated_labels(recording: Recording, frame: Frame, kept: float) -> FloatArr
 
 
 def full_path(frames: list[Simulated]) -> Figures:
-    """Describe the labels of raw frames, segmentation included."""
+    """Describe the labels of raw frames, with segmentation."""
     asked = [frame for frame in frames if frame.tilt_deg <= TILT_DEG]
     labelled = [(frame, s) for frame in asked if isinstance(s := frame.label.outcome, Sample)]
     off = np.array([off_deg(sample.normal, frame.normal) for frame, sample in labelled])
@@ -422,7 +422,7 @@ def same_bytes(folder: Path, scratch: Path) -> bool:
 
 
 def board_clouds(data: Path) -> list[Cloud]:
-    """Read the boards nearer than 1.6 m; their mask is given, their oracle is the exact weighted fit on it."""
+    """Read the boards nearer than 1.6 m; their masks are given, and the exact weighted fit is the reference."""
     clouds = []
     for table in sorted((data / "boards").glob("*/boards.csv")):
         with table.open(encoding="utf-8", newline="") as file:
@@ -510,7 +510,7 @@ def recorded_hands(hands: list[tuple[str, FloatArray, Explanation, FloatArray]])
 
 
 def hand_clouds(hands: list[tuple[str, FloatArray, Explanation, FloatArray]]) -> dict[str, list[Cloud]]:
-    """Give the palms and the hands of the open hands that were labelled."""
+    """List the palms and the hands of the open hands that were labelled."""
     found = [h for h in hands if h[0] == "Five" and isinstance(h[2].outcome, Sample)]
     return {
         "palm": [Cloud(label.palm.points, "tof", normal) for _, normal, label, _ in found if label.palm is not None],
@@ -519,7 +519,7 @@ def hand_clouds(hands: list[tuple[str, FloatArray, Explanation, FloatArray]]) ->
 
 
 def kinect_hands(data: Path) -> Figures:
-    """Count samples whose crop is on the hand, where an arm is there, and samples where none is."""
+    """Count samples whose crop is on the hand, in frames with an arm, and samples in frames without one."""
     sys.path.insert(0, str(REPOSITORY))
     from tests.real.test_hands import HANDS, NOBODY  # boxes listed by eye
 
@@ -537,11 +537,11 @@ def kinect_hands(data: Path) -> Figures:
     return {"arms": len(HANDS), "on_hand": on_hand, "empty": len(NOBODY), "samples_without_arm": without_arm}
 
 
-# --- what it must show
+# --- the goals
 
 
 class Line(NamedTuple):
-    """One thing that must be shown; met is None where what it needs is missing."""
+    """One goal; met is None if its data are missing."""
 
     target: str
     measured: str
@@ -549,7 +549,7 @@ class Line(NamedTuple):
 
 
 def at(result: Figures, *keys: str) -> float | None:
-    """Look a figure up; None where its data are missing."""
+    """Look a figure up; None if its data are missing."""
     found: Any = result
     for key in keys:
         found = (found or {}).get(key)
@@ -557,19 +557,19 @@ def at(result: Figures, *keys: str) -> float | None:
 
 
 def ratio(a: float | None, b: float | None) -> float | None:
-    """Divide; None where either is missing."""
+    """Divide; None if either is missing."""
     return None if a is None or b is None else a / b
 
 
 def line(target: str, value: float | None, least: float, most: float, form: str) -> Line:
-    """Hold a figure against its limits."""
+    """Compare a figure with its limits."""
     if value is None:
         return Line(target, "nothing to measure", None)
     return Line(target, form.format(value), bool(least <= value <= most))
 
 
 def verdicts(result: Figures) -> list[Line]:
-    """Hold the figures against what labels must show."""
+    """Compare the figures with the goals for labels."""
 
     def plane(cloud: str, method: str, figure: str) -> float | None:
         return at(result, "clouds", cloud, "methods", method, figure)

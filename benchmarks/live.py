@@ -1,26 +1,26 @@
-"""Measure the painting game: how many frames its arrows save, and how soon its page follows the hand.
+"""Measure the painting game: the frames that its arrows save, and the delay of its page.
 
     python benchmarks/live.py [--seeds 20] [--only guidance|page] [--seconds 40] [--kills 5]
 
 Guidance. One simulated player (labelkit/simulator/player.py: 60 degrees a second, 0.3 s to react, 5 degrees of noise
-in either angle) fills the map at 15 frames a second, following the game's arrows or without them, until 95 % of the
-reachable cells are full, by the cells, the target and the rule of distinct samples that `labelkit coverage-map` has. No
-picture is made: the label is where the hand is. Without arrows, the player's goal
+in either angle) fills the map at 15 frames a second, with or without the game's arrows, until 95 % of the reachable
+cells are full. Cells, target and the rule for distinct samples are those of `labelkit coverage-map`. No pictures are
+made: the label is the orientation of the hand. Without arrows, the player's goal
 
-- walks at random: each frame a step of the greatest speed in a direction of its own, reflected at the disc's edge;
-- drifts: the same, but the direction turns by 30 degrees (sd) a frame, so that the hand sweeps in smooth curves,
-  which covers the disc about as evenly as can be done without seeing what is missing;
-- is a whim: anywhere in the disc, and when the hand is there, anywhere else (`labelkit simulate --live`).
+- walks at random: each frame a step of the highest speed in a random direction, reflected at the disc's edge;
+- drifts: the same, but the direction turns by 30 degrees (sd) per frame, so that the hand moves in smooth curves;
+  without seeing the gaps, this covers the disc about as evenly as possible;
+- is a whim: anywhere in the disc, and once the hand is there, anywhere else (`labelkit simulate --live`).
 
 The page. Simulated 640x480 PNG pairs, made before, are written into a folder at 15 and at 60 frames a second, depth
-first, while `labelkit coverage-map --live` watches it and a listener reads the page's events; all on the same cores. A
-frame is followed when an event shows it or a newer one; the time counts from when its second picture is whole. At 60
-the game may pass frames over, but must say so, stay at the newest, and have counted all of them in the end. Then the
-game is killed (SIGKILL) again and again while frames come, and started anew.
+first. `labelkit coverage-map --live` watches the folder and a listener reads the page's events, all on the same cores.
+A frame is followed when an event shows it or a newer one; the time counts from the end of its second picture. At 60
+the game may skip frames, but must say so, show the newest frame, and have counted all of them in the end. Then the
+game is killed (SIGKILL) repeatedly while frames come, and started again.
 
 The tables go to stdout, all figures to benchmarks/results/live.json. The goals: a follower needs at most 60 % of the
-random walk's frames; the page follows within 200 ms for 95 of 100 frames at 15 a second; a kill loses nothing on the
-disk, and what is counted in the end is what a game that was never killed counts.
+random walk's frames; at 15 frames a second the page follows within 200 ms for 95 % of the frames; a kill loses nothing
+on the disk, and the final count is that of a game that was never killed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ SETTINGS = CoverageSettings()
 CELLS = Cells(SETTINGS.cell_deg, SETTINGS.reach_deg, SETTINGS.cells)
 
 Figures = dict[str, Any]
-Lead = Callable[[Angles, np.ndarray], Angles | None]  # where the hand is and the counts -> the goal that is shown
+Lead = Callable[[Angles, np.ndarray], Angles | None]  # orientation of the hand and counts -> the goal
 
 
 class Arrows:
@@ -80,7 +80,7 @@ class Arrows:
 
 
 class Walk:
-    """A goal that walks over the disc, a step of the greatest speed a frame; its direction turns by so much a frame."""
+    """A goal that moves over the disc with the highest speed; its direction turns by so much per frame."""
 
     def __init__(self, rng: np.random.Generator, turn_deg: float | None) -> None:
         """Begin at the front; None: each step in a direction of its own."""
@@ -105,7 +105,7 @@ class Walk:
 
 
 def lead_of(way: str, rng: np.random.Generator) -> Lead:
-    """Give what leads the hand."""
+    """Choose what the hand follows."""
     whim = Whim(rng, SETTINGS.reach_deg)
     leads: dict[str, Lead] = {
         "arrows": Arrows(),
@@ -141,7 +141,7 @@ def frames_needed(way: str, seed: int) -> int:
 
 
 def guidance(seeds: int) -> Figures:
-    """Count the frames of each way, and what share of each the follower needs, seed by seed."""
+    """Count the frames of each way, and the follower's share of them, seed by seed."""
     frames = {way: [frames_needed(way, seed) for seed in range(seeds)] for way in WAYS}
     followed = frames["arrows"]
     return {
@@ -171,7 +171,7 @@ def show_guidance(result: Figures) -> None:
 
 
 class Film:
-    """Pairs of pictures that were made before, and a folder into which they are written again and again."""
+    """Prepared pairs of pictures, and the folder into which they are written repeatedly."""
 
     def __init__(self, made: Path, folder: Path) -> None:
         (person,) = made.iterdir()
@@ -181,10 +181,10 @@ class Film:
         ]
         self._sidecar = (person / "recording.toml").read_bytes()
         self._folder = folder
-        self.written: dict[str, float] = {}  # frame -> when it was whole
+        self.written: dict[str, float] = {}  # frame -> time when it was complete
 
     def roll(self, take: str, fps: float, seconds: float) -> None:
-        """Write a take in real time, to and fro through the pairs, as a hand turns to and fro."""
+        """Write a take in real time, forward and backward through the pairs, so that the hand does not jump."""
         folder = self._folder / "p01" / take
         for kind in ("depth", "rgb"):
             (folder / kind).mkdir(parents=True)
@@ -199,7 +199,7 @@ class Film:
 
 
 class Watched:
-    """A running game, and all it says, with when it was heard."""
+    """A running game, and its events with their times."""
 
     def __init__(self, raw: Path, *flags: str) -> None:
         labelkit = shutil.which("labelkit", path=Path(sys.executable).parent) or sys.exit("labelkit is not installed")
@@ -223,11 +223,11 @@ class Watched:
 
     @property
     def state(self) -> Figures:
-        """What it said last."""
+        """The last event."""
         return self.heard[-1][1] if self.heard else {"frames": -1, "skipped": 1, "earlier": 1}
 
     def cpu_s(self) -> float:
-        """Say how much of a core it has taken so far, seconds."""
+        """Measure its processor time so far, seconds."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -238,7 +238,7 @@ class Watched:
             if time.monotonic() - began > 300:
                 raise RuntimeError(f"after 300 s the game says {self.state}, of {frames} frames")
             time.sleep(0.01)
-        time.sleep(2.0)  # what was labelled out of turn is counted within a second
+        time.sleep(2.0)  # frames labelled later are counted within a second
         return time.monotonic() - began - 2.0
 
 
@@ -286,7 +286,7 @@ def following(made: Path, fps: float, seconds: float) -> Figures:
 
 
 def killed(made: Path, kills: int) -> Figures:
-    """Kill the game while frames come; compare the disk, and the last count with that of one that was never killed."""
+    """Kill the game while frames come; compare the disk and the last count with a game that was never killed."""
     rng = random.Random(0)
     with tempfile.TemporaryDirectory() as scratch:
         raw, cache = Path(scratch) / "raw", Path(scratch) / "cache"
@@ -332,7 +332,7 @@ def digest_of(folder: Path) -> str:
 
 
 def the_page(seconds: float, kills: int) -> Figures:
-    """Make the pictures, then measure."""
+    """Make the pictures, and then measure."""
     labelkit = shutil.which("labelkit", path=Path(sys.executable).parent) or sys.exit("labelkit is not installed")
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run(
@@ -348,7 +348,7 @@ def the_page(seconds: float, kills: int) -> Figures:
 
 
 def show_page(result: Figures) -> None:
-    """Print how soon the page follows, and what a kill costs."""
+    """Print the delay of the page, and the cost of a kill."""
     print(
         f"\n{'frames/s':<10}{'median, ms':>12}{'p95, ms':>10}{'worst, ms':>11}{'passed over':>13}"
         f"{'caught up, s':>14}{'CPU, ms':>9}"

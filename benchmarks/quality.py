@@ -1,15 +1,15 @@
-"""Measure how well the networks know strangers, and what they cost: labelkit's presets beside the study's.
+"""Measure the networks' errors on new people, and their cost: labelkit's presets and the study's.
 
     python benchmarks/quality.py [--networks base small ...] [--seeds 5] [--folder quality] [--picture quality.svg]
 
-60 simulated people of 400 frames; each seed deals them to training, validation and test anew and draws other weights.
-All networks are trained by `labelkit train` with one recipe (RECIPE, NETWORKS), one on each core at a time, and tested
-once; then they are timed, one after the other. Beside the simulated strangers stand the recorded open hands of
-hand_mesh_truth (LABELKIT_TEST_DATA, else ../shared/data), cropped and labelled by a build as any recording is: 11
-frames of one hand, so that their figure is coarse.
+60 simulated people of 400 frames; each seed splits them differently into training, validation and test, and draws other
+weights. All networks are trained by `labelkit train` with one recipe (RECIPE, NETWORKS), one per core at a time, and
+tested once; then they are timed, one after the other. They are also tested on the recorded open hands of
+hand_mesh_truth (LABELKIT_TEST_DATA, else ../shared/data), cropped and labelled by a build like any recording: only 11
+frames of one hand, so this figure is coarse.
 
-FOLDER holds the dataset and the runs: the same call again goes on where it stopped, and the table shows all networks
-that were ever trained there. It goes to stdout, all figures to benchmarks/results/quality.json; docs/networks.md
+FOLDER holds the dataset and the runs: the same call again continues where it stopped, and the table shows all networks
+that were trained there. It goes to stdout, all figures to benchmarks/results/quality.json; docs/networks.md
 explains them.
 """
 
@@ -45,11 +45,11 @@ RESULT = Path(__file__).parent / "results" / "quality.json"
 REPOSITORY = Path(__file__).parents[1]
 PEOPLE, FRAMES, SEED = 60, 400, 12
 
-# Beside each network's own structure. 16,000 samples an epoch are ten times those that the defaults were chosen on, so
-# a quarter of the passes are more steps, of twice the samples, at twice the rate. Dropout only slows what 42 people and
-# augmentation keep from overfitting. (With 28 people, turned by up to 90 degrees, `base` erred after five epochs on
-# validation by 8.9 without dropout and 9.6 with it, 9.3 with batches of 16 in half as much time again, 10.4 at half the
-# rate and 10.6 at twice, 12.4 with batch norm.)
+# The same for all networks. An epoch has 16,000 samples, ten times as many as when the defaults were chosen, so a
+# quarter of the epochs gives more steps, each with twice the samples at twice the rate. There is no dropout: 42 people
+# and augmentation prevent overfitting already, and it slows training. (With 28 people and rotations up to 90 degrees,
+# the validation error of `base` after five epochs was 8.9 degrees without dropout and 9.6 with it; 9.3 with batches of
+# 16, in 1.5 times the time; 10.4 at half the rate and 10.6 at twice; 12.4 with batch norm.)
 RECIPE: Mapping[str, Any] = {
     "epochs": 20,
     "batch_size": 32,
@@ -57,9 +57,9 @@ RECIPE: Mapping[str, Any] = {
     "dropout": 0.0,
     "diagnostics": False,
 }
-# SqueezeNet and MobileNet train about as long as `base`, or shorter. They have more filters than by default: theirs
-# have a sixth of `base`'s multiply-adds, and erred by 9.7 and 8.5 after 20 epochs. MobileNet goes at twice the rate:
-# after three epochs it erred on validation by 9.5 in place of 10.4, where SqueezeNet gained nothing.
+# SqueezeNet and MobileNet train as long as `base` or shorter. They have more filters than by default: with the default
+# filters they have a sixth of the multiply-adds of `base`, and errors of 9.7 and 8.5 after 20 epochs. MobileNet trains
+# at twice the rate: its validation error after three epochs was 9.5 instead of 10.4. SqueezeNet gained nothing by it.
 _COLOUR = {"resolutions": "64,32", "input": "rgb"}
 NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "base": {"model": "base"},
@@ -68,7 +68,7 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {
     | _COLOUR
     | {"epochs": 12},
     "mobilenet": {"model": "mobilenet", "filters": 25, "learning_rate": 3.2e-3} | _COLOUR | {"epochs": 12},
-    "study-vanilla": {"model": "study-vanilla"},  # an hour, where `small` takes five minutes
+    "study-vanilla": {"model": "study-vanilla"},  # takes an hour; `small` takes five minutes
     "study-squeezenet": {"model": "study-squeezenet"},
     "study-mobilenet": {"model": "study-mobilenet"},
 }
@@ -76,7 +76,7 @@ FAMILIES = ("base", "squeezenet", "mobilenet")  # the best of each, for the goal
 
 
 def dataset_in(folder: Path) -> Path:
-    """Simulate and build the dataset where it is not there yet."""
+    """Simulate and build the dataset, unless it exists."""
     if not (folder / "dataset" / "manifest.json").is_file():
         if not (folder / "raw").is_dir():
             labelkit.simulate(folder, SimulateSettings(participants=PEOPLE, frames=FRAMES, seed=SEED))
@@ -85,12 +85,12 @@ def dataset_in(folder: Path) -> Path:
 
 
 def real_hands(folder: Path) -> Samples | None:
-    """Build a dataset of the recorded hands; None where they are not here."""
+    """Build a dataset of the recorded hands; None if they are missing."""
     data = Path(os.environ.get("LABELKIT_TEST_DATA", REPOSITORY.parent / "shared" / "data")) / "hand_mesh_truth"
     if not data.is_dir():
         return None
     sys.path.insert(0, str(REPOSITORY))
-    from tests.real.test_readers import HAND_MESH  # what a lab would write in recording.toml
+    from tests.real.test_readers import HAND_MESH  # as a lab would write it in recording.toml
 
     dataset = folder / "real" / "dataset"
     if not (dataset / "manifest.json").is_file():
@@ -108,7 +108,7 @@ def trained(runs: Path, name: str) -> list[Path]:
 
 
 def planned(runs: Mapping[str, Sequence[Path]]) -> Iterator[tuple[Path, TrainSettings]]:
-    """Give each run its settings, all networks' first seed first, so that a stopped call has something of each."""
+    """List the settings of all runs, by seed, so that an interrupted call has results for every network."""
     for seed, folders in enumerate(zip(*runs.values(), strict=True)):
         for name, run in zip(runs, folders, strict=True):
             keys = {**RECIPE, **NETWORKS[name]}
@@ -116,12 +116,12 @@ def planned(runs: Mapping[str, Sequence[Path]]) -> Iterator[tuple[Path, TrainSet
 
 
 def off_real(run: Path, hands: Samples) -> float:
-    """Give the CMAE of a run on the recorded hands, degrees."""
+    """Compute the CMAE of a run on the recorded hands, degrees."""
     return measure(hands.centred_deg, load_run(run).predict(hands).centred_deg).cmae_deg
 
 
 def by_backdrop(reports: Sequence[Mapping[str, Any]], backdrops: Mapping[str, str]) -> dict[str, float]:
-    """Give the mean CMAE of the strangers before a wall, before things, and before what lies far off."""
+    """Compute the mean CMAE of new people by background: a wall, objects, or nothing in range."""
     found = defaultdict(list)
     for report in reports:
         for participant, test in report["test"]["participants"].items():
@@ -130,13 +130,13 @@ def by_backdrop(reports: Sequence[Mapping[str, Any]], backdrops: Mapping[str, st
 
 
 def backdrops_of(truth: Path) -> dict[str, str]:
-    """Read what is behind each participant."""
+    """Read the background of each participant."""
     with truth.open(encoding="utf-8", newline="") as file:
         return {row["participant"]: row["backdrop"] for row in csv.DictReader(file)}
 
 
 def row_of(name: str, reports: Sequence[Mapping[str, Any]], real: Sequence[float], latency_ms: float) -> dict[str, Any]:
-    """Put the seeds of a network together."""
+    """Combine the seeds of a network."""
     tests = [report["test"] for report in reports]
     errors = [test["cmae_deg"] for test in tests]
     return {
@@ -158,7 +158,7 @@ def row_of(name: str, reports: Sequence[Mapping[str, Any]], real: Sequence[float
 
 
 def goals(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, float, str, float]]:
-    """Give what must be shown, as far as its networks were trained: name, measured, sign, goal."""
+    """List the goals whose networks were trained: name, measured, sign, goal."""
     found = []
     families = [rows[name]["cmae_mean_deg"] for name in FAMILIES if name in rows]
     if families:
@@ -176,7 +176,7 @@ def goals(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, float, str, 
 
 
 def draw(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
-    """Draw the error against latency and against parameters, and who is not beaten in both."""
+    """Draw the error over latency and over parameters, with the networks that no other beats in both."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
@@ -195,7 +195,7 @@ def draw(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
                 color, mark = ("#d9772b", "s") if study else ("#2b4a8b", "o")
                 axes.plot(row[key], row["cmae_mean_deg"], mark, color=color, markersize=6)
                 axes.vlines(row[key], row["cmae_least_deg"], row["cmae_most_deg"], color=color, linewidth=1)
-                # a name stands on the right, or on the left where it would run into the next network's
+                # a name is on the right, or on the left if it would overlap the next one
                 left = any(
                     row[key] < other[key] and abs(row["cmae_mean_deg"] - other["cmae_mean_deg"]) < 1 for other in rows
                 )
@@ -232,7 +232,7 @@ def draw(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
 
 
 def min_before(rows: Sequence[Mapping[str, Any]], k: int) -> float:
-    """Give the least error of the rows before the k-th."""
+    """Find the least error of the rows before the k-th."""
     return min((row["cmae_mean_deg"] for row in rows[:k]), default=float("inf"))
 
 

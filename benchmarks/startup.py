@@ -1,9 +1,9 @@
-"""Measure how long `labelkit COMMAND --help` takes, beside what Python and click alone take.
+"""Measure how long `labelkit COMMAND --help` takes, compared with Python and click alone.
 
     python benchmarks/startup.py [--runs 15]
 
-Every run is a process of its own. The rounds are interleaved, so that a busy moment of the machine
-falls on all rows alike; the best run is the time without such moments. The table goes to stdout, all
+Every run is its own process. The rows take turns, so that other programs on the machine disturb all rows
+alike; the best run of each row counts. The table goes to stdout, all
 times to benchmarks/results/startup.json. The goal is 0.3 s for every row.
 """
 
@@ -29,7 +29,7 @@ def programs() -> dict[str, list[str]]:
     """Name what is measured, with its command line."""
     labelkit = shutil.which("labelkit", path=Path(sys.executable).parent)
     if labelkit is None:
-        sys.exit("labelkit is not installed beside this Python; `make setup` installs it")
+        sys.exit("labelkit is not installed for this Python; `make setup` installs it")
     return {
         "python -c pass": [sys.executable, "-c", "pass"],
         "python -c 'import click'": [sys.executable, "-c", "import click"],
@@ -53,7 +53,7 @@ def main() -> None:
 
     commands = programs()
     for command in commands.values():
-        seconds(command)  # not counted: brings the files into the disk cache
+        seconds(command)  # does not count: fills the disk cache
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, command in commands.items():

@@ -1,16 +1,16 @@
-"""Measure which of the study's troubles came from what: from its recipe to labelkit's, one change at a time.
+"""Measure the causes of the study's problems: from its recipe to labelkit's, one change at a time.
 
     python benchmarks/study.py [--seeds 5] [--folder FOLDER] [--picture docs/images/study.svg]
 
 The network is the study's best vanilla one, on pictures of 32 pixels; each row keeps the changes of those before it,
-until the last one changes the network too. Pictures are turned, mirrored and lit only at the path's end, with ten
-times the steps: that is for strangers, and slow. Four more tables change one thing beside the path: how far pictures
-are turned, the dropout of a narrow SqueezeNet, first weights and norms of the study's MobileNet, and each trouble put
-back alone into labelkit's recipe. Every row is trained from several seeds, on the dataset and the people of
-benchmarks/collapse.py. Before all that, the activations of fresh networks are looked at, of all families and
-normalisations, on pictures of 128, 64 and 32 pixels.
+until the last one also changes the network. Augmentation comes only at the end, with ten times the steps: it helps
+with new people, and is slow. Four more tables change one thing each: the angle by which pictures are rotated, the
+dropout of a narrow SqueezeNet, first weights and norms of the study's MobileNet, and single mistakes put back into
+labelkit's recipe. Every row is trained from several seeds, on the dataset and the people of benchmarks/collapse.py.
+First, the activations of untrained networks are examined, for all families and normalisations, on pictures of 128, 64
+and 32 pixels.
 
-FOLDER holds the dataset and each run's outcome as it comes: the same call again goes on where it stopped. Tables go to
+FOLDER holds the dataset and the outcome of each run: the same call again continues where it stopped. Tables go to
 stdout, all figures to benchmarks/results/study.json. docs/study.md explains them.
 """
 
@@ -43,10 +43,10 @@ from labelkit.training.samples import Samples, Sides
 
 RESULT = Path(__file__).parent / "results" / "study.json"
 EPOCHS = 6
-LONG = 60  # where pictures are augmented; and beside it, to tell what comes of the steps alone
+LONG = 60  # with augmentation; and without it, to see the effect of the steps alone
 MOBILE_EPOCHS = 20  # in six, no MobileNet learns anything
 
-# As the study trained it, as far as is known [FACTS]: three colours, Adam at Keras's own rate, nothing else.
+# The study's training, as far as it is known: three colours, Adam at Keras's default rate, nothing else.
 STUDY: Mapping[str, Any] = {
     "model": "study-vanilla",
     "resolutions": "32",
@@ -69,7 +69,7 @@ class Row:
     """What is trained.
 
     Attributes:
-        settings: beside STUDY.
+        settings: in addition to STUDY.
         mistakes: of the study's program, see `Mistakes`.
     """
 
@@ -78,10 +78,10 @@ class Row:
     mistakes: frozenset[str] = frozenset()
 
 
-# Of the study's program. They are no settings of labelkit, so they are made here.
-SCRAMBLED = "colours scrambled"  # a reshape where a transpose was meant
-ONE_BRANCH = "one branch normalised"  # the largest picture only, and not when it was tested
-DEGREES = "answer in degrees"  # 0..180, so 90 faces the camera and has to be learned by the last bias
+# Mistakes of the study's program. labelkit has no settings for them, so they are made here.
+SCRAMBLED = "colours scrambled"  # a reshape instead of a transpose
+ONE_BRANCH = "one branch normalised"  # only the largest picture, and not in the test
+DEGREES = "answer in degrees"  # 0..180: 90 faces the camera, and the last bias must learn it
 FEW_STEPS, ONE_SAMPLE = "8 steps an epoch", "batches of 1"
 
 
@@ -114,11 +114,11 @@ def beside() -> dict[str, list[Row]]:
     ours = next(row for row in path() if row.name == "+ guard")
     small = {**ours.settings, "model": "study-mobilenet", "guard": False, "start": "plain", "norm": "none"}
     small |= {"learning_rate": 2e-3, "epochs": MOBILE_EPOCHS, "patience": MOBILE_EPOCHS}
-    narrow = vars(settings_of(Task("squeezenet", 0, "labelkit", 0)))  # dense layers of 24 and 12, a dropout of 0.67
+    narrow = vars(settings_of(Task("squeezenet", 0, "labelkit", 0)))  # dense layers of 24 and 12, and a dropout of 0.67
     levelled = narrow | {"guard": False, "start": "lsuv"}
     turned, last = path()[-2:]
     return {
-        "pictures turned by up to 90 degrees, where the path turns them by 20": [
+        "pictures rotated by up to 90 degrees, instead of 20": [
             Row("the study's network", turned.settings | {"turn_deg": 90.0}),
             Row("labelkit's network", last.settings | {"turn_deg": 90.0}),
         ],
@@ -151,7 +151,7 @@ def beside() -> dict[str, list[Row]]:
 
 
 def before_the_first_step(sides: Sides) -> list[dict[str, Any]]:
-    """Look at the activations of fresh networks: where the signal is weakest, farthest off zero, most silent."""
+    """Examine the activations of untrained networks: the weakest signal, the largest mean, the most silent layer."""
     from labelkit.models import build_model
     from labelkit.training.collapse import unfit
     from labelkit.training.guard import Watch, few, level
@@ -184,7 +184,7 @@ def before_the_first_step(sides: Sides) -> list[dict[str, Any]]:
 
 
 class Scrambled:
-    """A source whose colours are laid out anew where their axes should have been swapped."""
+    """A source whose colours are reshaped instead of transposed."""
 
     def __init__(self, source: BatchSource) -> None:
         self._source = source
@@ -218,7 +218,7 @@ def repeated(train: Samples, n: int, seed: int) -> Samples:
 
 
 def network(settings: TrainSettings, mistakes: frozenset[str]) -> Any:
-    """Build the network, with the mistakes that are within it."""
+    """Build the network, with the mistakes that concern it."""
     import keras
 
     from labelkit.models import build_model
@@ -257,7 +257,7 @@ def outcome(row: Row, sides: Sides, seed: int, folder: Path) -> dict[str, Any]:
 def outcomes(
     table: str, rows: Sequence[Row], seeds: int, sides: Sides, folder: Path
 ) -> dict[str, list[dict[str, Any]]]:
-    """Train the rows of a table, and keep each outcome as it comes."""
+    """Train the rows of a table, and store each outcome at once."""
     (folder / "study").mkdir(parents=True, exist_ok=True)
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -272,7 +272,7 @@ def outcomes(
 
 
 def summary(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Put the seeds of a row together."""
+    """Combine the seeds of a row."""
     errors = [each["validation_deg"] for each in results]
     return {
         "validation_mean_deg": statistics.mean(errors),
@@ -286,7 +286,7 @@ def summary(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def draw(rows: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
-    """Draw the path: each seed's validation error, row by row, beside the constant predictor's."""
+    """Draw the path: the validation error of each seed, row by row, and that of the constant predictor."""
     from matplotlib.figure import Figure
 
     from labelkit.figures.layout import FAINT, INK
@@ -313,7 +313,7 @@ def draw(rows: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
                 continue
             axes.plot(errors, [place] * len(errors), "o", color="#2b4a8b", alpha=0.65, markersize=6)
             axes.plot(statistics.mean(errors), place, "|", color="#d9772b", markersize=13, markeredgewidth=2)
-        constant = list(rows.values())[-1][0]["validation_constant_deg"]  # the first rows' is of fewer samples
+        constant = list(rows.values())[-1][0]["validation_constant_deg"]  # in the first rows, that of fewer samples
         axes.axvline(constant, color=FAINT, linewidth=1.2, linestyle=(0, (4, 2)), zorder=0)
         axes.text(constant, -0.8, "constant predictor", fontsize=8, ha="center", color=INK)
         axes.set_yticks(places, list(rows), fontsize=8.5)
@@ -326,7 +326,7 @@ def draw(rows: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
     write_bytes(out, figure_bytes(figure, "svg"))
 
 
-_WIDEST = 24.0  # degrees: of what errs more, the least error is written
+_WIDEST = 24.0  # degrees: for larger errors, the least one is written
 
 
 def main() -> None:

@@ -3,16 +3,16 @@
     python benchmarks/tune.py [--repetitions 20] [--trials 32] [--only proposals|real|workers]
     python benchmarks/tune.py --record [--runs 91] [--dataset DATASET]
 
-The first part asks `labelkit.tuning` for trials as `labelkit tune` does, and answers them from a stand-in: a random
-forest fitted to recorded trainings, with noise of the size that it leaves unexplained. The recorded trainings are
-real: random draws from the study's ranges of the vanilla network and of the learning rate, each trained on
-simulated people and validated on others (benchmarks/tune-runs.csv; `--record` makes it anew, in about 12 minutes on
-one quiet core, and goes on where it was stopped). For each repetition both samplers have the same seeds, so that
+The first part asks `labelkit.tuning` for trials as `labelkit tune` does. A surrogate answers them: a random forest
+fitted to recorded trainings, with noise as large as its residuals. The recorded trainings are real: random draws from
+the study's ranges of the vanilla network and of the learning rate, each trained on simulated people and validated on
+others (benchmarks/tune-runs.csv; `--record` makes it again, in about 12 minutes on one idle core, and continues where
+it was stopped). For each repetition both samplers have the same seeds, so that
 their first ten trials are the same. It is scored by the mean of the best 16, as the study scores a structure; a
 trial that learned nothing counts as the constant predictor's error, so that a mean is always of 16.
 
-The second part is one search by TPE with real trainings, beside as many random ones: the recorded runs are what a
-random search with the same seed trains. Its first ten trials are theirs too, and are taken from the table.
+The second part compares one search by TPE with real trainings and as many random ones: the recorded runs are those of
+a random search with the same seed. The first ten trials of both are the same, and come from the table.
 
 The third part runs real trainings with one process and then with two.
 
@@ -37,7 +37,7 @@ import numpy as np
 RESULT = Path(__file__).parent / "results" / "tune.json"
 RUNS = Path(__file__).parent / "tune-runs.csv"
 BEST_OF = 16
-SAME = 10  # trials with which TPE begins, drawn at random
+SAME = 10  # TPE begins with so many random trials
 
 # The study's Table 1, and the learning rate, over a range in which some runs learn nothing.
 RANGES: dict[str, dict[str, Any]] = {
@@ -62,17 +62,17 @@ TRAIN: dict[str, Any] = {
 
 
 def record(runs: int, dataset: Path | None) -> None:
-    """Train random draws, a row each; those that are recorded already are left out."""
+    """Train random draws, one row each; those that are recorded already are left out."""
     for number, study, claim, measured in _trained("random", runs, dataset, known=len(_rows())):
         keep(number, study.terms.constant_cmae_deg, claim.drawn.values, measured)
         print(number + 1, "of", runs, measured.outcome, measured.cmae_deg, f"{measured.seconds:.1f} s", flush=True)
 
 
 def _trained(sampler: str, trials: int, dataset: Path | None, *, known: int) -> Iterator[tuple[int, Any, Any, Any]]:
-    """Search with real trainings in this process, and give each: number, study, claim, what came of it.
+    """Search with real trainings in this process; yield number, study, claim and outcome of each.
 
     Args:
-        known: so many trials are told as the table has them, and not trained.
+        known: so many trials come from the table and are not trained.
     """
     from labelkit.settings import TuneSettings
     from labelkit.training.backend import start_keras
@@ -107,11 +107,11 @@ def _trained(sampler: str, trials: int, dataset: Path | None, *, known: int) -> 
 
 
 def _recorded(row: dict[str, str], values: Any) -> Any:
-    """Give what came of a recorded run, which must be of the same draw."""
+    """Find the outcome of a recorded run, which must be of the same draw."""
     from labelkit.tuning.trial import Measured
 
     if any(abs(float(row[name]) - values[name]) > 1e-9 for name in RANGES):
-        raise SystemExit(f"{RUNS}: run {row['run']} is of another draw; make the table anew with --record")
+        raise SystemExit(f"{RUNS}: run {row['run']} is of another draw; make the table again with --record")
     return Measured(row["outcome"], float(row["cmae_deg"]) if row["cmae_deg"] else None)  # type: ignore[arg-type]
 
 
@@ -151,7 +151,7 @@ def keep(number: int, constant_cmae_deg: float, values: Any, measured: Any) -> N
 
 
 def _rows() -> list[dict[str, str]]:
-    """Read the recorded runs; none where there is no table yet."""
+    """Read the recorded runs; none if there is no table yet."""
     if not RUNS.is_file():
         return []
     with RUNS.open(newline="", encoding="utf-8") as file:
@@ -159,11 +159,11 @@ def _rows() -> list[dict[str, str]]:
 
 
 class StandIn:
-    """Answers a trial as a real training of these settings would have gone, more or less.
+    """Predicts the outcome of a training with these settings.
 
-    A forest predicts a run's CMAE from its settings, as in the surrogate benchmarks of Eggensperger et al. 2015, and
-    what it leaves unexplained of runs that it has not seen comes back as noise, drawn by the trial's seed. A run
-    that ended above the constant predictor's error counts in the forest as that error: nothing was learned.
+    A forest predicts a run's CMAE from its settings, as in the surrogate benchmarks of Eggensperger et al. 2015. Its
+    residuals on held-out runs are added as noise, drawn by the trial's seed. A run that ended above the constant
+    predictor's error learned nothing and counts as that error.
     """
 
     def __init__(self) -> None:
@@ -190,7 +190,7 @@ class StandIn:
         from labelkit.tuning.trial import Measured
 
         predicted = float(self._forest.predict([self._place(drawn.values)])[0])
-        # Where nothing is learned, runs differ little; noise is taken from runs that came out about alike.
+        # Runs that learn nothing differ little, so the noise is that of runs with similar outcomes.
         near = np.argsort(np.abs(self._forest.oob_prediction_ - predicted))[:20]
         error = predicted + float(np.random.default_rng(drawn.seed).choice(self._left[near]))
         on_epoch(1, error)
@@ -200,13 +200,13 @@ class StandIn:
 
 
 def _error_deg(row: dict[str, str]) -> float:
-    """Give the error of a recorded run; one that learned nothing counts as the constant predictor."""
+    """Compute the error of a recorded run; one that learned nothing counts as the constant predictor."""
     constant = float(row["constant_cmae_deg"])
     return float(row["cmae_deg"]) if row["outcome"] == "learned" else constant
 
 
 def real(trials: int, dataset: Path | None) -> dict[str, Any]:
-    """Search with TPE and real trainings, beside the recorded random ones."""
+    """Search with TPE and real trainings; compare with the recorded random ones."""
     chance = [_error_deg(row) for row in _rows()[:trials]]
     tpe = chance[:SAME]
     for number, study, _, measured in _trained("tpe", trials, dataset, known=SAME):
@@ -223,7 +223,7 @@ def real(trials: int, dataset: Path | None) -> dict[str, Any]:
 
 
 def proposals(repetitions: int, trials: int) -> dict[str, Any]:
-    """Search the stand-in with TPE and at random, from the same seeds."""
+    """Search the surrogate with TPE and at random, from the same seeds."""
     from labelkit.settings import TuneSettings
     from labelkit.tuning.study import Terms, begin_study
 

@@ -276,8 +276,8 @@ class TrainSettings(Settings):
     noise: float = Field(0.0, ge=0, le=50, description="augmentation: largest noise, grey levels")
     blur: float = Field(0.0, ge=0, le=5, description="augmentation: largest blur, pixels of a 128-pixel picture")
     guard: bool = Field(True, description="if a network collapses: report why, then go back, restart or go on")
-    # With 3, one network of 96 ended with nothing learned: its second start also had to go on for longer, and its third
-    # was not allowed to (docs/study.md).
+    # With 3, one network of 96 ended with nothing learned: its second start went on in vain, and its third start was
+    # not allowed to go on (docs/study.md).
     tries: int = Field(
         4,
         ge=0,

@@ -44,7 +44,7 @@ class Staged:
 
 
 def stage(arm: Arm, moment: Moment, intrinsics: Intrinsics) -> Staged:
-    """Place the hand so that all of it is in the picture; its orientation is exact along the ray to its box's centre."""
+    """Place the whole hand in the picture; its orientation is exact along the ray to its box's centre."""
     vertices, normals, joints = bend(arm, moment.pose)
     outline = vertices[arm.outline]
     view = hand_turn(moment.angles_deg, moment.in_plane_rad)

@@ -324,7 +324,7 @@ def main() -> None:
     asked = parser.parse_args()
     learned, held_out = gather(asked.people, asked.frames, asked.fists)
     print(
-        f"{len(learned['x'])} views for training, {len(held_out['x'])} held out, {SUBCELLS} readings along a side of a cell",
+        f"{len(learned['x'])} views for training, {len(held_out['x'])} held out, {SUBCELLS}x{SUBCELLS} readings a cell",
         flush=True,
     )
     model = fit(learned, held_out, asked.epochs)

@@ -217,11 +217,11 @@ def test_nothing_is_followed_out_of_raw(tmp_path: Path) -> None:
     write_pairs(raw / "p1")
     write_pairs(tmp_path / "elsewhere")
     (raw / "p2").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(RecordingError, match="p2 is a link that leads out of"):
+    with pytest.raises(RecordingError, match="p2 is a link"):
         find_recordings(raw)
     (raw / "p2").unlink()
     (raw / "p1" / "depth" / "depth_00009.png").symlink_to(tmp_path / "elsewhere" / "depth" / "depth_00000.png")
-    with pytest.raises(RecordingError, match=r"depth_00009\.png is a link that leads out of"):
+    with pytest.raises(RecordingError, match=r"depth_00009\.png is a link"):
         find_recordings(raw)
 
 
@@ -249,7 +249,7 @@ def test_two_recordings_of_one_name_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "color" / "a" / "1.png", color_png())
     write(tmp_path / "depth" / "a" / "1.png", depth_png())
     write_sidecar(tmp_path)
-    with pytest.raises(RecordingError, match="a: two recordings bear this name"):
+    with pytest.raises(RecordingError, match="a: two recordings"):
         find_recordings(tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_names_pair_by_stem_or_number(
 
 
 def test_two_names_of_one_number_are_refused_by_name() -> None:
-    with pytest.raises(RecordingError, match=r"1\.png and 01\.png bear the same number"):
+    with pytest.raises(RecordingError, match=r"1\.png and 01\.png"):
         pair_by_name({"1.png": "1", "01.png": "01"}, by_stem("1"))
 
 

@@ -83,7 +83,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
         ("[intrinsics]\ndistortion = [0.1, 0.2]", "distortion must be a list of"),
         ("[color_from_depth]\nrotation = [[1,0,0],[0,1,0],[0,0,2]]", "rotation must be a rotation"),
         ("[color_from_depth]\nrotation = [[1,0,0],[0,1,0],[0,0,-1]]", "rotation must be a rotation"),
-        ("[intrinsics]\nfx = ?", r"recording.toml is no TOML: .*line 2"),
+        ("[intrinsics]\nfx = ?", r"recording\.toml is not TOML: .*line 2"),
     ],
 )
 def test_a_wrong_sidecar_is_refused_with_what_was_expected(tmp_path: Path, text: str, words: str) -> None:
@@ -93,7 +93,7 @@ def test_a_wrong_sidecar_is_refused_with_what_was_expected(tmp_path: Path, text:
 
 def test_a_sidecar_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "recording.toml").write_bytes('[recording]\nparticipant = "Jürgen"'.encode("latin-1"))
-    with pytest.raises(RecordingError, match="is no TOML"):
+    with pytest.raises(RecordingError, match=r"recording\.toml is not TOML"):
         read_sidecar(tmp_path, "recording.toml")
 
 

@@ -70,9 +70,9 @@ def test_a_list_may_use_commas_tabs_and_comments(tmp_path: Path) -> None:
         ("1.0\n", r"rgb.txt, line 1: expected 'stamp file', found '1.0'"),
         ("# x\nsoon rgb/1.png\n", "rgb.txt, line 2: expected 'stamp file'"),
         ("nan rgb/1.png\n", "line 1: expected 'stamp file'"),
-        ("1.0 ../../secret.png\n", "leads out of the recording's folder"),
-        ("1.0 /etc/secret.png\n", "leads out of the recording's folder"),
-        ("1.0 rgb/1.png\n2.0 rgb/1.png\n", "line 2: 'rgb/1.png' is listed a second time"),
+        ("1.0 ../../secret.png\n", r"line 1: '\.\./\.\./secret\.png'"),
+        ("1.0 /etc/secret.png\n", r"line 1: '/etc/secret\.png'"),
+        ("1.0 rgb/1.png\n2.0 rgb/1.png\n", r"line 2: 'rgb/1\.png'"),
         ("1.0 depth/1.000000.png\n", "both list depth/1.000000.png"),
     ],
 )
