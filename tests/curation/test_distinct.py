@@ -29,7 +29,7 @@ def test_a_still_hand_counts_once_however_long_it_is_held():
 def test_a_hand_whose_label_trembles_soon_counts_no_more():
     rng = np.random.default_rng(0)
     mask = counted(normals_at(*rng.normal(0, 0.4, (2, 9000))))
-    assert mask.sum() < 45  # of 9,000: now and then one strays to where none was of late
+    assert mask.sum() < 45  # of 9,000: now and then one reaches a place where none was recently
 
 
 def test_a_hand_that_turns_counts_a_sample_for_each_degree_at_any_speed():

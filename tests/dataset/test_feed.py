@@ -17,7 +17,7 @@ def dataset(tmp_path_factory):
 
 
 def pairs(pictures, normals):
-    """Pictures with their normals, as bytes, sorted: of whole datasets in whatever order."""
+    """Pictures with their normals, as bytes, sorted: of whole datasets in any order."""
     return sorted((np.asarray(p).tobytes(), np.asarray(n).tobytes()) for p, n in zip(pictures, normals, strict=True))
 
 

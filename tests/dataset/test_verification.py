@@ -229,5 +229,5 @@ def test_a_folder_without_a_dataset_is_an_error_and_no_list(tmp_path):
         found(tmp_path)
 
 
-def test_a_finding_can_be_shown_whatever_the_file_is_called():
+def test_a_defect_can_be_printed_for_any_name_of_a_file():
     assert Defect(Fault.FOREIGN, "a\x1b[2Jb\udcff", "").file == "a\\x1b[2Jb\\udcff"

@@ -71,7 +71,7 @@ def test_a_mirrored_view_gives_the_mirrored_palm(relief_m):
 
 @settings(max_examples=20, deadline=None)
 @given(relief_m=relief)
-def test_whatever_is_seen_shares_and_pose_are_numbers(relief_m):
+def test_shares_and_pose_are_numbers_for_any_view(relief_m):
     palm = find_palm(relief_m)
     assert np.isfinite(palm.share).all()
     assert ((palm.share >= 0) & (palm.share <= 1)).all()

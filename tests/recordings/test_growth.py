@@ -1,4 +1,4 @@
-"""A recording that is followed as it grows is at every moment what it would be if it were opened anew."""
+"""A recording that grows has at every moment the frames that opening it again would find."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def test_pictures_that_come_one_by_one_make_the_frames_that_opening_it_anew_find
         for file in files:
             recording, changed = add_pictures(recording, [file])
             assert changed == [k]
-        (anew,) = find_recordings(tmp_path)
-        assert frames(recording) == frames(anew)
+        (reopened,) = find_recordings(tmp_path)
+        assert frames(recording) == frames(reopened)
 
 
 def test_a_picture_that_its_list_does_not_have_yet_is_left_for_later(tmp_path):

@@ -117,9 +117,7 @@ numbers = st.sets(st.integers(0, 40))
 
 
 @given(depth=numbers, color=numbers, width=st.integers(1, 5))
-def test_numbers_pair_whatever_their_leading_zeros_and_none_is_lost(
-    depth: set[int], color: set[int], width: int
-) -> None:
+def test_numbers_pair_with_any_leading_zeros_and_none_is_lost(depth: set[int], color: set[int], width: int) -> None:
     pairs = pair_by_name(by_stem(*(f"d{n:0{width}d}" for n in depth)), by_stem(*(f"c{n}" for n in color)))
     assert sorted(d for d, _ in pairs if d) == sorted(f"d{n:0{width}d}.png" for n in depth)
     assert sorted(c for _, c in pairs if c) == sorted(f"c{n}.png" for n in color)

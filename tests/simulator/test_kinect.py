@@ -27,11 +27,11 @@ def test_readings_scatter_as_the_formula_says(depth_m, tilt_deg, correlated):
     assert np.nanmean(seen) == pytest.approx(depth_m, abs=1e-3)
 
 
-@pytest.mark.parametrize(("correlated", "beside", "further"), [(False, 0.0, 0.0), (True, 0.73, 0.13)])
-def test_neighbours_err_together_only_where_asked_for(correlated, beside, further):
+@pytest.mark.parametrize(("correlated", "near", "further"), [(False, 0.0, 0.0), (True, 0.73, 0.13)])
+def test_noise_of_neighbours_is_correlated_only_if_asked_for(correlated, near, further):
     seen = sense(*flat(0.5), np.random.default_rng(0), correlated=correlated).astype(np.float64)
     error = np.nan_to_num(seen - 0.5)
-    for shift, expected in ((1, beside), (8, further)):
+    for shift, expected in ((1, near), (8, further)):
         together = np.mean(error[:, shift:] * error[:, :-shift]) / np.var(error)
         assert together == pytest.approx(expected, abs=0.1)
 

@@ -19,7 +19,7 @@ def test_every_kind_of_backdrop_occurs():
     assert {p.backdrop for p in PEOPLE} == {"wall", "clutter", "none"}
 
 
-def test_skin_is_redder_than_blue_whatever_its_tone():
+def test_skin_of_any_tone_is_more_red_than_blue():
     for p in PEOPLE:
         assert p.skin[0] > p.skin[2]
         assert p.palm_skin[0] > p.palm_skin[2]

@@ -43,9 +43,9 @@ class SoftwareCamera:
             color = _stream(rs.stream.color, 2 * uid + 1, rs.format.rgb8, 3, COLOR_F, fps, coeffs, size)
             self._profiles = self._depth.add_video_stream(depth), self._color.add_video_stream(color)
         self._depth.add_read_only_option(rs.option.depth_units, 0.001)
-        beside = rs.extrinsics()
-        beside.rotation, beside.translation = [1, 0, 0, 0, 1, 0, 0, 0, 1], [BASELINE_M, 0, 0]
-        self._profiles[0].register_extrinsics_to(self._profiles[1], beside)
+        color_from_depth = rs.extrinsics()
+        color_from_depth.rotation, color_from_depth.translation = [1, 0, 0, 0, 1, 0, 0, 0, 1], [BASELINE_M, 0, 0]
+        self._profiles[0].register_extrinsics_to(self._profiles[1], color_from_depth)
         self.device.create_matcher(rs.matchers.default)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._film)
@@ -108,7 +108,7 @@ def test_depth_lies_on_the_colour_pictures_pixels_in_metres():
         row = shot.depth_m[HEIGHT // 2]
         assert np.isnan(row[: int(edge) - 1]).all()
         assert np.allclose(row[int(edge) + 2 : 600], 0.8)
-        assert shot.color.flags.owndata  # the camera's memory is filled anew
+        assert shot.color.flags.owndata  # the camera reuses its memory
 
 
 def test_depth_and_colour_of_a_shot_were_taken_together_and_no_shot_comes_twice():
@@ -206,7 +206,7 @@ def test_a_camera_that_stops_is_named(monkeypatch):
     with SoftwareCamera() as made, open_realsense(WANTED, device=made.device) as camera:
         next(camera.shots)
         made.unplug()
-        with pytest.raises(SensorError, match=r"Software D435.* 5 s"):
+        with pytest.raises(SensorError, match=r"Software D435"):
             list(camera.shots)
 
 
