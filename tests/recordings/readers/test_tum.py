@@ -39,7 +39,7 @@ def test_listed_files_that_are_not_there_are_told_and_take_no_partner(tmp_path: 
     (folder / "depth/1.010000.png").unlink()
     source = opened(folder)
     assert source.pairs == (PicturePair("depth/1.000000.png", "rgb/1.010000.png", 1.0),)
-    assert "1 of the 2 files in depth.txt are not there" in source.notes
+    assert any("1 of the 2 files" in note and "depth.txt" in note for note in source.notes)
 
 
 def test_a_picture_that_is_not_listed_stays_a_frame_without_a_partner(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_folder_of_another_layout_is_left_with_what_is_missing(tmp_path: Path)
         open_tum(tmp_path, {}, 0.02)
     folder = write_tum(tmp_path, [1.0], [1.0], lists=False)
     shutil.move(folder / "depth/1.000000.png", folder / "depth/0001.png")
-    with pytest.raises(OtherLayoutError, match="names that are no time stamps"):
+    with pytest.raises(OtherLayoutError, match="time stamps"):
         open_tum(folder, {}, 0.02)
 
 
