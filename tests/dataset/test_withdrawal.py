@@ -150,7 +150,7 @@ def test_a_later_build_of_recordings_that_still_hold_them_is_refused(folder, raw
     withdraw_participant(folder, ID)
     before = content_of(folder)
     for options in ({}, {"overwrite": True}):
-        with pytest.raises(RecordingError, match=f"{ID}' was withdrawn from .*take these out of RAW"):
+        with pytest.raises(RecordingError, match=f"{ID}' was withdrawn from .*out of RAW"):
             made(raw, folder, **options)
     assert content_of(folder) == before
 
