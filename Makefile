@@ -69,8 +69,8 @@ bench-study: setup  ## train from the study's recipe to labelkit's, in collapse/
 bench-quality: setup  ## train presets and families on 60 simulated people, in quality/: hours; goes on where it stopped
 	$(BIN)/python benchmarks/quality.py $(ARGS)
 
-lock: setup  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+lock: setup  ## write requirements.lock again from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --group docs --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
 
 clean:  ## remove .venv and what tests, tools and the demo left
