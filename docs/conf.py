@@ -15,6 +15,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "README"
 
 myst_heading_anchors = 3
+autodoc_mock_imports = ["keras"]  # Feed's base class, which would start TensorFlow
 autodoc_typehints = "none"  # they stand in the signature
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -38,9 +39,9 @@ def list_pages(_app, page, source):
     if page not in INDEXES:
         return
     folder = PurePosixPath(page).parent
-    linked = dict.fromkeys(re.findall(r"\]\(([a-z][\w/-]*|[a-z][\w/-]*README)\.md\)", source[0]))
-    beside = [name for name in linked if (Path(__file__).parent / folder / f"{name}.md").is_file()]
-    source[0] += "\n```{toctree}\n:hidden:\n\n" + "\n".join(beside) + "\n```\n"
+    linked = dict.fromkeys(re.findall(r"\]\(([a-z][\w/-]*)\.md\)", source[0]))
+    pages = [name for name in linked if (Path(__file__).parent / folder / f"{name}.md").is_file()]
+    source[0] += "\n```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"
 
 
 def list_keys(_app, kind, _name, thing, _options, lines):
