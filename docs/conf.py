@@ -16,7 +16,8 @@ root_doc = "README"
 
 myst_heading_anchors = 3
 autodoc_mock_imports = ["keras"]  # Feed's base class, which would start TensorFlow
-autodoc_typehints = "none"  # they stand in the signature
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 80
