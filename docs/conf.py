@@ -15,7 +15,6 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "README"
 
 myst_heading_anchors = 3
-autodoc_mock_imports = ["keras"]  # Feed's base class, which would start TensorFlow
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
