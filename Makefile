@@ -7,11 +7,11 @@ export PYTHON LABELKIT_CHROMIUM
 SECONDS ?= 60
 TRAININGS := benchmarks/collapse.py benchmarks/study.py benchmarks/quality.py  # hours
 
-# Each test process may start TensorFlow: more threads than cores only slow one another down.
+# Each test process may start TensorFlow: more threads than cores only slow each other down.
 TESTS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2 \
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo test browser-tests check lint fast sweep fuzz fix bench bench-labels bench-tune bench-collapse bench-study bench-quality lock clean
+.PHONY: help setup demo test browser-tests check lint fast sweep fuzz docs fix bench bench-labels bench-tune bench-collapse bench-study bench-quality lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -29,11 +29,12 @@ browser-tests: setup  ## the pages in Debian's chromium, which is installed if i
 	@bash scripts/chromium.sh
 	$(BIN)/pytest -m browser -n 2 --dist loadfile tests/browser $(ARGS)
 
-check: lint fast  ## format, lint, types and the tests that are fast
+check: lint fast  ## format, lint, spelling, types and the tests that are fast
 
-lint: setup  ## format, lint and types
-	$(BIN)/ruff format --check . || { echo "not formatted; make fix mends it"; exit 1; }
+lint: setup  ## format, lint, spelling and types
+	$(BIN)/ruff format --check . || { echo "not formatted; make fix does that"; exit 1; }
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 
 fast: setup  ## the tests that are not marked slow
@@ -47,7 +48,11 @@ fuzz: setup  ## look for bytes that break a reader of files, guided by what they
 	for reader in manifest sidecar list shard table record picture; do \
 		$(BIN)/python -m tests.hostile.guided $$reader --seconds $(SECONDS) || exit; done
 
-fix: setup  ## format, and mend what ruff can
+docs: setup  ## the documentation as pages, in build/docs; a warning is an error
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs build/docs
+	@echo "build/docs/README.html"
+
+fix: setup  ## format, and fix what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -69,8 +74,8 @@ bench-study: setup  ## train from the study's recipe to labelkit's, in collapse/
 bench-quality: setup  ## train presets and families on 60 simulated people, in quality/: hours; goes on where it stopped
 	$(BIN)/python benchmarks/quality.py $(ARGS)
 
-lock: setup  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+lock: setup  ## write requirements.lock again from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --group docs --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
 
 clean:  ## remove .venv and what tests, tools and the demo left

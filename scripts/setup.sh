@@ -58,7 +58,7 @@ check_libc() {
     libc=$("$1" -c 'import platform; print("".join(platform.libc_ver()))')
     case $libc in
         glibc2.3[5-9]* | glibc2.[4-9][0-9]*) ;;
-        *) die "open3d's wheel needs glibc 2.35 or newer (Debian 12, Ubuntu 22.04); here is ${libc:-another C library}" ;;
+        *) die "open3d's wheel needs glibc 2.35 or newer (Debian 12, Ubuntu 22.04); this system has ${libc:-another C library}" ;;
     esac
 }
 
@@ -106,7 +106,7 @@ install_system_packages() {
     step "installing system packages" apt_install "${packages[@]}" || fail "apt-get could not install ${packages[*]}"
 }
 
-# An unfinished .venv is made anew, since a package may be there in part; what was downloaded is cached.
+# An unfinished .venv is made again, since a package may be there in part; what was downloaded is cached.
 is_usable() {
     [ -x $venv_python ] && [ "$(cat $stamp 2>/dev/null)" != unfinished ] \
         && is_supported $venv_python && $venv_python -c 'import pip' 2>/dev/null
@@ -116,7 +116,7 @@ make_venv() {
     rm -rf .venv && mkdir .venv && echo unfinished >$stamp && "$1" -m venv .venv
 }
 
-# uv's own version and hashes stand in the lock too.
+# uv's own version and hashes are in the lock too.
 install_uv() {
     awk '/^[^ ]/ { its_line = /^uv==/ } its_line' requirements.lock >.venv/uv.lock
     $venv_python -m pip install --no-input --require-hashes -r .venv/uv.lock
@@ -128,7 +128,7 @@ install_with_uv() {
     .venv/bin/uv pip install --python $venv_python --compile-bytecode --require-hashes -r requirements.lock
 }
 
-# uv knows nothing of pip's configuration: behind a private index only pip may get through.
+# uv does not read pip's configuration: with a private index only pip may get through.
 install_with_pip() { $venv_python -m pip install --no-input --require-hashes -r requirements.lock; }
 
 install_labelkit() {
@@ -155,8 +155,8 @@ echo unfinished >$stamp
 { step "installing uv" install_uv && step "installing the locked packages (1.3 GB to download)" install_with_uv; } \
     || step "installing the locked packages with pip instead" install_with_pip \
     || fail "the locked packages could not be installed"
-rm -f $stamp   # no package is there in part any more
+rm -f $stamp   # every package is whole now
 step "installing labelkit" install_labelkit || fail "labelkit could not be installed"
-step "trying the imports" try_imports || fail "a library does not load; is one of the system's missing?"
+step "trying the imports" try_imports || fail "a library does not load; is a system package missing?"
 wanted >$stamp
 say "set-up: done in $SECONDS s"

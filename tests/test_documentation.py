@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import labelkit
 from labelkit.cli.program import COMMANDS
-from labelkit.settings import SimulateSettings
+from labelkit.settings import Settings, SimulateSettings
 
 REPOSITORY = Path(labelkit.__file__).parents[1]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
@@ -90,9 +92,36 @@ def test_every_command_a_page_shows_is_one_with_flags_it_has(page):
 
 
 def test_the_index_leads_to_every_page():
-    index = (REPOSITORY / "docs" / "README.md").read_text(encoding="utf-8")
-    decisions = (REPOSITORY / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
-    for page in (REPOSITORY / "docs").rglob("*.md"):
-        where = decisions if page.parent.name == "decisions" else index
-        if page.name != "README.md":
-            assert page.name in where, page
+    docs = REPOSITORY / "docs"
+    linked = {
+        (index.parent / target).resolve()
+        for index in (docs / "README.md", docs / "decisions" / "README.md")
+        for target in re.findall(r"\]\(([^)#\s]+\.md)", index.read_text(encoding="utf-8"))
+    }
+    assert set(docs.rglob("*.md")) - linked == {docs / "README.md"}
+
+
+def test_the_reference_holds_every_public_function_and_every_settings_class():
+    reference = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"auto(?:function|class):: labelkit\.(?:settings\.)?(\w+)$", reference, re.MULTILINE))
+    classes = {kind.__name__ for kind in Settings.__subclasses__() if kind.__module__ == Settings.__module__}
+    assert shown == {*labelkit.__all__, *classes} - {"__version__"}
+
+
+def test_what_is_installed_and_cited_is_this_package_in_this_version():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert importlib.metadata.version(project["name"]) == labelkit.__version__
+    citation = (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {labelkit.__version__}\n" in citation
+    assert f"\nlicense: {project['license']}\n" in citation
+
+
+@pytest.mark.parametrize("extra", ["gp", "dashboard", "realsense"])
+def test_extras_are_asked_of_this_package_and_not_of_another_of_its_name(extra):
+    asked = [
+        word
+        for path in [*PAGES, *REPOSITORY.glob("labelkit/**/*.py")]
+        for word in re.findall(rf"[\w-]+\[{extra}\]", path.read_text(encoding="utf-8"))
+    ]
+    assert asked
+    assert set(asked) == {f"labelkit-rgbd[{extra}]"}

@@ -139,7 +139,7 @@ class Dataset:
             field: a field of the schema, such as "rgb128".
             indices: (n,) sample numbers, 0..len-1, in any order.
         Returns:
-            (n, *tail), in the order asked for.
+            (n, ...), in the order asked for.
         Raises:
             DatasetError: the dataset does not hold that field.
             IndexError: there is no such sample.
@@ -172,7 +172,7 @@ class Dataset:
         return {}
 
     def column(self, field: str) -> NDArray[Any]:
-        """Read one field of all samples into memory: (n, *tail). For labels; gather pictures instead."""
+        """Read one field of all samples into memory: (n, ...). For labels; gather pictures instead."""
         self.check_fields([field])
         return np.concatenate([shard[field] for shard in self._shards])
 

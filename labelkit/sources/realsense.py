@@ -63,7 +63,7 @@ def _librealsense() -> Any:
     except ImportError as error:
         raise MissingExtraError(
             f"recording from a RealSense needs pyrealsense2 ({error}); install it with: "
-            "python -m pip install 'labelkit[realsense]'"
+            "python -m pip install 'labelkit-rgbd[realsense]'"
         ) from error
     return pyrealsense2
 

@@ -107,7 +107,7 @@ def check_sampler(settings: TuneSettings) -> None:
         MissingExtraError: the Gaussian process needs torch.
     """
     if settings.sampler == "gp" and importlib.util.find_spec("torch") is None:
-        raise MissingExtraError('the sampler gp needs torch, which is not installed: pip install "labelkit[gp]"')
+        raise MissingExtraError('the sampler gp needs torch, which is not installed: pip install "labelkit-rgbd[gp]"')
 
 
 def _is_foreign(path: Path) -> bool:
