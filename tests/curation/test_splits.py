@@ -66,7 +66,7 @@ def test_too_few_participants_says_how_many_are_needed_and_there(names):
 
 
 def test_shares_that_leave_nobody_to_train_on_are_an_error():
-    with pytest.raises(SplitError, match="take 2 and 2 of 4 .*lower --validation or --test"):
+    with pytest.raises(SplitError, match=r"take 2 and 2 of 4 .*lower --validation or --test"):
         sides_of(["a", "b", "c", "d"], 0, validation=0.5, test=0.5)
 
 
@@ -114,7 +114,7 @@ def test_participants_are_dealt_whole():
 
 
 def test_a_participant_on_two_sides_is_an_error():
-    with pytest.raises(SplitError, match="'b'.* train and test"):
+    with pytest.raises(SplitError, match=r"'b'.* train and test"):
         Split(train=("a", "b"), validation=("c",), test=("b",))
 
 
