@@ -1,4 +1,4 @@
-"""The painting game in a terminal: the map as in a mirror, where the hand is, where it should go, and the words."""
+"""The painting game in a terminal: the words, the map as in a mirror with the hand and the goal, and the progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def game_text(state: dict[str, Any], cells: Cells, target: int, terminal: Termin
     """Write a game's state as lines, none wider than the terminal.
 
     Args:
-        state: as `Game.state` says it.
+        state: as `Game.state` gives it.
     """
     words = state["words"][:1].upper() + state["words"][1:]
     lines = [*textwrap.wrap(words, max(20, terminal.width - 1))[:3]]
@@ -31,7 +31,7 @@ def game_text(state: dict[str, Any], cells: Cells, target: int, terminal: Termin
 
 
 def one_line(state: dict[str, Any]) -> str:
-    """Say a game's state in one line, for outputs on which nothing can be drawn over."""
+    """Say a game's state in one line, for an output that is no terminal."""
     who = printable(state["participant"] or "nobody yet", 20)
     return f"{who} {percent(state['filled'])}: {state['words']}"
 

@@ -147,7 +147,7 @@ def coverage_map(
         SplitError: too few participants to show by split.
         ...: whatever `coverage` raises.
     """
-    path = checked_output(Path(out), SUFFIXES) if out is not None else None
+    path = check_output(Path(out), SUFFIXES) if out is not None else None
     result = coverage(dataset, settings, run=run)
     if by == "split" and not result.splits:
         raise SplitError(f"{result.dataset}: a split needs samples of at least 3 participants; show it by participant")
@@ -159,7 +159,7 @@ def coverage_map(
     return result
 
 
-def checked_output(out: Path, suffixes: tuple[str, ...]) -> Path:
+def check_output(out: Path, suffixes: tuple[str, ...]) -> Path:
     """Refuse an output by its name, before any work is done for it.
 
     Raises:

@@ -13,7 +13,7 @@ import pytest
 from labelkit.live.advice import ADVICE
 from labelkit.live.game import Game
 from labelkit.live.server import LiveServer, map_of
-from labelkit.live.watching import Play
+from labelkit.live.watching import GameThread
 from labelkit.records import Reason
 from labelkit.settings import BuildSettings, CoverageSettings
 from tests.golden.make import RAW
@@ -26,19 +26,19 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 class Sitting:
-    """A game that is served: what `coverage-map --live` runs."""
+    """A game that is served: what `labelkit play` runs."""
 
     def __init__(self, raw, *, pictures=False, port=0):
         build = BuildSettings()
         self.raw = raw
         self.game = Game(raw, SETTINGS, build)
-        self.play = Play(self.game, build)
+        self.game_thread = GameThread(self.game, build)
         self.server = LiveServer(port, map_of(self.game.cells, 1, pictures=pictures), show_pictures=pictures)
-        self.play.publish = self.publish
+        self.game_thread.publish = self.publish
         self.state = {}
-        self.thread = threading.Thread(target=self.server.serve, daemon=True)
-        self.play.start()
-        self.thread.start()
+        self.server_thread = threading.Thread(target=self.server.serve, daemon=True)
+        self.game_thread.start()
+        self.server_thread.start()
 
     def publish(self, state):
         self.state = state
@@ -51,10 +51,10 @@ class Sitting:
             self.server._loop.call_soon_threadsafe(connection.transport.abort)
 
     def end(self):
-        self.play.stop()
+        self.game_thread.stop()
         self.server.stop()
-        self.thread.join(10)
-        assert self.play.failure is None
+        self.server_thread.join(10)
+        assert self.game_thread.failure is None
 
 
 @pytest.fixture
