@@ -23,7 +23,7 @@ _PAGE_ONLY = {"port": "--port", "show_pictures": "--show-pictures", "as_json": "
 @click.command("play")
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.option("--terminal", is_flag=True, help="Play in this terminal, without a browser.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of 127.0.0.1; 0: any free one. [0]")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port of 127.0.0.1; 0: any.")
 @click.option("--show-pictures", is_flag=True, help="Show on the page what the camera sees.")
 @click.option(
     "--build-config",
