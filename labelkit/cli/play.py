@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -99,8 +100,10 @@ def _make_draw(quiet: bool) -> Callable[[dict[str, Any], Cells, int], None]:
 
     def draw(state: dict[str, Any], cells: Cells, target: int) -> None:
         if sys.stdout.isatty():
-            text = game_text(state, cells, target, describe_terminal())
-            click.echo("\x1b[H" + text.replace("\n", "\x1b[K\n") + "\x1b[J")
+            lines = game_text(state, cells, target, describe_terminal()).split("\n")
+            # No more lines than the terminal has, and no newline after the last: the words must not scroll away.
+            lines = lines[: shutil.get_terminal_size().lines]
+            click.echo("\x1b[H" + "\x1b[K\n".join(lines) + "\x1b[J", nl=False)
         elif not quiet and (line := one_line(state)) != written[0]:
             written[0] = line
             click.echo(line)

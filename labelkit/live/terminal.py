@@ -14,18 +14,19 @@ from labelkit.figures.shades import shade_index, shades_for
 
 _HAND, _GOAL, _TRAIL = "()", "><", "··"
 _BAR = 20
+_WORD_LINES = 2  # enough for every advice at 80 columns, so that the map stays where it is
 
 
 def game_text(state: dict[str, Any], cells: Cells, target: int, terminal: Terminal) -> str:
-    """Write a game's state as lines, none wider than the terminal.
+    """Write a game's state as lines, none wider than the terminal. The most important come first.
 
     Args:
         state: as `Game.state` gives it.
     """
     words = state["words"][:1].upper() + state["words"][1:]
     lines = [*textwrap.wrap(words, max(20, terminal.width - 1))[:3]]
-    lines += [""] * (3 - len(lines))
-    lines += [*_map(state, cells, target, terminal), "", _progress(state), *_people(state, terminal), *_notes(state)]
+    lines += [""] * (_WORD_LINES - len(lines))
+    lines += [*_map(state, cells, target, terminal), _progress(state), *_notes(state), *_people(state, terminal)]
     text = "\n".join(_cut(line, terminal) for line in lines)
     return text if terminal.unicode else text.replace("█", "#").encode("ascii", "replace").decode()
 

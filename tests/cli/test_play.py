@@ -157,6 +157,34 @@ def test_the_settings_of_the_build_are_those_it_will_be_given(raw, tmp_path):
         assert state["rejected"]["code"] == "too-oblique"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("lines", [24, 10])
+def test_in_a_terminal_the_words_never_scroll_away(raw, lines):
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (lines, 80))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labelkit", "play", str(raw), "--terminal", "--no-cache"],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={key: value for key, value in os.environ.items() if key not in ("LINES", "COLUMNS")} | {"TERM": "xterm"},
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while b"\x1b[J" not in written:
+            written += os.read(ours, 65536)
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+        os.close(ours)
+    drawing = written.rpartition(b"\x1b[H")[2]
+    assert drawing.startswith(b"Waiting for the first picture.")
+    assert drawing.count(b"\n") < lines
+
+
 def test_where_stdout_is_no_terminal_it_says_what_is_new_a_line_each(raw):
     process = labelkit(raw, "--terminal", "--no-cache")
     try:
