@@ -93,9 +93,9 @@ def _people(state: dict[str, Any], terminal: Terminal) -> list[str]:
 def _notes(state: dict[str, Any]) -> list[str]:
     notes = []
     if state["skipped"] > 2:
-        notes.append(f"Behind: {state['skipped']} pictures are passed over for now, and counted when there is time.")
+        notes.append(f"Too fast: {state['skipped']} pictures wait, and are counted when there is time.")
     if state["earlier"]:
-        notes.append(f"Reading what was here before: {state['earlier']} pictures to go.")
+        notes.append(f"Reading what was here before: {state['earlier']} pictures are left.")
     return notes + [printable(trouble.partition("\n\n")[0], 300) for trouble in state["troubles"]]
 
 

@@ -152,7 +152,7 @@ def test_the_map_fills_the_dot_moves_and_the_arrow_points_at_the_gap_that_the_wo
 
 
 def test_the_screens_right_is_the_participants_right(sitting, visited):
-    """The golden hand's normal points to one side of the picture; who is recorded has that side opposite."""
+    """The golden hand's normal points to one side of the picture; a participant has that side opposite."""
     one = sitting()
     tab = visited(one.server.url)
     put(begin(one.raw / "p01"), 0)
@@ -217,7 +217,7 @@ def test_the_page_says_which_pictures_are_still_to_be_counted_and_no_trouble_whe
     tab = visited(one.server.url)
     wait_for(tab, "document.getElementById('words').textContent === 'Waiting for the first picture.'")
     for waiting, says in (
-        ({"skipped": 5, "earlier": 0}, "Behind: 5 pictures"),
+        ({"skipped": 5, "earlier": 0}, "Too fast: 5 pictures"),
         ({"skipped": 0, "earlier": 7}, "Reading what was here before: 7 pictures"),
         ({"skipped": 0, "earlier": 0, "frames": 9, "samples": 4}, "4 of 9 pictures count."),
     ):

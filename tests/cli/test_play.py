@@ -185,7 +185,7 @@ def test_in_a_terminal_the_words_never_scroll_away(raw, lines):
     assert drawing.count(b"\n") < lines
 
 
-def test_where_stdout_is_no_terminal_it_says_what_is_new_a_line_each(raw):
+def test_if_stdout_is_no_terminal_each_change_is_a_line(raw):
     process = labelkit(raw, "--terminal", "--no-cache")
     try:
         assert process.stdout.readline() == "nobody yet 0 %: Waiting for the first picture.\n"

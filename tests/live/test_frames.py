@@ -48,7 +48,7 @@ def test_frames_that_were_labelled_out_of_turn_count_as_they_were_recorded(raw, 
     assert counts_of(table.game.coverage()["p01"]) == counts_of(expected.coverage)
 
 
-def test_a_file_that_is_reported_again_is_labelled_once_and_one_that_changed_anew(raw, monkeypatch):
+def test_a_file_that_is_reported_again_is_labelled_once_and_one_that_changed_again(raw, monkeypatch):
     labelled = []
     outcome_of = module.outcome_of
     monkeypatch.setattr(module, "outcome_of", lambda *of: labelled.append(of[1]) or outcome_of(*of))
@@ -66,7 +66,7 @@ def test_a_file_that_is_reported_again_is_labelled_once_and_one_that_changed_ane
     assert table.state()["samples"] == 0
 
 
-def test_what_is_deleted_counts_no_more_and_what_is_stated_anew_is_labelled_anew(raw):
+def test_what_is_deleted_counts_no_more_and_what_is_stated_otherwise_is_labelled_again(raw):
     table = Table(raw)
     for person in ("p01", "p02"):
         table.write(*put(begin(raw / person), 0))
@@ -98,7 +98,7 @@ def test_a_picture_that_is_deleted_is_no_frame_any_more(raw):
     assert (state["frames"], state["samples"], state["rejected"]) == (1, 1, None)
 
 
-def test_a_restart_labels_nothing_anew_and_a_kill_costs_at_most_the_last_line(raw, tmp_path, monkeypatch):
+def test_a_restart_labels_nothing_again_and_a_kill_costs_at_most_the_last_line(raw, tmp_path, monkeypatch):
     file = tmp_path / "labels.jsonl"
     table = Table(raw, cache=LabelCache(file))
     begin(raw / "p01")

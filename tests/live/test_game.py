@@ -125,7 +125,7 @@ def test_a_colour_that_comes_late_makes_a_sample_of_what_was_rejected(raw):
     assert (table.state()["rejected"], table.state()["samples"], table.state()["frames"]) == (None, 1, 2)
 
 
-def test_one_who_is_behind_sees_the_newest_first_and_nothing_is_lost_from_the_count(raw):
+def test_when_frames_come_too_fast_the_newest_is_labelled_first_and_all_are_counted(raw):
     table = Table(raw)
     table.write(*put(begin(raw / "p01"), 0, "e"))
     table.label_all()

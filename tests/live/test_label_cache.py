@@ -75,7 +75,7 @@ def test_a_disk_that_fills_up_costs_the_labels_from_then_on_and_no_more(tmp_path
     assert LabelCache(tmp_path / "labels.jsonl").get(ONE) == SAMPLE
 
 
-def test_what_another_version_labelled_is_labelled_anew(tmp_path, monkeypatch):
+def test_what_another_version_labelled_is_labelled_again(tmp_path, monkeypatch):
     path = cache_path(tmp_path, BuildSettings())
     monkeypatch.setattr(module, "versions", lambda: {"labelkit": "another"})
     assert cache_path(tmp_path, BuildSettings()) != path

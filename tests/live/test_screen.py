@@ -44,7 +44,7 @@ def test_the_hand_leaves_when_nothing_is_seen_of_it_and_the_goal_stays(raw):
     assert state["words"] == "Hold your open palm toward the camera."
 
 
-def test_whoever_is_recorded_now_has_the_map_and_a_new_trail(raw):
+def test_the_participant_who_is_recorded_now_has_the_map_and_a_new_trail(raw):
     table = Table(raw, CoverageSettings(cell_deg=10.0, target=1))
     for k in range(3):
         table.write(*put(begin(raw / "p01") if k == 0 else raw / "p01", k))
@@ -95,7 +95,7 @@ def test_a_left_hand_is_told_the_other_side(raw):
         assert state["words"] == told != other
 
 
-def test_the_goal_stays_while_the_hand_wanders_and_whoever_is_next_has_one_of_their_own(raw, monkeypatch):
+def test_the_goal_stays_while_the_hand_wanders_and_the_next_participant_has_another(raw, monkeypatch):
     shown_as(monkeypatch, (90.0, 90.0), (87.0, 87.0), (93.0, 93.0))
     table = Table(raw)
     goals = []
@@ -111,7 +111,7 @@ def test_the_goal_stays_while_the_hand_wanders_and_whoever_is_next_has_one_of_th
     assert table.state()["goal"]["cell"] == theirs.cell != goals[0]
 
 
-def test_the_minutes_are_those_of_who_is_painting_from_stamps_or_at_a_kinects_rate(simulated, raw):
+def test_the_minutes_are_those_of_the_participant_from_stamps_or_at_a_kinects_rate(simulated, raw):
     shutil.copytree(simulated / "p02", raw / "p02")
     begin(raw / "p01")
     for k in range(6):

@@ -80,10 +80,10 @@ def test_the_default_map_fits_a_terminal_of_24_lines_with_a_note_and_the_others(
         assert lines[-1] == "Others: p02 50 %"
 
 
-def test_one_who_is_behind_is_told_so():
+def test_it_says_how_many_pictures_wait():
     text = game_text(state(skipped=12, earlier=7), CELLS, TARGET, Terminal(80, False, True))
-    assert "Behind: 12 pictures are passed over for now" in text
-    assert "7 pictures to go" in text
+    assert "12 pictures wait" in text
+    assert "7 pictures are left" in text
 
 
 def test_before_anybody_came_there_is_an_empty_map():
