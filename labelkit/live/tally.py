@@ -58,7 +58,7 @@ class Tally:
         """Count all frames again, in their order.
 
         Args:
-            stamps_s: of all source frames, NaN where there is none.
+            stamps_s: of all source frames; NaN for a frame without a time.
             labels: one for each of them; None if it has no label yet.
         """
         self._rule = DistinctSamples(turn_deg=self._settings.distinct_deg, gap_s=self._settings.distinct_s)
@@ -72,7 +72,7 @@ class Tally:
         """Count one more frame; it must be later than all that were counted.
 
         Args:
-            stamps_s: of all source frames up to this one, NaN where there is none.
+            stamps_s: of all source frames up to this one; NaN for a frame without a time.
         """
         if angles := self.angles_deg(label):
             stamp_s = stamps_s[-1] if np.isfinite(stamps_s[-1]) else float(_fill_stamps(stamps_s)[-1])
