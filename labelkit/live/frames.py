@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from labelkit.cells import Cells
-from labelkit.curation.coverage import Coverage, summed
+from labelkit.curation.coverage import Coverage, sum_coverages
 from labelkit.live.label_cache import Entry, LabelCache, Signature, entry_of, facts_digest
 from labelkit.live.tally import Label, Tally
-from labelkit.recordings.growth import grown, lists_of, picture_folders_of
-from labelkit.recordings.listing import portable, source_path
+from labelkit.recordings.growth import add_pictures, lists_of, picture_folders_of
+from labelkit.recordings.listing import portable_from_name, source_path
 from labelkit.records import FrameName, Recording
 from labelkit.settings import CoverageSettings
 
@@ -180,7 +180,7 @@ class Frames:
     def _extend(self, name: str) -> bool:
         """Add the pictures that came since a recording was opened; return whether that could be done."""
         listed = self.recordings[name].listed
-        more = grown(listed.recording, sorted(listed.late))
+        more = add_pictures(listed.recording, sorted(listed.late))
         if more is None:
             return False
         listed.extend(*more)
@@ -190,7 +190,7 @@ class Frames:
         return True
 
     def _portable(self, path: Path) -> str:
-        return portable(path.relative_to(self.raw).as_posix())
+        return portable_from_name(path.relative_to(self.raw).as_posix())
 
     def _push_changed(self, name: str, place: int) -> None:
         recording = self.recordings[name]
@@ -277,7 +277,7 @@ class Frames:
         for recording in self.recordings.values():
             recording.recount(now)
             people.setdefault(recording.participant, []).append(recording.tally.coverage)
-        return {name: summed(parts, self.cells, self.target) for name, parts in sorted(people.items())}
+        return {name: sum_coverages(parts, self.cells, self.target) for name, parts in sorted(people.items())}
 
 
 def _files(name: FrameName) -> tuple[str, ...]:

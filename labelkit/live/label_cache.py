@@ -49,7 +49,7 @@ def entry_of(facts: str, name: FrameName, signature: Signature) -> Entry:
 def cache_path(raw: Path, build: BuildSettings) -> Path:
     """Name the file that keeps the labels of a folder with these settings, in XDG's folder for caches."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    words = json.dumps([os.fsencode(raw.resolve()).hex(), build.deciding(), versions()], sort_keys=True)
+    words = json.dumps([os.fsencode(raw.resolve()).hex(), build.select_deciding(), versions()], sort_keys=True)
     return folder / "labelkit" / "live" / f"{hashlib.sha256(words.encode()).hexdigest()[:32]}.jsonl"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from labelkit.curation.coverage import summed
+from labelkit.curation.coverage import sum_coverages
 from labelkit.curation.guidance import Goal, next_gap, turn_words
 from labelkit.errors import RawFrameError
 from labelkit.live.advice import ADVICE
@@ -94,7 +94,7 @@ class Screen:
         shown, recording = self._shown, self._recording()
         person = recording.participant if recording else None
         mirrored = recording is not None and recording.listed.recording.handedness == "left"
-        own = people[person] if person else summed([], cells, target)
+        own = people[person] if person else sum_coverages([], cells, target)
         is_seen = shown.hand_deg is not None and self._clock() - shown.seen_at <= _HAND_S
         hand = shown.hand_deg if is_seen else None
         goal = self._goal = next_gap(own.counts, cells, own.target, shown.hand_deg, self._goal)

@@ -92,8 +92,8 @@ class Tally:
         )
 
     def _place(self, angles_deg: Sequence[Angles]) -> Placed:
-        return placed(np.array(angles_deg, np.float32), self.cells)  # the table's precision
+        return place_labels(np.array(angles_deg, np.float32), self.cells)  # the table's precision
 
 
 def _fill_stamps(stamps_s: Sequence[float]) -> FloatArray:
-    return filled_stamps(np.array(stamps_s, np.float64), np.zeros(len(stamps_s), np.int64))
+    return fill_stamps(np.array(stamps_s, np.float64), np.zeros(len(stamps_s), np.int64))

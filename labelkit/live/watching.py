@@ -22,7 +22,7 @@ from watchfiles import Change, watch
 from labelkit.errors import RecordingError
 from labelkit.live.frames import ListedRecording
 from labelkit.live.game import Game
-from labelkit.recordings.discover import complaint, survey
+from labelkit.recordings.discover import describe_problems, survey
 from labelkit.recordings.listing import PICTURE_SUFFIXES
 from labelkit.recordings.sidecar import FILE_NAME
 from labelkit.settings import BuildSettings
@@ -46,7 +46,7 @@ def look_at(raw: Path, build: BuildSettings) -> tuple[list[ListedRecording], lis
     except RecordingError as error:
         return [], [] if raw.is_dir() and not _holds_pictures(raw) else [str(error)]
     found = [ListedRecording(finding.recording) for finding in findings if finding.recording]
-    return found, [complaint(finding, raw) for finding in findings if finding.problems]
+    return found, [describe_problems(finding, raw) for finding in findings if finding.problems]
 
 
 def _holds_pictures(raw: Path) -> bool:

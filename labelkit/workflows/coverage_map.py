@@ -190,7 +190,7 @@ def count_coverage(
     source: Dataset, samples: SampleCells, settings: CoverageSettings, run: Path | str | None
 ) -> tuple[CoverageMap, Split | None]:
     """Count all samples, by participant and by split; give the split too, None if there are too few participants."""
-    from labelkit.curation.coverage import summed
+    from labelkit.curation.coverage import sum_coverages
 
     people = samples.by_participant(source.manifest.participants)
     split = _split(source, people, run)

@@ -95,7 +95,7 @@ def play_in_terminal(
     over, newest = threading.Event(), [dict[str, Any]()]
     with (
         _start_game(Path(raw), settings, build, cache=cache) as (game, thread),
-        answered_by(lambda *_: over.set(), signal.SIGINT, signal.SIGTERM),
+        handle_signals(lambda *_: over.set(), signal.SIGINT, signal.SIGTERM),
     ):
         thread.publish = lambda state: newest.__setitem__(0, state)
         thread.on_end = over.set
