@@ -3,24 +3,24 @@
     python benchmarks/live.py [--seeds 20] [--only guidance|page] [--seconds 40] [--kills 5]
 
 Guidance. One simulated player (labelkit/simulator/player.py: 60 degrees a second, 0.3 s to react, 5 degrees of noise
-in either angle) fills the map at 15 frames a second, with or without the game's arrows, until 95 % of the reachable
-cells are full. Cells, target and the rule for distinct samples are those of `labelkit coverage-map`. No pictures are
-made: the label is the orientation of the hand. Without arrows, the player's goal
+in either angle) fills the map at 15 frames a second, following the game's arrows or without them, until 95 % of the
+reachable cells are full, with the cells, the target and the rule for distinct samples of `labelkit play`. No picture is
+made: the label is where the hand is. Without arrows, the player's goal
 
-- walks at random: each frame a step of the highest speed in a random direction, reflected at the disc's edge;
-- drifts: the same, but the direction turns by 30 degrees (sd) per frame, so that the hand moves in smooth curves;
-  without seeing the gaps, this covers the disc about as evenly as possible;
-- is a whim: anywhere in the disc, and once the hand is there, anywhere else (`labelkit simulate --live`).
+- walks at random: at each frame a step at the greatest speed in a random direction, reflected at the disc's edge;
+- drifts: the same, but at each frame the direction turns by a random angle (sd 30 degrees), so that the hand sweeps
+  in smooth curves, which cover the disc about as evenly as is possible without knowing what is missing;
+- is a whim: a random place in the disc, and the next one when the hand is there (`labelkit simulate --live`).
 
 The page. Simulated 640x480 PNG pairs, made before, are written into a folder at 15 and at 60 frames a second, depth
-first. `labelkit coverage-map --live` watches the folder and a listener reads the page's events, all on the same cores.
-A frame is followed when an event shows it or a newer one; the time counts from the end of its second picture. At 60
-the game may skip frames, but must say so, show the newest frame, and have counted all of them in the end. Then the
-game is killed (SIGKILL) repeatedly while frames come, and started again.
+first. `labelkit play` watches the folder and a listener reads the page's events, all on the same cores. The time of a
+frame goes from its complete second picture to the first event that shows it or a newer frame. At 60 frames a second
+frames may wait, but the game must say so, show the newest, and have counted all of them in the end. Then the game is
+killed (SIGKILL) and started again several times while frames come.
 
-The tables go to stdout, all figures to benchmarks/results/live.json. The goals: a follower needs at most 60 % of the
-random walk's frames; at 15 frames a second the page follows within 200 ms for 95 % of the frames; a kill loses nothing
-on the disk, and the final count is that of a game that was never killed.
+The tables go to stdout, all figures to benchmarks/results/live.json. The goals: with the arrow, at most 60 % of the
+random walk's frames are needed; the page shows 95 of 100 frames within 200 ms at 15 frames a second; a kill loses
+nothing on the disk, and the count in the end is that of a game that was never killed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ SETTINGS = CoverageSettings()
 CELLS = Cells(SETTINGS.cell_deg, SETTINGS.reach_deg, SETTINGS.cells)
 
 Figures = dict[str, Any]
-Lead = Callable[[Angles, np.ndarray], Angles | None]  # orientation of the hand and counts -> the goal
+Lead = Callable[[Angles, np.ndarray], Angles | None]  # place of the hand, counts -> the goal that is shown
 
 
 class Arrows:
@@ -80,10 +80,10 @@ class Arrows:
 
 
 class Walk:
-    """A goal that moves over the disc with the highest speed; its direction turns by so much per frame."""
+    """A goal that walks over the disc, one step at the greatest speed for each frame, while its direction turns."""
 
     def __init__(self, rng: np.random.Generator, turn_deg: float | None) -> None:
-        """Begin at the front; None: each step in a direction of its own."""
+        """Begin at the front. The direction turns by `turn_deg` (sd) at each step; None: each step has a random one."""
         self._rng, self._turn_deg = rng, turn_deg
         self._at, self._direction = np.zeros(2), rng.uniform(0.0, 2.0 * np.pi)
 
@@ -140,8 +140,8 @@ def frames_needed(way: str, seed: int) -> int:
     raise RuntimeError(f"{way}, seed {seed}: {full} cells are full after {MOST_FRAMES} frames")
 
 
-def guidance(seeds: int) -> Figures:
-    """Count the frames of each way, and the follower's share of them, seed by seed."""
+def measure_guidance(seeds: int) -> Figures:
+    """Count the frames of each way, and the share of them that the arrows need, seed by seed."""
     frames = {way: [frames_needed(way, seed) for seed in range(seeds)] for way in WAYS}
     followed = frames["arrows"]
     return {
@@ -157,21 +157,18 @@ def guidance(seeds: int) -> Figures:
 
 
 def show_guidance(result: Figures) -> None:
-    """Print the frames needed and the follower's share of them."""
+    """Print the frames that each way needs, and the share of them that the arrows need."""
     title = f"until {result['filled']:.0%} of the cells are full"
-    print(f"{title:<36}{'frames, median':>16}{'follower needs':>18}{'at worst':>10}")
+    print(f"{title:<36}{'frames, median':>16}{'arrows need':>18}{'at worst':>10}")
     for way in WAYS:
         frames, ratios = result["frames"][way], result["ratios"].get(way)
         shares = f"{statistics.median(ratios):>17.0%} {max(ratios):>9.0%}" if ratios else ""
         print(f"{way:<36}{statistics.median(frames):>16,.0f}{shares}")
-    print(f"{'if each frame hit what is missing':<36}{result['fewest_possible']:>16,}")
-
-
-# The page
+    print(f"{'no frame wasted':<36}{result['fewest_possible']:>16,}")
 
 
 class Film:
-    """Prepared pairs of pictures, and the folder into which they are written repeatedly."""
+    """Pairs of pictures that were made before, and the folder into which they are written."""
 
     def __init__(self, made: Path, folder: Path) -> None:
         (person,) = made.iterdir()
@@ -181,10 +178,10 @@ class Film:
         ]
         self._sidecar = (person / "recording.toml").read_bytes()
         self._folder = folder
-        self.written: dict[str, float] = {}  # frame -> time when it was complete
+        self.written: dict[str, float] = {}  # frame -> when both of its pictures were complete
 
     def roll(self, take: str, fps: float, seconds: float) -> None:
-        """Write a take in real time, forward and backward through the pairs, so that the hand does not jump."""
+        """Write a recording in real time: all pairs forward, then back, and so on, as a hand turns to and fro."""
         folder = self._folder / "p01" / take
         for kind in ("depth", "rgb"):
             (folder / kind).mkdir(parents=True)
@@ -198,12 +195,12 @@ class Film:
             self.written[f"p01/{take}/depth/{name}"] = time.monotonic()
 
 
-class Watched:
-    """A running game, and its events with their times."""
+class RunningGame:
+    """A running game, and all its states with the time at which each was heard."""
 
     def __init__(self, raw: Path, *flags: str) -> None:
         labelkit = shutil.which("labelkit", path=Path(sys.executable).parent) or sys.exit("labelkit is not installed")
-        command = [labelkit, "coverage-map", "--live", str(raw), "--json", *flags]
+        command = [labelkit, "play", str(raw), "--json", *flags]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         address, _, self._token = json.loads(self.process.stdout.readline())["url"].partition("/?token=")
@@ -223,50 +220,50 @@ class Watched:
 
     @property
     def state(self) -> Figures:
-        """The last event."""
+        """Its newest state."""
         return self.heard[-1][1] if self.heard else {"frames": -1, "skipped": 1, "earlier": 1}
 
     def cpu_s(self) -> float:
-        """Measure its processor time so far, seconds."""
+        """Say how much time of a core it has taken so far, seconds."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def settle(self, frames: int) -> float:
-        """Wait until it has counted so many frames: seconds."""
+        """Wait until it has counted so many frames; say how long that took, seconds."""
         began = time.monotonic()
         while (self.state["frames"], self.state["skipped"], self.state["earlier"]) != (frames, 0, 0):
             if time.monotonic() - began > 300:
                 raise RuntimeError(f"after 300 s the game says {self.state}, of {frames} frames")
             time.sleep(0.01)
-        time.sleep(2.0)  # frames labelled later are counted within a second
+        time.sleep(2.0)  # frames that were labelled out of order are counted within a second
         return time.monotonic() - began - 2.0
 
 
 @contextmanager
-def watching(raw: Path, *flags: str) -> Iterator[Watched]:
+def run_game(raw: Path, *flags: str) -> Iterator[RunningGame]:
     """Run a game over a folder."""
-    watched = Watched(raw, *flags)
+    game = RunningGame(raw, *flags)
     try:
-        yield watched
+        yield game
     finally:
-        watched.process.terminate()
-        watched.process.wait(30)
+        game.process.terminate()
+        game.process.wait(30)
 
 
-def following(made: Path, fps: float, seconds: float) -> Figures:
-    """Measure how soon the page shows each frame or a newer one."""
+def measure_delays(made: Path, fps: float, seconds: float) -> Figures:
+    """Measure how soon the page shows each frame, or a newer one."""
     with tempfile.TemporaryDirectory() as scratch:
         film = Film(made, Path(scratch))
-        with watching(Path(scratch), "--no-cache") as watched:
+        with run_game(Path(scratch), "--no-cache") as game:
             time.sleep(2.0)
-            before_s = watched.cpu_s()
+            before_s = game.cpu_s()
             film.roll("a", fps, seconds)
             ended = time.monotonic()
-            caught_up_s = watched.settle(len(film.written))
-            events = [(at, film.written[said["frame"]]) for at, said in watched.heard if said["frame"]]
-            cpu_s = watched.cpu_s() - before_s
-            most_skipped = max(said["skipped"] for _, said in watched.heard)
-            samples = watched.state["samples"]
+            caught_up_s = game.settle(len(film.written))
+            events = [(at, film.written[said["frame"]]) for at, said in game.heard if said["frame"]]
+            cpu_s = game.cpu_s() - before_s
+            most_skipped = max(said["skipped"] for _, said in game.heard)
+            samples = game.state["samples"]
     delays_ms = []
     for whole in film.written.values():
         shown = next((at for at, newest in events if newest >= whole), None)
@@ -285,8 +282,8 @@ def following(made: Path, fps: float, seconds: float) -> Figures:
     }
 
 
-def killed(made: Path, kills: int) -> Figures:
-    """Kill the game while frames come; compare the disk and the last count with a game that was never killed."""
+def measure_kills(made: Path, kills: int) -> Figures:
+    """Kill the game while frames come; compare the files, and the last count with that of a game never killed."""
     rng = random.Random(0)
     with tempfile.TemporaryDirectory() as scratch:
         raw, cache = Path(scratch) / "raw", Path(scratch) / "cache"
@@ -297,29 +294,29 @@ def killed(made: Path, kills: int) -> Figures:
         writer.start()
         back_s, kept = [], []
         for _ in range(kills):
-            watched = Watched(raw)
+            game = RunningGame(raw)
             time.sleep(rng.uniform(2.0, 5.0))
-            watched.process.kill()
-            watched.process.wait()
-            kept.append(watched.state["samples"] if watched.heard else 0)
+            game.process.kill()
+            game.process.wait()
+            kept.append(game.state["samples"] if game.heard else 0)
         writer.join()
         before = digest_of(raw)
-        with watching(raw) as watched:
-            back_s.append(watched.settle(len(film.written)))
-            counts = watched.state["counts"]
-        with watching(raw) as watched:
-            back_s.append(watched.settle(len(film.written)))
-            again = watched.state["counts"]
-        with watching(raw, "--no-cache") as watched:
-            anew_s = watched.settle(len(film.written))
-            never_killed = watched.state["counts"]
+        with run_game(raw) as game:
+            back_s.append(game.settle(len(film.written)))
+            counts = game.state["counts"]
+        with run_game(raw) as game:
+            back_s.append(game.settle(len(film.written)))
+            again = game.state["counts"]
+        with run_game(raw, "--no-cache") as game:
+            without_cache_s = game.settle(len(film.written))
+            never_killed = game.state["counts"]
         return {
             "kills": kills,
             "frames": len(film.written),
             "disk_unchanged": digest_of(raw) == before,
             "counts_as_if_never_killed": counts == again == never_killed,
             "restart_s": back_s[-1],
-            "restart_without_cache_s": anew_s,
+            "restart_without_cache_s": without_cache_s,
         }
 
 
@@ -331,8 +328,8 @@ def digest_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def the_page(seconds: float, kills: int) -> Figures:
-    """Make the pictures, and then measure."""
+def measure_page(seconds: float, kills: int) -> Figures:
+    """Make the pictures, then measure."""
     labelkit = shutil.which("labelkit", path=Path(sys.executable).parent) or sys.exit("labelkit is not installed")
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run(
@@ -341,16 +338,16 @@ def the_page(seconds: float, kills: int) -> Figures:
         )
         made = Path(scratch) / "raw"
         return {
-            "following": [following(made, fps, seconds) for fps in (15.0, 60.0)],
-            "killed": killed(made, kills),
+            "following": [measure_delays(made, fps, seconds) for fps in (15.0, 60.0)],
+            "killed": measure_kills(made, kills),
             "load": os.getloadavg()[0],
         }
 
 
 def show_page(result: Figures) -> None:
-    """Print the delay of the page, and the cost of a kill."""
+    """Print how soon the page shows a frame, and how long a restart takes."""
     print(
-        f"\n{'frames/s':<10}{'median, ms':>12}{'p95, ms':>10}{'worst, ms':>11}{'passed over':>13}"
+        f"\n{'frames/s':<10}{'median, ms':>12}{'p95, ms':>10}{'worst, ms':>11}{'waiting':>13}"
         f"{'caught up, s':>14}{'CPU, ms':>9}"
     )
     for row in result["following"]:
@@ -370,7 +367,7 @@ def verdicts(result: Figures) -> list[tuple[str, str, bool]]:
     rows = []
     if "guidance" in result:
         ratio = statistics.median(result["guidance"]["ratios"]["random walk"])
-        rows.append((f"follower / random walk <= {GOAL_RATIO:g}", f"{ratio:.2f}", ratio <= GOAL_RATIO))
+        rows.append((f"arrows / random walk <= {GOAL_RATIO:g}", f"{ratio:.2f}", ratio <= GOAL_RATIO))
     if "page" in result:
         slow, fast = result["page"]["following"]
         one = result["page"]["killed"]
@@ -392,7 +389,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20, help="games of each kind (20)")
     parser.add_argument("--only", choices=["guidance", "page"], help="measure this alone")
-    parser.add_argument("--seconds", type=float, default=40.0, help="length of a take (40)")
+    parser.add_argument("--seconds", type=float, default=40.0, help="length of each recording (40)")
     parser.add_argument("--kills", type=int, default=5, help="times the game is killed (5)")
     parser.add_argument("--out", type=Path, default=RESULT, help="JSON file of all figures")
     flags = parser.parse_args()
@@ -400,10 +397,10 @@ def main() -> None:
     machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
     result: Figures = {"labelkit": __version__, "machine": machine}
     if flags.only != "page":
-        result["guidance"] = guidance(flags.seeds)
+        result["guidance"] = measure_guidance(flags.seeds)
         show_guidance(result["guidance"])
     if flags.only != "guidance":
-        result["page"] = the_page(flags.seconds, flags.kills)
+        result["page"] = measure_page(flags.seconds, flags.kills)
         show_page(result["page"])
     result["must_show"] = verdicts(result)
     print(f"\n{'must show':<54}{'measured':<20}met")

@@ -27,6 +27,7 @@ _PUBLIC = {
     "evaluate": "labelkit.workflows.evaluate",
     "inspect": "labelkit.workflows.inspect",
     "latency": "labelkit.workflows.latency",
+    "play": "labelkit.workflows.play",
     "record": "labelkit.workflows.record",
     "report_dataset": "labelkit.workflows.report",
     "show": "labelkit.workflows.show",

@@ -153,27 +153,35 @@ class BuildSettings(Settings):
 
 
 class CoverageSettings(Settings):
-    """How `labelkit coverage-map` counts."""
+    """How the coverage map counts: in `labelkit coverage-map`, `play` and `report`."""
 
     command: ClassVar[str] = "coverage-map"
 
-    # The crop shows the hand as the view frame has it, and that is what a network learns to read.
+    # The crop shows the hand in the view frame, and a network learns to read the crop.
     frame: Literal["view", "camera"] = Field(
-        "view", description="axes of the angles: the viewing ray's, as the crop shows the hand, or the camera's"
+        "view", description="axes of the angles: those of the viewing ray, as in the crop, or of the camera"
     )
-    # Square: their sides are degrees of azimuth and elevation, which errors are measured in (labelkit/cells.py).
-    cells: Literal["square", "equal-area"] = Field("square", description="cells of equal angles, or of equal area")
-    # 5 degrees: the study calls an error under 5 degrees a success. Under 2, a cell would be
-    # not much wider than the error of a label (about 1.2 degrees).
+    # Square: their sides are degrees of azimuth and elevation, the unit of the errors (labelkit/cells.py).
+    cells: Literal["square", "equal-area"] = Field("square", description="cells with equal angles, or with equal areas")
+    # 5 degrees: the study calls an error under 5 degrees a success. A cell under 2 degrees would be
+    # hardly wider than the error of a label (about 1.2 degrees).
     cell_deg: float = Field(5.0, ge=2, le=45, description="side of a cell, degrees")
-    # 45 degrees: the study's disc. Beyond 63 it would hold pairs that are no orientation: (45, 45) is edge-on.
+    # 45 degrees: the study's disc. From 64 on it would hold angles that are no orientation: at (45, 45) the palm
+    # is seen from its edge.
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the reachable disc of centred angles, degrees")
-    # With ten, the mean error within a cell is known to a third of its spread (1 / sqrt 10), so that cells
-    # can be compared; the study's 9,700 pictures, spread evenly, would hold 38.
+    # With ten, the mean error in a cell is known to a third of its spread (1 / sqrt 10), so that cells can be
+    # compared. The study's 9,700 pictures would be 38 a cell if they were spread evenly.
     target: int = Field(10, ge=1, description="distinct samples that make a cell full")
     # A degree is about the error of a label (docs/accuracy.md); in 0.3 s a hand comes to rest or turns away.
-    distinct_deg: float = Field(1.0, ge=0, le=45, description="turn from which a sample is distinct, degrees; 0: all")
-    distinct_s: float = Field(0.3, ge=0, le=10, description="absence after which a place is new again, s; 0: all are")
+    distinct_deg: float = Field(
+        1.0,
+        ge=0,
+        le=45,
+        description="turn of the hand after which a sample counts as distinct, degrees; 0: every sample counts",
+    )
+    distinct_s: float = Field(
+        0.3, ge=0, le=10, description="seconds away from an orientation before it counts again; 0: every sample counts"
+    )
 
 
 # Presets: a name given as `model` stands for all of these keys; other keys can be set as well and win over the preset.

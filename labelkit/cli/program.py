@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "simulate, build, map, train and report, in one folder, in minutes",
     "simulate": "make recordings of simulated hands, with the exact truth beside them",
     "record": "record from a sensor, in the layout that a build reads",
+    "play": "play the painting game: the coverage map while recording, in a browser or a terminal",
     "inspect": "say what each recording is: layout, sensor, units, calibration, frames",
     "show": "explain one frame: mask, palm, plane, normal, crop, or why it was rejected",
     "build-dataset": "turn recordings into a labelled dataset",

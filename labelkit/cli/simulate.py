@@ -28,7 +28,7 @@ _NOT_LIVE = ("participants", "frames", "with_masks", "workers", "overwrite")
     type=click.Path(path_type=Path, file_okay=False),
     help="In place of OUT: one participant, in RAW/PARTICIPANT, as time goes by.",
 )
-@click.option("--follow", metavar="URL", help="Live: follow the arrow of labelkit coverage-map --live.")
+@click.option("--follow", metavar="URL", help="Live: follow the arrow of labelkit play.")
 @click.option("--participant", default="p01", show_default=True, help="Live: who plays; another name, another hand.")
 @click.option("--session", default="", help="Live: a folder below the participant's.")
 @click.option("--handedness", type=click.Choice(["right", "left"]), default="right", help="Live: the side of the hand.")

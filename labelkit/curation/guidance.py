@@ -1,7 +1,7 @@
 """Where the hand should turn next, and the words for it.
 
-A person hits an orientation only roughly. So what a goal is worth is what is missing there and round about,
-weighed by how often a hand that aims there ends up where; and what it costs is the turn there.
+A person does not hit an orientation exactly. So a goal is worth what is missing in its cell and in the cells around,
+each weighed by how often a hand that aims at the goal ends up in it. It costs the turn from where the hand is.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from labelkit.records import FloatArray
 
 Angles = tuple[float, float]  # centred azimuth and elevation, degrees
 
-# These three were tried on the players of benchmarks/live.py (docs/record.md): half or twice of each costs them
-# at most a tenth more frames, and with these an arrow stands for two seconds on average.
-_SPREAD_DEG = 5.0  # how far from its aim a hand ends up, each way
-_SETTLING_DEG = 20.0  # what any goal costs besides the turn: seeing it and coming to rest
-_MUCH_BETTER = 1.5  # what another goal must be worth for its cost, against the chosen one's, to take its place
+# Tried on the player of benchmarks/live.py (docs/record.md): with half or twice of any of the three, it needs at
+# most a tenth more frames. With these values an arrow stays for two seconds on average.
+_SPREAD_DEG = 5.0  # standard deviation of where a hand ends up around its aim, in each angle
+_SETTLING_DEG = 20.0  # what each goal costs in addition to its turn: to see it, and to come to rest there
+_MUCH_BETTER = 1.5  # another goal is chosen if its worth over its cost is so many times that of the chosen goal
 
 _FRONT = (0.0, 0.0)
 
 _THERE_DEG, _LITTLE_DEG, _FAR_DEG = 2.5, 10.0, 30.0
-# Eight directions, from the picture's right over its bottom. Who faces the camera has their left at its right.
+# Eight directions, from the picture's right by way of its bottom. The picture's right is the participant's left.
 _WAYS = (
     "to your left",
     "down and to your left",
@@ -55,16 +55,16 @@ class Goal:
 def next_gap(
     counts: IntArray, cells: Cells, target: int, here_deg: Angles | None, chosen: Goal | None = None
 ) -> Goal | None:
-    """Choose the nearest worthwhile gap.
+    """Choose the gap that is worth most for the turn to it.
 
     Args:
         counts: (side, side), row elevation, column azimuth: distinct samples, as in `Coverage.counts`.
         cells: the cells.
         target: distinct samples that make a cell full.
-        here_deg: centred azimuth and elevation of the hand; as if it faced the camera where None.
-        chosen: the gap chosen before. It stays while it is one and no other is much better.
+        here_deg: centred azimuth and elevation of the hand; None counts as a hand that faces the camera.
+        chosen: the gap that was chosen before. It stays until its cell is full or another gap is much better.
     Returns:
-        The gap, with what it lacks now; None where every reachable cell is full.
+        The gap, with what it lacks now; None if every reachable cell is full.
     """
     missing = np.where(cells.reachable_mask, np.clip(target - counts, 0, None), 0)
     if not missing.any():
@@ -78,7 +78,7 @@ def next_gap(
 
 
 def _merit(missing_share: FloatArray, cells: Cells, here_deg: Angles) -> FloatArray:
-    """Weigh (side, side) cells as goals: what aiming there brings over what it costs; 0 where nothing is missing."""
+    """Rate (side, side) cells as goals: what it is worth to aim there, over the cost; 0 for a full cell."""
     apart_deg = cells.centres_deg[:, None] - cells.centres_deg
     spread = np.exp(-0.5 * (apart_deg / _SPREAD_DEG) ** 2)
     worth = spread @ missing_share @ spread
@@ -87,11 +87,11 @@ def _merit(missing_share: FloatArray, cells: Cells, here_deg: Angles) -> FloatAr
 
 
 def turn_words(here_deg: Angles, goal_deg: Angles, *, mirrored: bool = False) -> str:
-    """Tell a person who stands facing the camera how to turn the palm.
+    """Say to a person who faces the camera how to turn the palm.
 
     Args:
         here_deg, goal_deg: centred azimuth and elevation, as the dataset stores them.
-        mirrored: whether those are a left hand's, which the dataset stores mirrored to a right hand's.
+        mirrored: whether they are of a left hand, which the dataset stores mirrored to a right hand.
     """
     right, down = goal_deg[0] - here_deg[0], goal_deg[1] - here_deg[1]
     turn_deg = float(np.hypot(right, down))

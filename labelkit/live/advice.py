@@ -1,4 +1,4 @@
-"""What to do when a picture became no sample, in words for whoever stands before the camera."""
+"""What to do when a frame is rejected, in words for the person in front of the camera."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Labels kept from one sitting to the next, so that a restart need not make them again.
+"""Labels that are kept from one start of the game to the next, so that they need not be made again.
 
-A line a frame, in a file of the user's own outside RAW. A line counts only while the frame's files are as large
-and as old as they were, and all else that decides the label is the same; a line that is cut short is passed over.
-Losing the file costs time, nothing else.
+They are in a file in the user's own cache folder, outside RAW, one line for each frame. A line counts only if the
+frame's files have the size and time that they had, and if all else that decides a label is the same. A line that is
+incomplete is left out. If the file is lost, the labels are made again; nothing else is lost.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 def facts_digest(recording: Recording) -> str:
-    """Hash what decides a recording's labels but its pictures."""
+    """Hash all that decides a recording's labels, except its pictures."""
     words = json.dumps([recording.name, stated_facts(recording)], sort_keys=True)
     return hashlib.sha256(words.encode()).hexdigest()[:16]
 
@@ -46,15 +46,15 @@ def entry_of(facts: str, name: FrameName, signature: Signature) -> Entry:
     return Entry(facts, name.depth, name.color, signature)
 
 
-def journal_path(raw: Path, build: BuildSettings) -> Path:
-    """Say where the labels of a folder made with these settings are kept (XDG's folder for what can be made again)."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def cache_path(raw: Path, build: BuildSettings) -> Path:
+    """Name the file that keeps the labels of a folder with these settings, in XDG's folder for caches."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     words = json.dumps([os.fsencode(raw.resolve()).hex(), build.select_deciding(), versions()], sort_keys=True)
-    return cache / "labelkit" / "live" / f"{hashlib.sha256(words.encode()).hexdigest()[:32]}.jsonl"
+    return folder / "labelkit" / "live" / f"{hashlib.sha256(words.encode()).hexdigest()[:32]}.jsonl"
 
 
 class LabelCache:
-    """The labels of earlier sittings, and a file to add to; without a file, or where it fails, it keeps nothing."""
+    """The labels that were made before, and a file to add more to; without a file, or if it fails, nothing is kept."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -72,7 +72,7 @@ class LabelCache:
         return self._known.get(entry)
 
     def keep_only(self, entries: Iterable[Entry]) -> None:
-        """Forget the labels of all other frames, such as those that were withdrawn, and begin to add."""
+        """Forget the labels of all other frames, such as those that were deleted, and open the file to add more."""
         self._known = {entry: self._known[entry] for entry in entries if entry in self._known}
         if self._path is None:
             return
@@ -84,7 +84,7 @@ class LabelCache:
             log.warning("labels are not kept for the next start: %s", error)
 
     def add(self, entry: Entry, label: Label) -> None:
-        """Keep a label; one write a line, so that a kill cuts at most the last."""
+        """Keep a label. Each line is one write, so that a kill loses at most the last one."""
         if self._file:
             try:
                 self._file.write(_line(entry, label))
@@ -93,7 +93,7 @@ class LabelCache:
                 self.close()
 
     def close(self) -> None:
-        """Add no more."""
+        """Close the file."""
         if self._file:
             self._file.close()
             self._file = None
@@ -110,12 +110,12 @@ def _read(path: Path) -> Iterator[tuple[Entry, Label]]:
         return
     for line in lines:
         try:
-            yield _parsed(json.loads(line))
+            yield _parse(json.loads(line))
         except (ValueError, TypeError):
             continue
 
 
-def _parsed(values: Any) -> tuple[Entry, Label]:
+def _parse(values: Any) -> tuple[Entry, Label]:
     facts, depth, color, signature, camera, view, reason, detail = values
     entry = Entry(str(facts), depth, color, tuple(int(number) for number in signature))
     if reason is not None:

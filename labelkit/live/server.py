@@ -1,8 +1,8 @@
-"""Show a game in a browser of this machine: a page, its state as server-sent events, and nothing else.
+"""Show a game in a browser of this machine: a page, the game's state as server-sent events, and nothing else.
 
-Only who has the token sees anything. It comes in the address that is printed, then as a cookie that no script and
-no other site can use, or from a program as `Authorization: Bearer`. A request must be meant for this machine by
-name, so that no foreign name that leads here (DNS rebinding) is served, and a page of another origin gets nothing.
+A request must bring the token. The first one has it in the address that was printed; later ones in a cookie that no
+script and no other site can use; a program sends it as `Authorization: Bearer`. The Host header must name this
+machine, so that a foreign name that leads here (DNS rebinding) gets nothing. A page of another origin gets nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NAMES = frozenset({HOST, "localhost"})
 
 _PAGE = Path(__file__).parent / "page"
 
-_PING_S = 2.0  # a page that hears nothing for longer asks anew
+_PING_S = 2.0  # a page that hears nothing for three times as long connects again
 _AT_ONCE = 100  # connections
 
 _HEADERS = {
@@ -64,7 +64,7 @@ Picture = Callable[[], bytes | None]  # gives a JPEG
 
 
 def map_of(cells: Cells, target: int, *, pictures: bool) -> dict[str, Any]:
-    """Say what a page must know to draw the map; the cells are those in reach, row by row, as `counts` has them."""
+    """Say what a page must know to draw the map: its reachable cells, in the order of `counts` in the state."""
     corners = cells.corner_angles_deg
     around = np.stack([corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1]], axis=2)
     reachable = cells.reachable_mask
@@ -83,7 +83,7 @@ def map_of(cells: Cells, target: int, *, pictures: bool) -> dict[str, Any]:
 
 
 class Board:
-    """The newest state, for whoever waits for the next; of the server's event loop alone."""
+    """The newest state, for the requests that wait for it. Only the server's event loop may use it."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -99,12 +99,12 @@ class Board:
         self._wake()
 
     def close(self) -> None:
-        """Send everybody home."""
+        """End all requests that wait."""
         self.closed = True
         self._wake()
 
-    async def newer_than(self, number: int) -> None:
-        """Wait for a state after the one of this number."""
+    async def wait_for_newer(self, number: int) -> None:
+        """Wait for a state with a higher number."""
         while self.number <= number and not self.closed:
             await self._changed.wait()
 
@@ -114,7 +114,7 @@ class Board:
 
 
 class _Guard:
-    """Let in who has the token, asks for this machine and is no other site; say how browsers must treat all else."""
+    """Refuse requests without the token, under a foreign name or from another site; add the security headers."""
 
     def __init__(self, app: ASGIApp, token: str, cookie: str) -> None:
         self._app = app
@@ -135,8 +135,8 @@ class _Guard:
             return PlainTextResponse("labelkit: this address is not served to others\n", 403)
         if not any(compare_digest(given.encode(), self._token) for given in self._given(request)):
             return PlainTextResponse(
-                "labelkit: the token is missing or of an earlier start; open the address that "
-                "labelkit coverage-map --live printed\n",
+                "labelkit: the token is missing, or from an earlier start; open the address that "
+                "labelkit play printed\n",
                 403,
             )
         return None
@@ -160,10 +160,10 @@ def make_app(board: Board, token: str, cookie: str, cells: dict[str, Any], *, sh
     """Make the application.
 
     Args:
-        token: who has it sees the game.
+        token: what every request must bring.
         cookie: the name of the cookie that holds it.
-        cells: what the page must know of the map, in plain values.
-        show_pictures: whether raw pictures may be seen.
+        cells: the map, as `map_of` gives it.
+        show_pictures: whether the page may show the camera's pictures.
     """
 
     async def page(_: Request) -> Response:
@@ -178,7 +178,7 @@ def make_app(board: Board, token: str, cookie: str, cells: dict[str, Any], *, sh
         return _json(json.dumps(cells))
 
     async def state(_: Request) -> Response:
-        await board.newer_than(0)
+        await board.wait_for_newer(0)
         return _json(board.text)
 
     async def events(_: Request) -> Response:
@@ -205,12 +205,12 @@ def _json(text: str) -> Response:
 
 
 async def _stream(board: Board) -> AsyncIterator[str]:
-    """Send whole states, the newest only: who is slow or was away misses those between, and nothing else."""
+    """Send whole states, always the newest. A slow page misses some of those between, and needs none of them."""
     yield "retry: 1000\n\n"
     seen = 0
     while not board.closed:
         try:
-            await asyncio.wait_for(board.newer_than(seen), _PING_S)
+            await asyncio.wait_for(board.wait_for_newer(seen), _PING_S)
         except TimeoutError:
             yield "event: ping\ndata: 1\n\n"
             continue
@@ -219,7 +219,7 @@ async def _stream(board: Board) -> AsyncIterator[str]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own handling of signals, which ends the process before it can say good-bye."""
+    """uvicorn without its own signal handlers: they would end the process before it has said its result."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -227,7 +227,7 @@ class _Server(uvicorn.Server):
 
 
 class LiveServer:
-    """The page at an address of this machine."""
+    """A server of the page, on this machine alone."""
 
     def __init__(self, port: int, cells: dict[str, Any], *, show_pictures: bool) -> None:
         """Take a port; 0 takes any that is free.
@@ -236,7 +236,7 @@ class LiveServer:
             SettingsError: the port is taken, or may not be used.
         """
         self._token = secrets.token_urlsafe(24)
-        self._socket = _bound(port)
+        self._socket = _bind(port)
         self.port: int = self._socket.getsockname()[1]
         self._cells = cells
         self._show_pictures = show_pictures
@@ -244,7 +244,7 @@ class LiveServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
         self._ended = False
-        self._newest: tuple[str, Picture] | None = None  # also of the time before there is a loop
+        self._newest: tuple[str, Picture] | None = None  # kept until there is an event loop
 
     @property
     def url(self) -> str:
@@ -252,12 +252,12 @@ class LiveServer:
         return f"http://{HOST}:{self.port}/?token={self._token}"
 
     def put(self, state: State, picture: Picture) -> None:
-        """Show a state; from any thread."""
+        """Show a state; any thread may call this."""
         self._newest = newest = json.dumps(state, ensure_ascii=False, allow_nan=False), picture
         self._call(lambda: self._board.put(*newest))
 
     def stop(self) -> None:
-        """End `serve`, also one that has yet to begin; from any thread."""
+        """End `serve`, even if it has not begun; any thread may call this."""
         self._ended = True
         self._call(self._end)
 
@@ -296,16 +296,16 @@ class LiveServer:
 
     def _call(self, what: Callable[[], None]) -> None:
         if self._loop:
-            with suppress(RuntimeError):  # it ended meanwhile
+            with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(what)
 
 
-def _bound(port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     here = socket.socket()
     here.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         here.bind((HOST, port))
-        here.listen()  # who opens the address at once waits, and is not refused
+        here.listen()  # so that a browser that comes at once waits, and is not refused
     except OSError as error:
         here.close()
         raise SettingsError(

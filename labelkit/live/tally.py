@@ -20,11 +20,11 @@ Angles = tuple[float, float]
 
 @dataclass(frozen=True)
 class Label:
-    """What became of a frame, as far as the game needs it.
+    """What came of a frame, as far as the game needs it.
 
     Attributes:
-        camera_deg, view_deg: azimuth and elevation in the two frames, as the label table holds them; None for a
-            rejected frame.
+        camera_deg, view_deg: azimuth and elevation in the camera's and the view's axes, as the label table holds
+            them; None for a rejected frame.
         reason, detail: why it was rejected.
     """
 
@@ -35,7 +35,7 @@ class Label:
 
 
 def label_of(recording: Recording, name: FrameName, outcome: Sample | Rejection) -> Label:
-    """Take over what the label table would say of a frame."""
+    """Take from an outcome what the label table would say of the frame."""
     if isinstance(outcome, Rejection):
         return Label(reason=outcome.reason, detail=outcome.detail)
     row = row_of(recording, name, outcome)
@@ -43,7 +43,7 @@ def label_of(recording: Recording, name: FrameName, outcome: Sample | Rejection)
 
 
 class Tally:
-    """Counts of a recording: what `sample_cells` would count of its rows."""
+    """The counts of one recording: the same that `sample_cells` gets from its rows in the label table."""
 
     def __init__(self, settings: CoverageSettings) -> None:
         self.cells = Cells(settings.cell_deg, settings.reach_deg, settings.cells)
@@ -51,35 +51,35 @@ class Tally:
         self.recount([], [])
 
     def angles_deg(self, label: Label) -> Angles | None:
-        """Give a label's angles in the frame they are counted in."""
+        """Give the angles of a label that are counted: the view's or the camera's; None for a rejected frame."""
         return label.view_deg if self._settings.frame == "view" else label.camera_deg
 
     def recount(self, stamps_s: Sequence[float], labels: Sequence[Label | None]) -> None:
-        """Count all frames anew, in their order.
+        """Count all frames again, in their order.
 
         Args:
-            stamps_s: of all source frames, NaN where there is none.
-            labels: as many; None for a frame that has none yet.
+            stamps_s: of all source frames; NaN for a frame without a time.
+            labels: one for each of them; None if it has no label yet.
         """
         self._rule = DistinctSamples(turn_deg=self._settings.distinct_deg, gap_s=self._settings.distinct_s)
         self.coverage = measure_coverage(np.array([], np.int64), self.cells, self._settings.target)
         found = [(k, angles) for k, label in enumerate(labels) if label and (angles := self.angles_deg(label))]
         if found:
             which, angles_deg = zip(*found, strict=True)
-            self._count(angles_deg, _filled(stamps_s)[list(which)].tolist())
+            self._count(angles_deg, _fill_stamps(stamps_s)[list(which)].tolist())
 
     def add(self, stamps_s: Sequence[float], label: Label) -> None:
-        """Count one more frame, later than all that were counted.
+        """Count one more frame; it must be later than all that were counted.
 
         Args:
-            stamps_s: of all source frames up to this one, NaN where there is none.
+            stamps_s: of all source frames up to this one; NaN for a frame without a time.
         """
         if angles := self.angles_deg(label):
-            stamp_s = stamps_s[-1] if np.isfinite(stamps_s[-1]) else float(_filled(stamps_s)[-1])
+            stamp_s = stamps_s[-1] if np.isfinite(stamps_s[-1]) else float(_fill_stamps(stamps_s)[-1])
             self._count([angles], [stamp_s])
 
     def _count(self, angles_deg: Sequence[Angles], stamps_s: Sequence[float]) -> None:
-        samples = self._placed(angles_deg)
+        samples = self._place(angles_deg)
         distinct = [self._rule.add(n, stamp) for n, stamp in zip(samples.normals.tolist(), stamps_s, strict=True)]
         more = measure_coverage(samples.cells, self.cells, self._settings.target, np.array(distinct))
         so_far = self.coverage
@@ -91,9 +91,9 @@ class Tally:
             so_far.repeats + more.repeats,
         )
 
-    def _placed(self, angles_deg: Sequence[Angles]) -> Placed:
-        return place_labels(np.array(angles_deg, np.float32), self.cells)  # in the table's own precision
+    def _place(self, angles_deg: Sequence[Angles]) -> Placed:
+        return place_labels(np.array(angles_deg, np.float32), self.cells)  # the table's precision
 
 
-def _filled(stamps_s: Sequence[float]) -> FloatArray:
+def _fill_stamps(stamps_s: Sequence[float]) -> FloatArray:
     return fill_stamps(np.array(stamps_s, np.float64), np.zeros(len(stamps_s), np.int64))

@@ -1,4 +1,4 @@
-"""The painting game in a terminal: the map as in a mirror, where the hand is, where it should go, and the words."""
+"""The painting game in a terminal: the words, the map as in a mirror with the hand and the goal, and the progress."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from labelkit.figures.shades import shade_index, shades_for
 
 _HAND, _GOAL, _TRAIL = "()", "><", "··"
 _BAR = 20
+_WORD_LINES = 2  # enough for every advice at 80 columns, so that the map stays where it is
 
 
 def game_text(state: dict[str, Any], cells: Cells, target: int, terminal: Terminal) -> str:
-    """Write a game's state as lines, none wider than the terminal.
+    """Write a game's state as lines, none wider than the terminal. The most important come first.
 
     Args:
-        state: as `Game.state` says it.
+        state: as `Game.state` gives it.
     """
     words = state["words"][:1].upper() + state["words"][1:]
     lines = [*textwrap.wrap(words, max(20, terminal.width - 1))[:3]]
-    lines += [""] * (3 - len(lines))
-    lines += [*_map(state, cells, target, terminal), "", _progress(state), *_people(state, terminal), *_notes(state)]
+    lines += [""] * (_WORD_LINES - len(lines))
+    lines += [*_map(state, cells, target, terminal), _progress(state), *_notes(state), *_people(state, terminal)]
     text = "\n".join(_cut(line, terminal) for line in lines)
     return text if terminal.unicode else text.replace("█", "#").encode("ascii", "replace").decode()
 
 
 def one_line(state: dict[str, Any]) -> str:
-    """Say a game's state in one line, for outputs on which nothing can be drawn over."""
+    """Say a game's state in one line, for an output that is no terminal."""
     who = printable(state["participant"] or "nobody yet", 20)
     return f"{who} {percent(state['filled'])}: {state['words']}"
 
@@ -92,9 +93,9 @@ def _people(state: dict[str, Any], terminal: Terminal) -> list[str]:
 def _notes(state: dict[str, Any]) -> list[str]:
     notes = []
     if state["skipped"] > 2:
-        notes.append(f"Behind: {state['skipped']} pictures are passed over for now, and counted when there is time.")
+        notes.append(f"Too fast: {state['skipped']} pictures wait, and are counted when there is time.")
     if state["earlier"]:
-        notes.append(f"Reading what was here before: {state['earlier']} pictures to go.")
+        notes.append(f"Reading what was here before: {state['earlier']} pictures are left.")
     return notes + [printable(trouble.partition("\n\n")[0], 300) for trouble in state["troubles"]]
 
 

@@ -1,7 +1,7 @@
-"""Follow a folder while it is written to, and keep a game up with it.
+"""Watch a folder while it is written to, and keep its game up to date.
 
-Three threads: one hears from the system what changed, one looks at the whole folder when that is the only way to
-know what it means, and one owns the game.
+There are three threads. One hears from the system what changed. One looks at the whole folder, when only that can
+tell what a change means. One owns the game.
 """
 
 from __future__ import annotations
@@ -20,30 +20,32 @@ import cv2
 from watchfiles import Change, watch
 
 from labelkit.errors import RecordingError
-from labelkit.live.game import Game, Listed
+from labelkit.live.frames import ListedRecording
+from labelkit.live.game import Game
 from labelkit.recordings.discover import describe_problems, survey
 from labelkit.recordings.listing import PICTURE_SUFFIXES
 from labelkit.recordings.sidecar import FILE_NAME
 from labelkit.settings import BuildSettings
 
-_GATHER_MS = 20  # events that come together are taken together; a picture makes three or four
+_GATHER_MS = 20  # events that are so close are taken together; a picture makes three or four
 _PAUSE_MS = 5
-_TICK_S = 0.25  # what changes with time alone is seen so often
-# The system drops events: of files in a folder that it does not know yet, and of other machines' changes. So the
-# whole folder is looked at once it was quiet for so long after a change, and so often while nothing is heard.
+_TICK_S = 0.25  # how often the state is said when no frame comes: some of it changes with time alone
+# The system does not report everything: not files in a folder that it does not know yet, and not the changes that
+# another machine makes. So the whole folder is looked at when nothing changed for _QUIET_S after a change, and every
+# _IDLE_S while nothing is heard.
 _QUIET_S = 1.0
 _IDLE_S = 10.0
 
 _LISTS = frozenset({FILE_NAME, "rgb.txt", "depth.txt"})
 
 
-def look_at(raw: Path, build: BuildSettings) -> tuple[list[Listed], list[str]]:
-    """Find all recordings below a folder, and what keeps others from being read."""
+def look_at(raw: Path, build: BuildSettings) -> tuple[list[ListedRecording], list[str]]:
+    """Find all recordings below a folder, and say what keeps others from being read."""
     try:
         findings = survey(raw, max_gap_s=build.max_gap_s)
     except RecordingError as error:
         return [], [] if raw.is_dir() and not _holds_pictures(raw) else [str(error)]
-    found = [Listed(finding.recording) for finding in findings if finding.recording]
+    found = [ListedRecording(finding.recording) for finding in findings if finding.recording]
     return found, [describe_problems(finding, raw) for finding in findings if finding.problems]
 
 
@@ -56,25 +58,25 @@ class _Looks:
     """When the whole folder is looked at."""
 
     wanted: bool = True
-    running: Future[tuple[list[Listed], list[str]]] | None = None
+    running: Future[tuple[list[ListedRecording], list[str]]] | None = None
     not_before: float = 0.0
     began: float = 0.0
-    since: list[Path] = field(default_factory=list)  # what changed since the look that is running, or the first, began
+    missed: list[Path] = field(default_factory=list)  # what changed since the running look, or the first one, began
 
 
-class Play(threading.Thread):
-    """A game that goes on until it is stopped.
+class GameThread(threading.Thread):
+    """The thread that owns a game, until it is stopped.
 
     Attributes:
-        publish: is given each new state, in the game's thread.
-        ended: is called when the game ends, of itself or by `stop`.
-        failure: what ended it.
+        publish: called in this thread with each new state.
+        on_end: called when the thread ends, by itself or by `stop`.
+        failure: the error that ended it, if one did.
     """
 
     def __init__(self, game: Game, build: BuildSettings) -> None:
         super().__init__(name="labelkit-game", daemon=True)
         self.publish: Callable[[dict[str, Any]], None] = lambda _: None
-        self.ended: Callable[[], None] = lambda: None
+        self.on_end: Callable[[], None] = lambda: None
         self.failure: BaseException | None = None
         self._game = game
         self._build = build
@@ -86,7 +88,7 @@ class Play(threading.Thread):
         self._changed_at = 0.0
 
     def stop(self) -> None:
-        """End, within a frame."""
+        """End the game, after the frame that is being labelled."""
         self._stop_event.set()
         if self.is_alive():
             self.join()
@@ -102,7 +104,7 @@ class Play(threading.Thread):
             self.failure = error
         finally:
             self._stop_event.set()
-            self.ended()
+            self.on_end()
 
     def _listen(self) -> None:
         try:
@@ -121,7 +123,7 @@ class Play(threading.Thread):
             self._events.put(error)
 
     def _turn(self, looker: ThreadPoolExecutor) -> None:
-        """Take what happened, label one frame, say the state."""
+        """Hear what changed, label one frame, publish the state."""
         newest = self._game.newest
         self._hear(wait=not self._game.waits)
         self._look(looker)
@@ -137,18 +139,18 @@ class Play(threading.Thread):
     def _hear(self, *, wait: bool) -> None:
         paths: set[Path] = set()
         try:
-            paths |= self._heard(self._events.get(timeout=_TICK_S) if wait else self._events.get_nowait())
+            paths |= self._paths_or_raise(self._events.get(timeout=_TICK_S) if wait else self._events.get_nowait())
             while True:
-                paths |= self._heard(self._events.get_nowait())
+                paths |= self._paths_or_raise(self._events.get_nowait())
         except Empty:
             pass
         if paths:
             self._changed_at = time.monotonic()
-            self._looks.wanted |= self._game.changed(paths)
+            self._looks.wanted |= self._game.hear(paths)
             if self._looks.running or not self._game.looked:
-                self._looks.since += paths
+                self._looks.missed += paths
 
-    def _heard(self, item: set[Path] | BaseException) -> set[Path]:
+    def _paths_or_raise(self, item: set[Path] | BaseException) -> set[Path]:
         if isinstance(item, BaseException):
             raise RecordingError(
                 f"{self._game.raw}: the system does not say what changes there ({item}); raise "
@@ -159,11 +161,11 @@ class Play(threading.Thread):
     def _look(self, looker: ThreadPoolExecutor) -> None:
         looks, now = self._looks, time.monotonic()
         if looks.running and looks.running.done():
-            self._game.look(*looks.running.result())
+            self._game.take_look(*looks.running.result())
             looks.running = None
-            looks.wanted |= self._game.changed(looks.since)
-            looks.since = []
-            looks.not_before = now + 2 * (now - looks.began)  # a third of a core, however large the folder
+            looks.wanted |= self._game.hear(looks.missed)
+            looks.missed = []
+            looks.not_before = now + 2 * (now - looks.began)  # so that looks take at most a third of a core
         if now - self._changed_at > _QUIET_S and (self._changed_at > looks.began or now - looks.began > _IDLE_S):
             looks.wanted = True
         if looks.wanted and not looks.running and now >= looks.not_before:
@@ -172,7 +174,7 @@ class Play(threading.Thread):
 
 
 def _matters(change: Change, path: str) -> bool:
-    """Whether a change can concern a recording: its pictures, lists and folders, and whatever vanishes."""
+    """Whether a change can concern a recording: a picture, a list, a new folder, or anything that was deleted."""
     file = Path(path)
     if file.name.startswith("."):
         return False

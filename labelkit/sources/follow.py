@@ -1,4 +1,4 @@
-"""Read a running painting game's arrow, as `labelkit coverage-map --live` serves it."""
+"""Read where the arrow of a running painting game points, from the address that `labelkit play` printed."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from urllib.parse import parse_qs, urlsplit
 from labelkit.errors import SensorError, SettingsError
 from labelkit.simulator.player import Angles
 
-_POLL_S = 0.05  # a frame's time at 20 frames/s: the arrow is never seen later than that
+_POLL_S = 0.05  # one frame at 20 frames/s: the arrow is never older than that
 _ANSWER_S = 2.0  # how long an answer may take
-_SILENT_S = 5.0  # how long a game may be away before it is given up
+_SILENT_S = 5.0  # how long a game may give no answer before this is an error
 _MOST_BYTES = 1_000_000
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
 class GameArrow:
-    """The arrow of a running game, read again and again in a thread of its own; a context manager."""
+    """The arrow of a running game; a context manager that reads it again and again in its own thread."""
 
     def __init__(self, url: str) -> None:
-        """Read it once.
+        """Read the arrow once.
 
         Args:
             url: the game's address with its token, as it was printed.
         Raises:
-            SettingsError: no such address, or a token that the game refuses.
-            SensorError: no game is there.
+            SettingsError: `url` is no such address, or the game refuses its token.
+            SensorError: no game answers.
         """
         self._host, self._port, self._token = _address(url)
         self._goal: Angles | None = None
@@ -56,10 +56,10 @@ class GameArrow:
         return self._done
 
     def goal(self, here_deg: Angles) -> Angles | None:
-        """Say where the arrow points, wherever the hand is; None where there is none.
+        """Say where the arrow points; None if there is no arrow. The hand's place does not matter here.
 
         Raises:
-            SensorError, SettingsError: the game has gone.
+            SensorError, SettingsError: the game does not answer any more.
         """
         del here_deg
         if self._trouble is not None:
@@ -90,7 +90,7 @@ class GameArrow:
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise SensorError(
-                f"{where}: the game does not answer ({error}); is labelkit coverage-map --live still running?"
+                f"{where}: the game does not answer ({error}); is labelkit play still running?"
             ) from error
         if answer.status in (401, 403):
             raise SettingsError(f"{where}: the game refuses the token; give the whole address that it printed")
@@ -99,12 +99,14 @@ class GameArrow:
         except ValueError:
             state = None
         if answer.status != 200 or not isinstance(state, dict):
-            raise SensorError(f"{where}/state: expected a game's state, found answer {answer.status}; is it a game?")
+            raise SensorError(
+                f"{where}/state: expected a game's state, found answer {answer.status}; is this a game's address?"
+            )
         return state
 
 
 def _address(url: str) -> tuple[str, int, str]:
-    """Take a game's address apart: host, port, token."""
+    """Split a game's address into host, port and token."""
     try:
         parts = urlsplit(url)
         host, port, (token,) = parts.hostname, parts.port, parse_qs(parts.query)["token"]
@@ -112,14 +114,13 @@ def _address(url: str) -> tuple[str, int, str]:
             raise ValueError
     except (ValueError, KeyError):
         raise SettingsError(
-            "--follow must be the address that labelkit coverage-map --live printed "
-            f"(http://127.0.0.1:PORT/?token=TOKEN), not {url!r}"
+            f"--follow must be the address that labelkit play printed (http://127.0.0.1:PORT/?token=TOKEN), not {url!r}"
         ) from None
     return host, port, token
 
 
 def _goal_in(state: dict[str, Any]) -> Angles | None:
-    """Take the goal's angles, if they are an orientation's."""
+    """Read the goal's angles; None if they are no orientation."""
     goal = state.get("goal")
     if not isinstance(goal, dict):
         return None
@@ -127,4 +128,4 @@ def _goal_in(state: dict[str, Any]) -> Angles | None:
     if not all(isinstance(angle, int | float) for angle in angles):
         return None
     azimuth, elevation = (float(angle) for angle in angles)  # type: ignore[arg-type]
-    return (azimuth, elevation) if math.hypot(azimuth, elevation) <= 90.0 else None  # nor if one is no number
+    return (azimuth, elevation) if math.hypot(azimuth, elevation) <= 90.0 else None  # False for NaN too

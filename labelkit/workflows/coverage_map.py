@@ -40,7 +40,7 @@ class CoverageMap:
         dataset_sha256: the digest of its manifest, which names its content.
         settings: what was counted, and how.
         whole, participants: all samples, and each participant's.
-        splits: train, validation and test; empty where there are too few participants for a split.
+        splits: train, validation and test; empty if there are too few participants for a split.
         out: the file that was written, if one was asked for.
     """
 
@@ -58,11 +58,11 @@ class CoverageMap:
         return self.settings.frame
 
     def groups(self, by: By | None) -> Mapping[str, Coverage]:
-        """Choose groups by what they are; none where that is None."""
+        """Give the groups of this kind; none for None."""
         return {None: {}, "participant": self.participants, "split": self.splits}[by]
 
     def figure(self, by: By | None = None) -> Figure:
-        """Draw the map, with a small one for each group below it."""
+        """Draw the map, and below it a small map of each group."""
         from labelkit.figures.coverage_figure import coverage_figure
 
         return coverage_figure(
@@ -70,7 +70,7 @@ class CoverageMap:
         )
 
     def table(self, by: By | None = None) -> pa.Table:
-        """List the reachable cells, a row each, for all samples and for each group."""
+        """List the reachable cells, one row for each, for all samples and for each group."""
         import pyarrow as pa
 
         from labelkit.curation.coverage import cell_rows
@@ -81,7 +81,7 @@ class CoverageMap:
         return pa.Table.from_pylist(rows)
 
     def as_plain(self) -> dict[str, Any]:
-        """Say all of it in plain values, as JSON holds them; nothing in it depends on where the dataset lies."""
+        """Give all of it in plain values, as JSON holds them; nothing in it depends on the dataset's path."""
         return {
             "dataset_sha256": self.dataset_sha256,
             **self.settings.model_dump(mode="json"),
@@ -111,14 +111,14 @@ def coverage(
     Left hands are counted as the dataset stores them: mirrored to right hands.
 
     Args:
-        run: the training run whose split is shown; where None, it is the one that a training with the
-            default settings would make.
+        run: the training run whose split is shown; None shows the split that a training with the default
+            settings would make.
     Raises:
         DatasetError: no dataset, an unfinished one, one of another version, or a changed label table.
         OrientationError: a label that is no orientation.
         RunError: `run` is no run.
         SettingsError: the cells do not fit the reach.
-        SplitError: the run's split names somebody who is not in the dataset.
+        SplitError: the run's split names a participant who is not in the dataset.
     """
     from labelkit.dataset.dataset import Dataset, open_dataset
 
@@ -138,16 +138,16 @@ def coverage_map(
     """Count a dataset's samples over orientation space, and write the map.
 
     Args:
-        out: a .png, .svg, .html, .json or .csv to write; one that is there is replaced, a missing folder made.
-        by: show groups too. A page and a JSON file hold all groups in any case.
+        out: a .png, .svg, .html, .json or .csv file to write; an older file is replaced, a missing folder made.
+        by: show groups too. A page and a JSON file always hold all groups.
         run: as for `coverage`.
     Raises:
         OutputError: `out` cannot be written.
         SettingsError: `out` has another suffix.
         SplitError: too few participants to show by split.
-        ...: whatever `coverage` raises.
+        ...: all that `coverage` raises.
     """
-    path = checked_output(Path(out), SUFFIXES) if out is not None else None
+    path = check_output(Path(out), SUFFIXES) if out is not None else None
     result = coverage(dataset, settings, run=run)
     if by == "split" and not result.splits:
         raise SplitError(f"{result.dataset}: a split needs samples of at least 3 participants; show it by participant")
@@ -159,11 +159,11 @@ def coverage_map(
     return result
 
 
-def checked_output(out: Path, suffixes: tuple[str, ...]) -> Path:
-    """Refuse an output by its name, before any work is done for it.
+def check_output(out: Path, suffixes: tuple[str, ...]) -> Path:
+    """Check the name of an output, before any work is done for it.
 
     Raises:
-        OutputError: a folder is in its place.
+        OutputError: it is a folder.
         SettingsError: it has none of the suffixes.
     """
     if out.suffix.lower() not in suffixes:
@@ -175,7 +175,7 @@ def checked_output(out: Path, suffixes: tuple[str, ...]) -> Path:
 
 
 def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
-    """Find the samples' cells in the label table: one file, where the shards of a large dataset are thousands."""
+    """Find the samples' cells in the label table, which is one file; a large dataset has thousands of shards."""
     from labelkit.dataset.sample_cells import sample_cells
     from labelkit.dataset.table import TABLE_NAME
 
@@ -189,7 +189,7 @@ def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
 def count_coverage(
     source: Dataset, samples: SampleCells, settings: CoverageSettings, run: Path | str | None
 ) -> tuple[CoverageMap, Split | None]:
-    """Count samples whole, by participant and by split; the split too, None where there are too few participants."""
+    """Count all samples, by participant and by split; give the split too, None if there are too few participants."""
     from labelkit.curation.coverage import sum_coverages
 
     people = samples.by_participant(source.manifest.participants)
@@ -203,7 +203,7 @@ def count_coverage(
 
 
 def _split(source: Dataset, participants: Mapping[str, Coverage], run: Path | str | None) -> Split | None:
-    """Find a run's split, or that of a training with default settings; None with too few participants."""
+    """Find a run's split, or that of a training with default settings; None if there are too few participants."""
     from labelkit.curation.splits import FrameSplit, split_participants
     from labelkit.runs.plan import read_split
 

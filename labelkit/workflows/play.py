@@ -1,4 +1,4 @@
-"""Recordings that are being made in, the painting game out."""
+"""A folder that is recorded into in, the painting game out."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from labelkit.settings import BuildSettings, CoverageSettings
 if TYPE_CHECKING:
     from labelkit.cells import Cells
     from labelkit.live.game import Game
-    from labelkit.live.watching import Play
+    from labelkit.live.watching import GameThread
 
-_DRAWN_S = 0.2  # between drawings in a terminal
+_DRAW_S = 0.2  # between two drawings in a terminal
 
 
 @dataclass(frozen=True)
-class LiveResult:
-    """What a game came to when it was ended.
+class GameResult:
+    """What was recorded when a game ended.
 
     Attributes:
         raw: the folder that was watched.
-        frames, samples: of everybody.
-        filled: participant -> share of the reachable cells that is full.
+        frames, samples: of all participants.
+        filled: participant -> share of the reachable cells that are full.
     """
 
     raw: str
@@ -38,7 +38,7 @@ class LiveResult:
     filled: dict[str, float]
 
 
-def coverage_live(
+def play(
     raw: Path | str,
     settings: CoverageSettings | None = None,
     build: BuildSettings | None = None,
@@ -46,96 +46,96 @@ def coverage_live(
     port: int = 0,
     show_pictures: bool = False,
     cache: bool = True,
-    opened: Callable[[str], None] = print,
-) -> LiveResult:
-    """Watch a folder of recordings and serve the painting game to browsers of this machine, until interrupted.
+    on_open: Callable[[str], None] = print,
+) -> GameResult:
+    """Watch a folder of recordings and serve the painting game to browsers of this machine, until Ctrl-C.
 
     Args:
         settings: the cells, the target and which samples count.
         build: the settings with which the dataset will be built, so that the game counts what it will hold.
         port: of 127.0.0.1; 0 takes any that is free.
-        show_pictures: let the page show what the camera sees.
-        cache: keep labels in the user's cache folder, so that a restart need not make them again.
-        opened: is given the address to open, with its token.
+        show_pictures: show on the page what the camera sees.
+        cache: keep labels in the user's cache folder, so that the next start need not make them again.
+        on_open: called once with the address to open, which holds the token.
     Raises:
         RecordingError: `raw` is no folder, or cannot be watched.
         SettingsError: the cells do not fit the reach, or the port is taken.
     """
-    _check(Path(raw))
+    _check_folder(Path(raw))
     from labelkit.live.server import LiveServer, map_of
 
-    with _game(Path(raw), settings, build, cache=cache) as (game, play):
+    with _start_game(Path(raw), settings, build, cache=cache) as (game, thread):
         server = LiveServer(port, map_of(game.cells, game.target, pictures=show_pictures), show_pictures=show_pictures)
-        play.publish = lambda state: server.put(state, game.picture())
-        play.ended = server.stop
-        play.start()
-        opened(server.url)
+        thread.publish = lambda state: server.put(state, game.picture())
+        thread.on_end = server.stop
+        thread.start()
+        on_open(server.url)
         server.serve()
     return _result(raw, game)
 
 
-def coverage_live_in_terminal(
+def play_in_terminal(
     raw: Path | str,
     settings: CoverageSettings | None = None,
     build: BuildSettings | None = None,
     *,
     cache: bool = True,
     draw: Callable[[dict[str, Any], Cells, int], None],
-) -> LiveResult:
-    """Watch a folder of recordings and show the painting game without a browser, until interrupted.
+) -> GameResult:
+    """Watch a folder of recordings and draw the painting game without a browser, until Ctrl-C.
 
     Args:
-        settings, build, cache: as for `coverage_live`.
-        draw: is given the state, the cells and the target whenever there is something new, a few times a second.
+        settings, build, cache: as for `play`.
+        draw: called with the state, the cells and the target after each change, at most five times a second.
     Raises:
         RecordingError: `raw` is no folder, or cannot be watched.
         SettingsError: the cells do not fit the reach.
     """
-    _check(Path(raw))
-    over, states = threading.Event(), [dict[str, Any]()]
+    _check_folder(Path(raw))
+    over, newest = threading.Event(), [dict[str, Any]()]
     with (
-        _game(Path(raw), settings, build, cache=cache) as (game, play),
+        _start_game(Path(raw), settings, build, cache=cache) as (game, thread),
         handle_signals(lambda *_: over.set(), signal.SIGINT, signal.SIGTERM),
     ):
-        play.publish = lambda state: states.__setitem__(0, state)
-        play.ended = over.set
-        play.start()
-        shown: dict[str, Any] = {}
-        while not over.wait(_DRAWN_S):
-            if states[0] != shown:
-                shown = states[0]
-                draw(shown, game.cells, game.target)
+        thread.publish = lambda state: newest.__setitem__(0, state)
+        thread.on_end = over.set
+        thread.start()
+        drawn: dict[str, Any] = {}
+        while not over.wait(_DRAW_S):
+            if newest[0] != drawn:
+                drawn = newest[0]
+                draw(drawn, game.cells, game.target)
     return _result(raw, game)
 
 
-def _check(raw: Path) -> None:
+def _check_folder(raw: Path) -> None:
     if not raw.is_dir():
-        what = "is a file" if raw.exists() else "there is no such folder"
-        raise RecordingError(f"--live {raw}: {what}; give the folder into which recordings are written")
+        found = "is a file" if raw.exists() else "there is no such folder"
+        raise RecordingError(f"{raw}: {found}; give the folder into which recordings are written")
 
 
 @contextmanager
-def _game(
+def _start_game(
     raw: Path, settings: CoverageSettings | None, build: BuildSettings | None, *, cache: bool
-) -> Iterator[tuple[Game, Play]]:
-    """Make a game over a folder; at the end, stop it, and say what failed in it."""
+) -> Iterator[tuple[Game, GameThread]]:
+    """Make a game and the thread that will own it; at the end, stop the thread and raise the error that ended it."""
     from labelkit.live.game import Game
-    from labelkit.live.label_cache import LabelCache, journal_path
-    from labelkit.live.watching import Play
+    from labelkit.live.label_cache import LabelCache, cache_path
+    from labelkit.live.watching import GameThread
 
     build = build or BuildSettings()
-    with LabelCache(journal_path(raw, build) if cache else None) as journal:
-        game = Game(raw, settings or CoverageSettings(), build, journal)
-        play = Play(game, build)
+    with LabelCache(cache_path(raw, build) if cache else None) as labels:
+        game = Game(raw, settings or CoverageSettings(), build, labels)
+        thread = GameThread(game, build)
         try:
-            yield game, play
+            yield game, thread
         finally:
-            play.stop()
-        if play.failure:
-            raise play.failure
+            thread.stop()
+        if thread.failure:
+            raise thread.failure
 
 
-def _result(raw: Path | str, game: Game) -> LiveResult:
+def _result(raw: Path | str, game: Game) -> GameResult:
     state = game.state()
     filled = {one["name"]: one["filled"] for one in state["participants"]}
-    return LiveResult(str(raw), state["frames"], state["samples"], filled)
+    return GameResult(str(raw), state["frames"], state["samples"], filled)

@@ -95,6 +95,8 @@ def test_an_output_without_unicode_gets_ascii(folder):
         (["--target", "0"], 2, "target must be greater than or equal to 1"),
         (["--by", "split"], 2, "a split needs samples of at least 3 participants"),
         (["--run", "nowhere"], 2, "nowhere"),
+        (["--live", "recordings"], 2, "labelkit play recordings"),
+        (["--live"], 2, "labelkit play RAW"),
         (["--by", "hand"], 2, "'hand' is not one of 'participant', 'split'"),
     ],
 )

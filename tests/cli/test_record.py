@@ -120,5 +120,5 @@ def test_no_game_at_the_address_is_told_in_one_line_and_nothing_is_recorded(tmp_
         url = game.url
     code, out, err = called(capsys, "simulate", "--live", tmp_path / "raw", "--follow", url)
     assert (code, out, len(err.splitlines())) == (1, "", 1)
-    assert "is labelkit coverage-map --live still running?" in err
+    assert "is labelkit play still running?" in err
     assert not (tmp_path / "raw").exists()

@@ -24,7 +24,7 @@ def simulated(tmp_path_factory):
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that a test sets."""
 
     now = 1000.0
 
@@ -33,27 +33,27 @@ class Clock:
 
 
 class Table:
-    """A game over a folder, played by hand: what a Play does in its threads, step by step."""
+    """A game over a folder, played step by step: a GameThread does the same in its threads."""
 
-    def __init__(self, raw: Path, settings: CoverageSettings = COARSE, journal=None, build=None):
+    def __init__(self, raw: Path, settings: CoverageSettings = COARSE, cache=None, build=None):
         self.raw = raw
         self.build = build or BuildSettings()
         self.clock = Clock()
-        self.game = Game(raw, settings, self.build, journal, self.clock)
+        self.game = Game(raw, settings, self.build, cache, self.clock)
         self.look()
 
     def look(self):
-        self.game.look(*look_at(self.raw.resolve(), self.build))
+        self.game.take_look(*look_at(self.raw.resolve(), self.build))
 
     def write(self, *files: Path):
-        """Hear that files were written; look at the folder where only that tells what they are."""
-        if self.game.changed([file.resolve() if file.exists() else file for file in files]):
+        """Hear that files were written; look at the folder if only that can tell what they are."""
+        if self.game.hear([file.resolve() if file.exists() else file for file in files]):
             self.look()
 
     def label_all(self):
         while self.game.step():
             pass
-        self.clock.now += 1.0  # so that what was labelled out of turn is counted
+        self.clock.now += 1.0  # so that what was labelled out of order is counted
 
     def state(self):
         return self.game.state()
@@ -65,6 +65,10 @@ def raw(tmp_path):
     folder = tmp_path / "raw"
     folder.mkdir()
     return folder
+
+
+def counts_of(coverage):
+    return coverage.counts.tolist(), coverage.outside, coverage.repeats
 
 
 def begin(folder: Path, like: Path = RAW / "p01") -> Path:

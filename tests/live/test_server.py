@@ -178,7 +178,7 @@ def test_where_there_is_no_picture_none_is_shown(server):
     assert (ask(server, "/picture").status, ask(server, "/picture").body) == (204, b"")
 
 
-def test_who_asks_before_there_is_a_state_waits_for_it():
+def test_a_request_before_there_is_a_state_waits_for_it():
     server = LiveServer(0, {}, show_pictures=False)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
@@ -204,7 +204,7 @@ def test_the_map_holds_the_cells_in_reach_in_the_order_of_their_counts(server):
     assert all((one[0] == next[0]) != (one[1] == next[1]) for one, next in around)  # along the edges, not across
 
 
-def test_whoever_comes_or_comes_back_gets_the_whole_state_and_then_each_new_one(server):
+def test_a_page_that_comes_or_comes_back_gets_the_whole_state_and_then_each_new_one(server):
     first, second = Listener(server), Listener(server)
     assert first.state() == second.state() == {"words": HOSTILE}
     server.put({"words": "next"}, lambda: None)
@@ -221,7 +221,7 @@ def test_a_line_is_kept_alive_when_nothing_happens(server):
     assert listener.event() == ("ping", "1")
 
 
-def test_whoever_is_slow_misses_states_but_not_the_newest(server):
+def test_a_slow_page_misses_states_but_not_the_newest(server):
     listener = Listener(server)
     for k in range(20_000):
         server.put({"k": k, "filling": "x" * 2000}, lambda: None)

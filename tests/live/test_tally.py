@@ -64,7 +64,7 @@ def test_frame_by_frame_it_counts_what_the_coverage_map_counts_of_the_label_tabl
 
 
 @pytest.mark.parametrize("stamps", ["all", "none"])
-def test_counted_anew_and_gone_on_from_there_it_counts_the_same(stamps):
+def test_a_count_of_all_frames_and_then_frame_by_frame_gives_the_same(stamps):
     settings = CoverageSettings(target=3)
     times, labels = wander(400, 8, stamps=stamps)
     tally = Tally(settings)
@@ -74,7 +74,7 @@ def test_counted_anew_and_gone_on_from_there_it_counts_the_same(stamps):
     assert same(tally.coverage, as_the_table_counts(times, labels, settings))
 
 
-def test_counted_anew_a_second_time_it_counts_the_same():
+def test_a_second_count_of_all_frames_gives_the_same():
     tally = Tally(CoverageSettings())
     for _ in range(2):
         tally.recount([0.0], [Label((90.0, 90.0), (80.0, 80.0))])

@@ -7,6 +7,7 @@ import pytest
 
 from labelkit.cells import Cells
 from labelkit.figures.coverage_text import Terminal
+from labelkit.live.advice import ADVICE
 from labelkit.live.terminal import game_text, one_line
 
 CELLS = Cells(5.0)
@@ -71,10 +72,18 @@ def test_it_says_who_is_painted_how_far_and_what_to_do():
     assert one_line(state()) == "p01 <1 %: turn the palm a little to your left"
 
 
-def test_one_who_is_behind_is_told_so():
+def test_the_default_map_fits_a_terminal_of_24_lines_with_a_note_and_the_others():
+    longest = max(ADVICE.values(), key=len)
+    for words in ("there", longest):
+        lines = game_text(state(words=words, earlier=3), CELLS, TARGET, Terminal(80, False, True)).splitlines()
+        assert len(lines) == 24
+        assert lines[-1] == "Others: p02 50 %"
+
+
+def test_it_says_how_many_pictures_wait():
     text = game_text(state(skipped=12, earlier=7), CELLS, TARGET, Terminal(80, False, True))
-    assert "Behind: 12 pictures are passed over for now" in text
-    assert "7 pictures to go" in text
+    assert "12 pictures wait" in text
+    assert "7 pictures are left" in text
 
 
 def test_before_anybody_came_there_is_an_empty_map():

@@ -9,7 +9,7 @@ import pytest
 from labelkit.errors import RecordingError
 from labelkit.live import watching as module
 from labelkit.live.game import Game
-from labelkit.live.watching import Play
+from labelkit.live.watching import GameThread
 from labelkit.records import Reason
 from labelkit.settings import BuildSettings
 from tests.live.conftest import COARSE, begin, put
@@ -19,17 +19,17 @@ PATIENCE_S = 60.0
 
 @contextmanager
 def playing(raw):
-    """Play over a folder; gives what waits until a state is as it should be."""
+    """Run a game; gives a function that waits until its state is as it should be."""
     build = BuildSettings()
-    play = Play(Game(raw, COARSE, build), build)
+    thread = GameThread(Game(raw, COARSE, build), build)
     states = []
-    play.publish = states.append
-    play.start()
+    thread.publish = states.append
+    thread.start()
 
     def until(holds):
         deadline = time.monotonic() + PATIENCE_S
         while not (states and holds(states[-1])):
-            assert play.failure is None
+            assert thread.failure is None
             assert time.monotonic() < deadline, states[-1:]
             time.sleep(0.02)
         return states[-1]
@@ -37,8 +37,8 @@ def playing(raw):
     try:
         yield until
     finally:
-        play.stop()
-        assert not play.is_alive()
+        thread.stop()
+        assert not thread.is_alive()
 
 
 def test_frames_sessions_and_participants_that_appear_are_seen_as_they_come(raw):
@@ -59,11 +59,11 @@ def test_frames_sessions_and_participants_that_appear_are_seen_as_they_come(raw)
 def test_a_picture_that_is_written_before_the_first_look_began_is_a_new_one(raw):
     build = BuildSettings()
     game = Game(raw, COARSE, build)
-    play = Play(game, build)
-    play._events.put(set(put(begin(raw / "p01"), 0, "e")))
+    thread = GameThread(game, build)
+    thread._events.put(set(put(begin(raw / "p01"), 0, "e")))
     with ThreadPoolExecutor(1) as looker:
         while not game.looked:
-            play._turn(looker)
+            thread._turn(looker)
     assert game.state()["rejected"]["code"] == Reason.NO_HAND.value
 
 
@@ -122,10 +122,10 @@ def test_a_system_that_cannot_watch_ends_the_game_and_says_what_to_do(raw, monke
 
     monkeypatch.setattr(module, "watch", refuse)
     build, ended = BuildSettings(), []
-    play = Play(Game(raw, COARSE, build), build)
-    play.ended = lambda: ended.append(True)
-    play.start()
-    play.join(PATIENCE_S)
+    thread = GameThread(Game(raw, COARSE, build), build)
+    thread.on_end = lambda: ended.append(True)
+    thread.start()
+    thread.join(PATIENCE_S)
     assert ended
     with pytest.raises(RecordingError, match=r"watch limit reached.*max_user_watches"):
-        raise play.failure
+        raise thread.failure

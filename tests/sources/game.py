@@ -1,4 +1,4 @@
-"""A painting game that shows what a test wants it to, served as labelkit coverage-map --live serves its own."""
+"""A painting game that shows what a test wants it to, served as labelkit play serves its own."""
 
 from __future__ import annotations
 

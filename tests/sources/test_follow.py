@@ -62,7 +62,7 @@ def test_what_is_no_orientation_is_no_goal(goal):
     ],
 )
 def test_an_address_that_no_game_printed_is_refused(url):
-    with pytest.raises(SettingsError, match=r"must be the address that labelkit coverage-map --live printed"):
+    with pytest.raises(SettingsError, match=r"must be the address that labelkit play printed"):
         GameArrow(url)
 
 

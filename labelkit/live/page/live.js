@@ -60,8 +60,8 @@
   }
 
   function progress(state) {
-    if (state.skipped > 2) return `Behind: ${state.skipped} pictures are passed over for now, and counted when there is time.`;
-    if (state.earlier) return `Reading what was here before: ${state.earlier} pictures to go.`;
+    if (state.skipped > 2) return `Too fast: ${state.skipped} pictures wait, and are counted when there is time.`;
+    if (state.earlier) return `Reading what was here before: ${state.earlier} pictures are left.`;
     return state.frames ? `${state.samples.toLocaleString("en")} of ${state.frames.toLocaleString("en")} pictures count.` : "";
   }
 

@@ -1,4 +1,4 @@
-"""labelkit coverage-map --live, as it is typed."""
+"""labelkit play, as it is typed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE_S = 60.0
 
 def labelkit(*arguments, **environment):
     return subprocess.Popen(
-        [sys.executable, "-m", "labelkit", "coverage-map", *map(str, arguments)],
+        [sys.executable, "-m", "labelkit", "play", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -37,7 +37,7 @@ def ended(capfd):
 
     def run_it(*arguments):
         with pytest.raises(SystemExit) as left:
-            run(["coverage-map", *map(str, arguments)])
+            run(["play", *map(str, arguments)])
         return left.value.code, capfd.readouterr().err
 
     return run_it
@@ -45,8 +45,8 @@ def ended(capfd):
 
 @contextmanager
 def served(raw, *flags, **environment):
-    """Run the game; gives its process, and what asks for its state until it is as it should be."""
-    process = labelkit("--live", raw, *flags, **environment)
+    """Run the game; gives its process, and a function that asks for its state until it is as it should be."""
+    process = labelkit(raw, *flags, **environment)
     said = process.stdout.readline().strip()
     address, _, token = (json.loads(said)["url"] if "--json" in flags else said).partition("/?token=")
 
@@ -73,16 +73,15 @@ def served(raw, *flags, **environment):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--live", "{raw}/nowhere"), "there is no such folder"),
-        (("--live", "{raw}/file"), "is a file"),
-        (("dataset", "--live", "{raw}"), "DATASET"),
-        (("--live", "{raw}", "--out", "map.png"), "--out"),
-        (("--live", "{raw}", "--by", "participant"), "--by"),
-        (("--live", "{raw}", "--terminal", "--port", "1"), "--port"),
-        (("--terminal",), "--terminal needs --live RAW"),
-        (("--show-pictures", "dataset"), "--show-pictures needs --live RAW"),
-        (("--live", "{raw}", "--build-config", "{raw}/file"), "not a TOML file"),
-        (("--live", "{raw}", "--cell-deg", "45", "--reach-deg", "30"), "cell-deg"),
+        ((), "RAW"),
+        (("{raw}/nowhere",), "{raw}/nowhere: there is no such folder"),
+        (("{raw}/file",), "{raw}/file: is a file"),
+        (("{raw}", "--out", "map.png"), "--out"),
+        (("{raw}", "--terminal", "--port", "0"), "--port"),
+        (("{raw}", "--terminal", "--show-pictures"), "--show-pictures"),
+        (("{raw}", "--terminal", "--json"), "--json"),
+        (("{raw}", "--build-config", "{raw}/file"), "not a TOML file"),
+        (("{raw}", "--cell-deg", "45", "--reach-deg", "30"), "cell-deg"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(raw, ended, arguments, says):
@@ -90,7 +89,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(raw, ended, arguments, says)
     code, complaint = ended(*(argument.format(raw=raw) for argument in arguments))
     assert code == 2
     assert len(complaint.splitlines()) == 1
-    assert says in complaint
+    assert says.format(raw=raw) in complaint
 
 
 def test_a_port_that_is_taken_is_refused_in_one_line(raw, ended):
@@ -98,7 +97,7 @@ def test_a_port_that_is_taken_is_refused_in_one_line(raw, ended):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        code, complaint = ended("--live", raw, "--port", port)
+        code, complaint = ended(raw, "--port", port)
     assert code == 2
     assert f"--port {port}: cannot be used" in complaint
 
@@ -106,7 +105,7 @@ def test_a_port_that_is_taken_is_refused_in_one_line(raw, ended):
 @pytest.mark.parametrize(("number", "flags"), [(signal.SIGINT, ()), (signal.SIGTERM, ("--terminal",))])
 def test_ended_by_a_signal_it_is_done_and_says_what_comes_next(raw, number, flags):
     put(begin(raw / "p01"), 0)
-    process = labelkit("--live", raw, "--no-cache", "--target", 1, *flags)
+    process = labelkit(raw, "--no-cache", "--target", 1, *flags)
     if flags:
         while "p01" not in process.stdout.readline():
             pass
@@ -126,7 +125,7 @@ def test_killed_at_any_moment_nothing_on_disk_is_lost_and_a_restart_picks_the_st
     before = None
     for k in range(3):
         with served(raw, "--json", XDG_CACHE_HOME=cache) as (process, until):
-            if k:  # there again, before a single frame is labelled anew
+            if k:  # there again, before a single frame is labelled again
                 state = until(lambda state: state["frames"] > 0)
                 assert (state["samples"], state["counts"]) == before
             put(raw / "p01", k)
@@ -158,8 +157,36 @@ def test_the_settings_of_the_build_are_those_it_will_be_given(raw, tmp_path):
         assert state["rejected"]["code"] == "too-oblique"
 
 
-def test_where_stdout_is_no_terminal_it_says_what_is_new_a_line_each(raw):
-    process = labelkit("--live", raw, "--terminal", "--no-cache")
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("lines", [24, 10])
+def test_in_a_terminal_the_words_never_scroll_away(raw, lines):
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (lines, 80))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labelkit", "play", str(raw), "--terminal", "--no-cache"],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={key: value for key, value in os.environ.items() if key not in ("LINES", "COLUMNS")} | {"TERM": "xterm"},
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while b"\x1b[J" not in written:
+            written += os.read(ours, 65536)
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+        os.close(ours)
+    drawing = written.rpartition(b"\x1b[H")[2]
+    assert drawing.startswith(b"Waiting for the first picture.")
+    assert drawing.count(b"\n") < lines
+
+
+def test_if_stdout_is_no_terminal_each_change_is_a_line(raw):
+    process = labelkit(raw, "--terminal", "--no-cache")
     try:
         assert process.stdout.readline() == "nobody yet 0 %: Waiting for the first picture.\n"
         put(begin(raw / "p01"), 0)
