@@ -144,11 +144,6 @@ class BuildSettings(Settings):
         json_schema_extra=HOW,
     )
 
-    def labelling(self) -> dict[str, Any]:
-        """The keys that `labelling.label.label_frame` takes."""
-        other = {"seed", "max_gap_s", "shard_frames", "exclude", "workers", "max_rejected"}
-        return self.model_dump(exclude=other)
-
 
 class CoverageSettings(Settings):
     """How `labelkit coverage-map` counts."""

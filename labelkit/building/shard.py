@@ -18,6 +18,7 @@ from labelkit.dataset.table import REJECTED, SAMPLE
 from labelkit.errors import MissingExtraError
 from labelkit.geometry.orientation import angles_deg_from_normal
 from labelkit.labelling.label import Explanation, explain_frame
+from labelkit.labelling.options import LabelOptions
 from labelkit.records import PYRAMID_SIZES, Frame, FrameName, Reason, Recording, Rejection, Sample, Unreadable
 from labelkit.settings import BuildSettings
 
@@ -95,7 +96,7 @@ def explain_one(frame: Frame | Unreadable, recording: Recording, index: int, set
         range_m=recording.range_m,
         sensor=recording.sensor,
         rng=frame_rng(settings.seed, recording.name, recording.frame_name(index).key),
-        **settings.labelling(),
+        options=LabelOptions.from_settings(settings),
     )
 
 

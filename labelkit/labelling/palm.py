@@ -33,6 +33,7 @@ from labelkit.imaging.palm_network import (
 )
 from labelkit.imaging.segment import Hand
 from labelkit.labelling.checks import check_palm_seen, check_points
+from labelkit.labelling.options import LabelOptions
 from labelkit.records import BoolArray, FloatArray, Intrinsics, Reason, Rejection
 
 # Skin of the palm is at most this far off its plane.
@@ -99,42 +100,13 @@ class Palm:
         return np.asarray(self.middle - _TO_WRIST_M * self.size * self.fingers)
 
 
-@dataclass(frozen=True)
-class PlaneOptions:
-    """How planes are fitted.
-
-    Attributes:
-        engine: labelkit or open3d.
-        region: palm, or all of the hand.
-        inlier_m, refit_m: see `fit_plane_robustly`.
-        sensor: the profile whose noise weighs the points.
-        min_points: that a palm must have.
-    """
-
-    engine: str
-    region: str
-    inlier_m: float
-    refit_m: float
-    sensor: str
-    min_points: int
-
-    def first(self, points: FloatArray, rng: np.random.Generator) -> Plane:
-        """Find a plane to start from, whatever the engine."""
-        start = fit_plane(points)
-        return find_plane(points, inlier_m=self.inlier_m, refit_m=self.inlier_m, sigma_m=1.0, rng=rng, start=start)
-
-    def fit(self, points: FloatArray, rng: np.random.Generator, start: Plane | None = None) -> PlaneFit:
-        """Fit a plane to points (n, 3), camera frame."""
-        sigma_m = depth_sigma_m(self.sensor, points[:, 2])
-        if self.engine == "open3d":
-            return segment_plane(points, inlier_m=self.inlier_m, sigma_m=sigma_m, rng=rng)
-        return fit_plane_robustly(
-            points, inlier_m=self.inlier_m, refit_m=self.refit_m, sigma_m=sigma_m, rng=rng, start=start
-        )
-
-
 def locate_palm(
-    depth_m: FloatArray, hand: Hand, intrinsics: Intrinsics, options: PlaneOptions, rng: np.random.Generator
+    depth_m: FloatArray,
+    hand: Hand,
+    intrinsics: Intrinsics,
+    sensor: str,
+    options: LabelOptions,
+    rng: np.random.Generator,
 ) -> Palm | Rejection:
     """Find the palm of a hand, and its plane.
 
@@ -142,6 +114,7 @@ def locate_palm(
         depth_m: (H, W), metres, NaN where nothing was seen.
         hand: found in it.
         intrinsics: of the depth camera.
+        sensor: the profile whose noise weighs the points.
         rng: draws the samples of the robust fits.
     Returns:
         The palm; or too-few-points, not-planar or too-oblique.
@@ -151,10 +124,10 @@ def locate_palm(
     if rejection := check_points(int(np.count_nonzero(middle_mask)), max(3, options.min_points // 3)):
         return rejection
     try:
-        plane = options.first(points_of(depth_m, hand, _thinned(middle_mask), intrinsics), rng)
+        plane = _first_plane(points_of(depth_m, hand, _thinned(middle_mask), intrinsics), options, rng)
         straight = Straight.facing(plane, hand.palm_px, hand.palm_px + 10 * hand.to_arm, intrinsics)
         if options.region == "hand":
-            return _whole_hand(depth_m, hand, straight, options, rng)
+            return _whole_hand(depth_m, hand, straight, sensor, options, rng)
         before, straight, seen = _looked(depth_m, straight)
         if rejection := check_palm_seen(seen.area_m2):
             return rejection
@@ -164,7 +137,7 @@ def locate_palm(
         points, mask = points[near], _only(mask, near)
         if rejection := check_points(len(points), options.min_points):
             return rejection
-        fit = options.fit(points, rng, straight.plane)
+        fit = _fit_plane(points, sensor, options, rng, straight.plane)
         straight = straight.onto(fit.plane)
     except DegeneratePointsError as error:
         return Rejection(Reason.NOT_PLANAR, str(error))
@@ -172,15 +145,32 @@ def locate_palm(
 
 
 def _whole_hand(
-    depth_m: FloatArray, hand: Hand, straight: Straight, options: PlaneOptions, rng: np.random.Generator
+    depth_m: FloatArray, hand: Hand, straight: Straight, sensor: str, options: LabelOptions, rng: np.random.Generator
 ) -> Palm | Rejection:
     """Take all skin of the hand that is seen for its palm, as the search cut it from its arm."""
     points = points_of(depth_m, hand, hand.mask, straight.intrinsics)
     if rejection := check_points(len(points), options.min_points):
         return rejection
-    fit = options.fit(points, rng)
+    fit = _fit_plane(points, sensor, options, rng)
     straight = straight.onto(fit.plane)
     return Palm(hand.mask, points, fit, straight.origin, -straight.down, 1.0, None)
+
+
+def _first_plane(points: FloatArray, options: LabelOptions, rng: np.random.Generator) -> Plane:
+    """Find a plane to start from, whichever engine fits the last one."""
+    inlier_m = options.inlier_mm / 1000
+    return find_plane(points, inlier_m=inlier_m, refit_m=inlier_m, sigma_m=1.0, rng=rng, start=fit_plane(points))
+
+
+def _fit_plane(
+    points: FloatArray, sensor: str, options: LabelOptions, rng: np.random.Generator, start: Plane | None = None
+) -> PlaneFit:
+    """Fit a plane to points (n, 3), camera frame."""
+    sigma_m = depth_sigma_m(sensor, points[:, 2])
+    inlier_m, refit_m = options.inlier_mm / 1000, options.refit_mm / 1000
+    if options.plane_engine == "open3d":
+        return segment_plane(points, inlier_m=inlier_m, sigma_m=sigma_m, rng=rng)
+    return fit_plane_robustly(points, inlier_m=inlier_m, refit_m=refit_m, sigma_m=sigma_m, rng=rng, start=start)
 
 
 def _looked(depth_m: FloatArray, straight: Straight) -> tuple[Straight, Straight, PalmView]:

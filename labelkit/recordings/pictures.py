@@ -69,9 +69,13 @@ def read_depth(path: Path) -> NDArray[np.uint16]:
         RawFrameError: no depth picture of 16 bits, or a damaged one.
         OSError: the file cannot be read.
     """
+    return depth_from_bytes(_read(path))
+
+
+def depth_from_bytes(content: bytes) -> NDArray[np.uint16]:
+    """Decode a depth picture; as `read_depth`."""
     import cv2
 
-    content = _read(path)
     header = _depth_header(content)
     pixels = _decode(content, header, cv2.IMREAD_UNCHANGED)
     if pixels.dtype != np.uint16 or pixels.ndim != 2:
@@ -88,9 +92,13 @@ def read_color(path: Path) -> ColorImage:
         RawFrameError: no picture, or a damaged one.
         OSError: the file cannot be read.
     """
+    return color_from_bytes(_read(path))
+
+
+def color_from_bytes(content: bytes) -> ColorImage:
+    """Decode a colour picture; as `read_color`."""
     import cv2
 
-    content = _read(path)
     bgr = _decode(content, header_of(content), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
 
