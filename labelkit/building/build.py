@@ -25,7 +25,7 @@ from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
 from labelkit.building.staging import SHARDS_NAME, FinishedJob, Stage
 from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME
-from labelkit.dataset.lock import only_one_at
+from labelkit.dataset.lock import hold_dataset
 from labelkit.dataset.log import LOG_NAME, log
 from labelkit.dataset.manifest import (
     BUILD_NAME,
@@ -96,7 +96,7 @@ def build(
         recordings = [table.hide(recording) for recording in recordings]
     plan = make_plan(raw, recordings, settings, pseudonymous=table is not None)
     make_folder(out)
-    with only_one_at(out):
+    with hold_dataset(out):
         refuse_withdrawn(out, {recording.participant for recording in recordings})
         stage = Stage(out)
         stage.publish()

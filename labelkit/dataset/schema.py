@@ -57,7 +57,7 @@ def _level(pyramid: Callable[[Sample], Any], level: int) -> Callable[[Sample], A
 
 # All that a dataset says of a sample. Shards, columns and rows of labels.parquet, what `labelkit verify` compares
 # and docs/shard-format.md follow from this list, in its order.
-_SAMPLE_FIELDS = (
+SAMPLE_FIELDS = (
     *(
         Field(f"rgb{s}", (s, s, 3), "|u1", f"colour crop, RGB, {s} x {s} pixels", _level(lambda x: x.rgb, k))
         for k, s in enumerate(PYRAMID_SIZES)
@@ -98,8 +98,8 @@ _SAMPLE_FIELDS = (
     ),
 )
 
-FIELDS = tuple(field for field in _SAMPLE_FIELDS if field.in_shard)
-TABLE_FIELDS = tuple(field for field in _SAMPLE_FIELDS if field.columns)
+FIELDS = tuple(field for field in SAMPLE_FIELDS if field.in_shard)
+TABLE_FIELDS = tuple(field for field in SAMPLE_FIELDS if field.columns)
 
 DEPTH_FIELDS = tuple(
     Field(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelkit.errors import RawFrameError, RecordingError
-from labelkit.files import make_folder, write_bytes
+from labelkit.files import check_output, make_folder, write_bytes
 from labelkit.settings import CoverageSettings
-from labelkit.workflows.coverage_map import checked_output, count_coverage, read_cells
+from labelkit.workflows.coverage_map import count_coverage, read_cells
 
 if TYPE_CHECKING:
     from labelkit.dataset.dataset import Dataset
@@ -75,7 +75,7 @@ def report(
     from labelkit.report.shown_samples import ShownSamples
 
     settings = settings or CoverageSettings()
-    path = checked_output(Path(out), SUFFIXES) if out is not None else None
+    path = check_output(Path(out), SUFFIXES) if out is not None else None
     if raw is not None and not Path(raw).is_dir():
         raise RecordingError(f"{raw}: no such folder of recordings; name the one the dataset was built from")
     source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
