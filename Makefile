@@ -31,10 +31,11 @@ browser-tests: setup  ## the pages in Debian's chromium, which is installed if i
 
 check: lint fast  ## format, lint, types and the tests that are fast
 
-lint: setup  ## format, lint and types
-	$(BIN)/ruff format --check . || { echo "not formatted; make fix mends it"; exit 1; }
+lint: setup  ## format, lint, types and dependencies
+	$(BIN)/ruff format --check . || { echo "not formatted; make fix formats it"; exit 1; }
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/deptry labelkit
 
 fast: setup  ## the tests that are not marked slow
 	$(TESTS) -m "not slow and not sweep and not browser" $(ARGS)
@@ -47,7 +48,7 @@ fuzz: setup  ## look for bytes that break a reader of files, guided by what they
 	for reader in manifest sidecar list shard table record picture; do \
 		$(BIN)/python -m tests.hostile.guided $$reader --seconds $(SECONDS) || exit; done
 
-fix: setup  ## format, and mend what ruff can
+fix: setup  ## format, and repair what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -69,7 +70,7 @@ bench-study: setup  ## train from the study's recipe to labelkit's, in collapse/
 bench-quality: setup  ## train presets and families on 60 simulated people, in quality/: hours; goes on where it stopped
 	$(BIN)/python benchmarks/quality.py $(ARGS)
 
-lock: setup  ## write requirements.lock anew from pyproject.toml
+lock: setup  ## write requirements.lock again from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from labelkit.errors import OutputError, SettingsError
 
-# What a user can mend by making room or changing a permission; anything else is a fault of ours.
+# What a user can repair by making room or changing a permission; anything else is a fault of ours.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
-PART_SUFFIX = ".part"  # what a killed process may leave behind; never read
+PART_SUFFIX = ".part"  # what a killed process may leave; never read
 
 
 # How a message on a failed write ends, unless a command knows better.
@@ -50,7 +50,7 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, *, flush: bool = True) -> Iterator[Path]:
-    """Yield a scratch path beside `path`; it becomes `path` only if the block succeeds.
+    """Yield a scratch path in the folder of `path`; it becomes `path` only if the block succeeds.
 
     Args:
         flush: wait until it is on the disk.

@@ -35,7 +35,7 @@ def build_shard(
     Args:
         progress: called once a frame with whether it became a sample.
     Returns:
-        The shard's bytes (None where no frame became a sample) and one table row for every frame.
+        The shard's bytes (None if no frame became a sample) and one table row for every frame.
     """
     samples: list[tuple[Sample, int, float]] = []
     rows: list[Row] = []

@@ -160,7 +160,7 @@ def _miscounted(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     if (table.num_rows, samples.num_rows) != (manifest.frames, manifest.samples):
         found, stated = f"{table.num_rows} and {samples.num_rows}", f"{manifest.frames} and {manifest.samples}"
         yield f"frames and samples are {found}, the manifest says {stated}"
-    rejected = _counted(table["reason"])
+    rejected = _count_values(table["reason"])
     if rejected != manifest.rejected:
         yield f"the rejections are {rejected}, the manifest says {manifest.rejected}"
     people = {(entry.participant, entry.name) for entry in manifest.recordings if entry.frames}
@@ -170,7 +170,7 @@ def _miscounted(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     of_recordings = {entry.name: (entry.frames, entry.samples) for entry in manifest.recordings}
     of_participants = {name: (entry.frames, entry.samples) for name, entry in manifest.participants.items()}
     for column, stated_counts in (("participant", of_participants), ("recording", of_recordings)):
-        frames, good = _counted(table[column]), _counted(samples[column])
+        frames, good = _count_values(table[column]), _count_values(samples[column])
         for name in sorted({*frames, *stated_counts}):
             counts = frames.get(name, 0), good.get(name, 0)
             if stated_counts.get(name) != counts:
@@ -247,10 +247,10 @@ def _rows(says: str, wrong: BoolArray) -> Iterator[str]:
         yield f"{says} ({np.count_nonzero(wrong)} rows, the first is row {np.argmax(wrong)})"
 
 
-def _counted(column: pa.ChunkedArray) -> dict[str, int]:
+def _count_values(column: pa.ChunkedArray) -> dict[str, int]:
     counts = ((pair["values"], pair["counts"]) for pair in column.value_counts().to_pylist())
     return {name: count for name, count in sorted(counts, key=str) if name is not None}
 
 
 def _first_repeated(column: pa.ChunkedArray) -> str:
-    return next(name for name, count in _counted(column).items() if count > 1)
+    return next(name for name, count in _count_values(column).items() if count > 1)

@@ -55,7 +55,7 @@ _TEXTS = [field.name for field in COLUMNS if field.type == pa.string()]
 # row, and 13 times less room than they say.
 _MOST_ROWS, _MOST_TIMES = 8, 1000
 
-# What pyarrow raises at a damaged file, beside its own errors.
+# What pyarrow raises at a damaged file: its own errors and these.
 _UNREADABLE = (OSError, pa.ArrowException, MemoryError, OverflowError, UnicodeError)
 
 _GROUP_ROWS = 65_536

@@ -38,10 +38,10 @@ from labelkit.records import (
     Sample,
 )
 
-# Where the sensor is unknown, the errors are taken as Kinect v1's.
+# If the sensor is not known, its errors are taken to be a Kinect v1's.
 _DEFAULT_SENSOR = "kinect-v1"
-# A palm is no plate: which skin of it is seen moves the plane more than the sensor's noise does, the more so the
-# farther it is tilted. Fitted by maximum likelihood to half of 36 simulated people (docs/labels.md, section 5).
+# A palm is not flat: the part of it that is seen moves the plane more than the sensor's noise does, and more at a
+# larger tilt. Fitted by maximum likelihood to half of 36 simulated people (docs/labels.md, section 5).
 _FRONTAL_SD_DEG = 0.13
 _TILT_SD_DEG = 0.31
 # Simulated palms are uneven by at most this; recorded ones are by 3.1 to 3.5 mm, and off by 2 degrees (median of five).
@@ -55,8 +55,8 @@ class Explanation:
 
     Attributes:
         outcome: the sample, or why there is none.
-        hand: None where no hand was found.
-        palm: None where the hand has no plane.
+        hand: None if no hand was found.
+        palm: None if the hand has no plane.
     """
 
     outcome: Sample | Rejection
@@ -140,8 +140,8 @@ def _without_forearm(hand: Hand, palm: Palm, intrinsics: Intrinsics) -> BoolArra
     """Cut a limb at the wrist, across the fingers' direction as the picture shows it: (h, w) in the hand's window."""
     wrist = palm.wrist
     across = cross(palm.fit.plane.normal, palm.fingers)
-    here, beside, hand_side = project(np.stack([wrist, wrist + 0.02 * across, palm.middle]), intrinsics) - hand.corner
-    normal = np.array([here[1] - beside[1], beside[0] - here[0]])
+    here, along, hand_side = project(np.stack([wrist, wrist + 0.02 * across, palm.middle]), intrinsics) - hand.corner
+    normal = np.array([here[1] - along[1], along[0] - here[0]])
     normal *= np.sign(normal @ (hand_side - here))
     height, width = hand.limb_mask.shape
     off = (np.arange(width) - here[0]) * normal[0] + ((np.arange(height) - here[1]) * normal[1])[:, None]
@@ -186,7 +186,7 @@ def _shape_sd_deg(palm: Palm, sensor: str) -> float:
 
 
 def _box(points: FloatArray, hand: Hand, calibration: Calibration) -> tuple[int, int, int, int] | None:
-    """Box the hand in the colour picture; None where it leaves it."""
+    """Box the hand in the colour picture; None if a part of the hand lies outside the picture."""
     if calibration.registered:
         x, y, width, height = cv2.boundingRect(hand.mask.view(np.uint8))
         return x + hand.corner[0], y + hand.corner[1], width, height

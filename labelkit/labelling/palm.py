@@ -38,16 +38,16 @@ from labelkit.records import BoolArray, FloatArray, Intrinsics, Reason, Rejectio
 
 # Skin of the palm is at most this far off its plane.
 _OFF_PLANE_M = 0.035
-# Share of the palm's radius that is palm whatever way the hand is turned.
+# Share of the palm's radius that is palm however the hand is turned.
 _MIDDLE = 0.8
 # The first plane only has to show the hand straight enough for the network.
 _FIRST_POINTS = 256
-# Two looks, and more where the last one still moved the view by more than the network errs.
+# Two looks, and more if the last one still moved the view by more than the network errs.
 _MOST_LOOKS = 5
 _SETTLED_M, _SETTLED_COS = 0.006, np.cos(np.deg2rad(4.0))
-# Where less palm shows than this, nothing can be made of it.
+# If less palm than this shows, there is no label.
 _LOST_M2 = 3e-4
-# A cell is palm where that is likelier than not.
+# A cell is palm if that is more likely than not.
 _PALM = 0.5
 # Within a view, the plane of the palm's cells is fitted with biweights that fade to nothing at these heights.
 _FADES_M = (0.02, 0.01)
@@ -124,17 +124,17 @@ def locate_palm(
     if rejection := check_points(int(np.count_nonzero(middle_mask)), max(3, options.min_points // 3)):
         return rejection
     try:
-        plane = _first_plane(points_of(depth_m, hand, _thinned(middle_mask), intrinsics), options, rng)
+        plane = _first_plane(points_of(depth_m, hand, _thin(middle_mask), intrinsics), options, rng)
         straight = Straight.facing(plane, hand.palm_px, hand.palm_px + 10 * hand.to_arm, intrinsics)
         if options.region == "hand":
             return _whole_hand(depth_m, hand, straight, sensor, options, rng)
-        before, straight, seen = _looked(depth_m, straight)
+        before, straight, seen = _look_until_settled(depth_m, straight)
         if rejection := check_palm_seen(seen.area_m2):
             return rejection
         mask = before.mark(seen.share, hand)
         points = points_of(depth_m, hand, mask, intrinsics)
         near = np.abs(straight.plane.distances_m(points)) < _OFF_PLANE_M
-        points, mask = points[near], _only(mask, near)
+        points, mask = points[near], _keep(mask, near)
         if rejection := check_points(len(points), options.min_points):
             return rejection
         fit = _fit_plane(points, sensor, options, rng, straight.plane)
@@ -173,13 +173,13 @@ def _fit_plane(
     return fit_plane_robustly(points, inlier_m=inlier_m, refit_m=refit_m, sigma_m=sigma_m, rng=rng, start=start)
 
 
-def _looked(depth_m: FloatArray, straight: Straight) -> tuple[Straight, Straight, PalmView]:
+def _look_until_settled(depth_m: FloatArray, straight: Straight) -> tuple[Straight, Straight, PalmView]:
     """Look until the view rests: the last view, the one that it leads to, and what it shows."""
     for look in range(_MOST_LOOKS):
         before, seen = straight, find_palm(straight.relief_m(depth_m))
         if seen.area_m2 < _LOST_M2:
             break
-        straight = before.corrected(seen)
+        straight = before.correct(seen)
         if look and straight.is_near(before):
             break
     return before, straight, seen
@@ -198,7 +198,7 @@ def points_of(depth_m: FloatArray, hand: Hand, mask: BoolArray, intrinsics: Intr
     return points
 
 
-def _only(mask: BoolArray, kept: BoolArray) -> BoolArray:
+def _keep(mask: BoolArray, kept: BoolArray) -> BoolArray:
     """Keep some of a mask's pixels, counted in row-major order."""
     rest = mask.copy()
     rest[mask] = kept
@@ -214,7 +214,7 @@ def _middle(hand: Hand, intrinsics: Intrinsics) -> BoolArray:
     return np.asarray(hand.mask & ((columns - column) ** 2 + (rows - row) ** 2 < radius_px**2))
 
 
-def _thinned(mask: BoolArray) -> BoolArray:
+def _thin(mask: BoolArray) -> BoolArray:
     """Keep evenly spread pixels of a mask, as many as the first plane needs."""
     step = max(1, int(np.sqrt(np.count_nonzero(mask) / _FIRST_POINTS)))
     thinned = np.zeros_like(mask)
@@ -277,13 +277,13 @@ class Straight:
         )  # fmt: skip
         return np.asarray(readings)
 
-    def corrected(self, seen: PalmView) -> Straight:
+    def correct(self, seen: PalmView) -> Straight:
         """Look again, with what a view has shown of the palm's plane, middle and fingers."""
         slope_right, slope_down, height_m = _tilt(seen)
         normal = unit(self.plane.normal - slope_right * self.right - slope_down * self.down)
         offset_m = -float(normal @ (self.origin + height_m * self.plane.normal))
         if not offset_m > 0:
-            raise DegeneratePointsError("the plane of the palm passes behind the camera")
+            raise DegeneratePointsError("the plane of the palm does not lie in front of the camera")
         across = np.stack([self.right, self.down])
         moved = Straight(
             self.plane, self.origin + seen.middle_m @ across, self.right, -seen.fingers @ across, self.intrinsics

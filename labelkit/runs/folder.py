@@ -63,8 +63,8 @@ def claim_run(model: str, out: Path | None = None, *, overwrite: bool = False) -
     """
     if out is None:
         names = itertools.chain([model], (f"{model}-{number}" for number in itertools.count(2)))
-        return next(folder for name in names if _made(folder := Path("runs") / name))
-    if _made(out):
+        return next(folder for name in names if _make_new(folder := Path("runs") / name))
+    if _make_new(out):
         return out
     if overwrite and (out / STATE).is_file():
         with mendable(out):
@@ -77,7 +77,7 @@ def claim_run(model: str, out: Path | None = None, *, overwrite: bool = False) -
     return out
 
 
-def _made(folder: Path) -> bool:
+def _make_new(folder: Path) -> bool:
     make_folder(folder.parent)
     with mendable(folder):
         try:
