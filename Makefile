@@ -35,7 +35,7 @@ lint: setup  ## format, lint, types and dependencies
 	$(BIN)/ruff format --check . || { echo "not formatted; make fix formats it"; exit 1; }
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/deptry labelkit
+	$(BIN)/deptry .
 
 fast: setup  ## the tests that are not marked slow
 	$(TESTS) -m "not slow and not sweep and not browser" $(ARGS)

@@ -1,4 +1,4 @@
-"""Measure how good labels are: labelkit's plane compared with those that others fit, and the whole path from raw frames.
+"""Measure how good labels are: labelkit's plane compared with others', and the whole path from raw frames.
 
     python benchmarks/labels.py [--participants 12] [--frames 40] [--seed 301] [--keep FOLDER]
 
