@@ -168,7 +168,7 @@ def test_the_page_about_the_dataset_beside_it_goes_too(folder):
 
 def test_a_run_that_was_left_half_done_is_found_again(folder, runs, monkeypatch):
     first = runs / "deep" / "first"
-    monkeypatch.setattr(labelkit.runs, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("labelkit.runs.withdrawal.write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         labelkit.withdraw(folder, "p07", runs=[runs], yes=True)
     monkeypatch.undo()
