@@ -31,11 +31,12 @@ browser-tests: setup  ## the pages in Debian's chromium, which is installed if i
 
 check: lint fast  ## format, lint, spelling, types and the tests that are fast
 
-lint: setup  ## format, lint, spelling and types
+lint: setup  ## format, lint, spelling, types and dependencies
 	$(BIN)/ruff format --check . || { echo "not formatted; make fix does that"; exit 1; }
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/mypy
+	$(BIN)/deptry .
 
 fast: setup  ## the tests that are not marked slow
 	$(TESTS) -m "not slow and not sweep and not browser" $(ARGS)

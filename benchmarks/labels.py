@@ -40,6 +40,7 @@ from labelkit.geometry.noise import depth_sigma_m
 from labelkit.geometry.orientation import angle_between, mirror_vectors, tangent_basis, unit
 from labelkit.geometry.plane import PlaneFit, fit_plane, fit_plane_robustly
 from labelkit.labelling.label import Explanation, explain_frame
+from labelkit.labelling.options import LabelOptions
 from labelkit.recordings import find_recordings
 from labelkit.recordings.recording import metres_from_stored
 from labelkit.records import (
@@ -350,7 +351,7 @@ def explained(recording: Recording, frame: Frame, rng: np.random.Generator) -> E
         range_m=recording.range_m,
         sensor=recording.sensor,
         rng=rng,
-        **SETTINGS.labelling(),
+        options=LabelOptions.from_settings(SETTINGS),
     )
 
 
@@ -490,7 +491,7 @@ def labelled_files(
         range_m=range_m,
         sensor=sensor,
         rng=np.random.default_rng(0),
-        **SETTINGS.labelling(),
+        options=LabelOptions.from_settings(SETTINGS),
     )
     return frame, explanation
 

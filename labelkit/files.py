@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labelkit.errors import OutputError
+from labelkit.errors import OutputError, SettingsError
 
-# What a user can mend by making room or changing a permission; anything else is a fault of ours.
+# What a user can repair by making room or changing a permission; anything else is a fault of ours.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
-PART_SUFFIX = ".part"  # what a killed process may leave behind; never read
+PART_SUFFIX = ".part"  # what a killed process may leave; never read
 
 
 # How a message on a failed write ends, unless a command knows better.
@@ -50,7 +50,7 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, *, flush: bool = True) -> Iterator[Path]:
-    """Yield a scratch path beside `path`; it becomes `path` only if the block succeeds.
+    """Yield a scratch path in the folder of `path`; it becomes `path` only if the block succeeds.
 
     Args:
         flush: wait until it is on the disk.
@@ -69,6 +69,21 @@ def replacing(path: Path, *, flush: bool = True) -> Iterator[Path]:
             raise
         if flush:
             _flush(path.parent)
+
+
+def check_output(out: Path, suffixes: tuple[str, ...]) -> Path:
+    """Refuse a file that a command could not write, before it starts to work; give it back otherwise.
+
+    Raises:
+        SettingsError: another suffix than one of `suffixes`.
+        OutputError: a folder is in the way.
+    """
+    if out.suffix.lower() not in suffixes:
+        found = f"not {out.suffix}" if out.suffix else "and this name has no suffix"
+        raise SettingsError(f"--out {out}: is written as {', '.join(suffixes)}, {found}")
+    if out.is_dir():
+        raise OutputError(f"--out {out}: is a folder; name a file in it, such as {out / f'out{suffixes[0]}'}")
+    return out
 
 
 def write_bytes(path: Path, content: bytes, *, private: bool = False, flush: bool = True) -> None:

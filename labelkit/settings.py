@@ -146,11 +146,6 @@ class BuildSettings(Settings):
         json_schema_extra=HOW,
     )
 
-    def labelling(self) -> dict[str, Any]:
-        """The keys that `labelling.label.label_frame` takes."""
-        other = {"seed", "max_gap_s", "shard_frames", "exclude", "workers", "max_rejected"}
-        return self.model_dump(exclude=other)
-
 
 class CoverageSettings(Settings):
     """How the coverage map counts: in `labelkit coverage-map`, `play` and `report`."""

@@ -19,7 +19,7 @@ import labelkit
 from labelkit.cli.program import COMMANDS
 
 FLOORS = (
-    "errors | records settings files processes interrupts traces | geometry imaging cells"
+    "errors | records settings files processes interrupts traces wording | geometry imaging cells locking"
     " | labelling curation evaluation | recordings dataset runs | simulator building models | training sources"
     " | tuning deploy figures | report live | workflows | cli"
 )

@@ -25,7 +25,7 @@ from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
 from labelkit.building.staging import SHARDS_NAME, FinishedJob, Stage
 from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME
-from labelkit.dataset.lock import only_one_at
+from labelkit.dataset.lock import hold_dataset
 from labelkit.dataset.log import LOG_NAME, log
 from labelkit.dataset.manifest import (
     BUILD_NAME,
@@ -52,8 +52,8 @@ from labelkit.settings import BuildSettings
 # All that a build ever writes; --overwrite removes these and nothing else.
 _OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, CROISSANT_NAME, BUILD_NAME, SHARDS_NAME)
 
-# What may have been mended outside since, so that the frame can become a sample after all.
-_MENDABLE = frozenset({Reason.IO, Reason.DECODE, Reason.WORKER_CRASH})
+# A user may have repaired the file since, so that the frame can now become a sample.
+_REPAIRABLE = frozenset({Reason.IO, Reason.DECODE, Reason.WORKER_CRASH})
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def build(
     """Build the dataset `out` from the recordings below `raw`, finish one that was begun, or extend one.
 
     Args:
-        overwrite: build all of it anew; what is there is replaced at the end.
-        retry_rejected: build the shards anew that lack a frame for a reason which may have been mended.
+        overwrite: build all of it again; what is there is replaced at the end.
+        retry_rejected: build again the shards that lack a frame whose file may have been repaired.
         pseudonyms: the table of ids to use for participants, recordings and frames in place of their names.
         report: called now and then with the frames done, the samples among them, and all frames to do.
     Raises:
@@ -96,7 +96,7 @@ def build(
         recordings = [table.hide(recording) for recording in recordings]
     plan = make_plan(raw, recordings, settings, pseudonymous=table is not None)
     make_folder(out)
-    with only_one_at(out):
+    with hold_dataset(out):
         refuse_withdrawn(out, {recording.participant for recording in recordings})
         stage = Stage(out)
         stage.publish()
@@ -157,7 +157,7 @@ class _Previous:
                     return StoredRows(file, path)
         except (OSError, KeyError):
             pass
-        raise DatasetError(f"{path}: missing, or changed since it was built; give --overwrite to build it anew")
+        raise DatasetError(f"{path}: missing, or changed since it was built; give --overwrite to build it again")
 
 
 class _Kept:
@@ -189,7 +189,7 @@ class _Kept:
         if self._previous is None:
             return None
         part = self._previous.part(job, self._plan.inputs[job.recording])
-        if part and self._retry and not _MENDABLE.isdisjoint(part.rows["reason"].to_pylist()):
+        if part and self._retry and not _REPAIRABLE.isdisjoint(part.rows["reason"].to_pylist()):
             return None
         return part
 
@@ -244,7 +244,7 @@ def _refuse_other_facts(out: Path, made: dict[str, Any], asked: dict[str, Any], 
         first = next(k for k in sorted({*old, *new}) if old.get(k) != new.get(k))
         difference = f"{name}{first.replace('_', '-')}: {old.get(first)!r} there, {new.get(first)!r} now"
         raise OutputExistsError(
-            f"{out}: {what} otherwise ({difference}); choose another --out, or --overwrite to build it anew"
+            f"{out}: {what} otherwise ({difference}); choose another --out, or --overwrite to build it again"
         )
 
 

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 import labelkit
 from labelkit.building.plan import Job
+from labelkit.dataset.schema import DEPTH_FIELDS, FIELDS, TABLE_FIELDS
 from labelkit.dataset.shards import shard_bytes
 from labelkit.dataset.table import REJECTED, SAMPLE
 from labelkit.errors import MissingExtraError
-from labelkit.geometry.orientation import angles_deg_from_normal
 from labelkit.labelling.label import Explanation, explain_frame
-from labelkit.records import PYRAMID_SIZES, Frame, FrameName, Reason, Recording, Rejection, Sample, Unreadable
+from labelkit.labelling.options import LabelOptions
+from labelkit.records import Frame, FrameName, Reason, Recording, Rejection, Sample, Unreadable
 from labelkit.settings import BuildSettings
 
 Row = dict[str, Any]
@@ -34,7 +35,7 @@ def build_shard(
     Args:
         progress: called once a frame with whether it became a sample.
     Returns:
-        The shard's bytes (None where no frame became a sample) and one table row for every frame.
+        The shard's bytes (None if no frame became a sample) and one table row for every frame.
     """
     samples: list[tuple[Sample, int, float]] = []
     rows: list[Row] = []
@@ -95,7 +96,7 @@ def explain_one(frame: Frame | Unreadable, recording: Recording, index: int, set
         range_m=recording.range_m,
         sensor=recording.sensor,
         rng=frame_rng(settings.seed, recording.name, recording.frame_name(index).key),
-        **settings.labelling(),
+        options=LabelOptions.from_settings(settings),
     )
 
 
@@ -126,58 +127,24 @@ def _origin(recording: Recording, name: FrameName) -> Row:
 def _what_became(outcome: Sample | Rejection) -> Row:
     if isinstance(outcome, Rejection):
         return {"status": REJECTED, "reason": outcome.reason.value, "detail": outcome.detail}
-    azimuth, elevation = angles_deg_from_normal(outcome.normal).tolist()
-    view_azimuth, view_elevation = angles_deg_from_normal(outcome.view_normal).tolist()
-    return {
-        "status": SAMPLE,
-        "azimuth": azimuth,
-        "elevation": elevation,
-        "view_azimuth": view_azimuth,
-        "view_elevation": view_elevation,
-        **dict(zip(("nx", "ny", "nz"), outcome.normal.tolist(), strict=True)),
-        "normal_sd": outcome.normal_sd_deg,
-        "in_plane": outcome.in_plane_deg,
-        "plane_rms": outcome.plane_rms_mm,
-        "inlier_ratio": outcome.inlier_ratio,
-        "points": outcome.points,
-        "distance": outcome.distance_m,
-        "padded": outcome.padded,
-        "mirrored": outcome.mirrored,
-    }
+    row: Row = {"status": SAMPLE}
+    for field in TABLE_FIELDS:
+        assert field.read is not None, f"{field.name} stands in the table but no sample has it"
+        row |= zip(field.columns, np.ravel(field.read(outcome)).tolist(), strict=True)
+    return row
 
 
 def collect_columns(recording: Recording, samples: Sequence[tuple[Sample, int, float]]) -> dict[str, NDArray[Any]]:
     """Stack samples, each with its number in the recording and its time stamp, into a shard's columns."""
     color = recording.calibration.color
-    only = [sample for sample, _, _ in samples]
-    normals = np.stack([sample.normal for sample in only])
-    view_normals = np.stack([sample.view_normal for sample in only])
-    angles, view_angles = angles_deg_from_normal(normals), angles_deg_from_normal(view_normals)
-    columns = {
-        **{f"rgb{size}": np.stack([s.rgb[level] for s in only]) for level, size in enumerate(PYRAMID_SIZES)},
-        "azimuth": angles[:, 0],
-        "elevation": angles[:, 1],
-        "view_azimuth": view_angles[:, 0],
-        "view_elevation": view_angles[:, 1],
-        "normal": normals,
-        "view_normal": view_normals,
-        "normal_cov": np.stack([s.normal_cov for s in only]),
-        "normal_sd": np.array([s.normal_sd_deg for s in only]),
-        "in_plane": np.array([s.in_plane_deg for s in only]),
-        "plane_rms": np.array([s.plane_rms_mm for s in only]),
-        "inlier_ratio": np.array([s.inlier_ratio for s in only]),
-        "points": np.array([s.points for s in only]),
-        "distance": np.array([s.distance_m for s in only]),
-        "ray": np.stack([s.ray for s in only]),
-        "intrinsics": np.tile([color.fx, color.fy, color.cx, color.cy], (len(only), 1)),
-        "crop": np.array([s.crop for s in only]),
+    all_with_depth = all(sample.depth_mm is not None for sample, _, _ in samples)
+    of_frames = {
+        "intrinsics": np.tile([color.fx, color.fy, color.cx, color.cy], (len(samples), 1)),
         "row": np.array([row for _, row, _ in samples]),
         "stamp": np.array([stamp for _, _, stamp in samples]),
-        "mirrored": np.array([s.mirrored for s in only]),
     }
-    with_depth = [s.depth_mm for s in only if s.depth_mm is not None]
-    if len(with_depth) == len(only):
-        columns |= {
-            f"depth{size}": np.stack([d[level] for d in with_depth]) for level, size in enumerate(PYRAMID_SIZES)
-        }
-    return columns
+    return of_frames | {
+        field.name: np.stack([field.read(sample) for sample, _, _ in samples])
+        for field in (*FIELDS, *(DEPTH_FIELDS if all_with_depth else ()))
+        if field.read is not None
+    }

@@ -52,7 +52,7 @@ class FinishedJob:
     """What became of a job's frames."""
 
     rows: pa.Table
-    shard: FileEntry | None  # None where no frame became a sample
+    shard: FileEntry | None  # None if no frame became a sample
 
 
 class Stage:

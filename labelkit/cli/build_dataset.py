@@ -8,6 +8,7 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import BuildSettings
+from labelkit.wording import counted
 from labelkit.workflows import build_dataset as workflow
 
 TOO_MANY_REJECTED = 3
@@ -71,26 +72,22 @@ def command(
 
 def _plan_text(plan: workflow.BuildPlan) -> str:
     return (
-        f"{plan.out}: would hold {_count(plan.frames, 'frame')} of {_count(plan.participants, 'participant')} "
-        f"in at most {_count(plan.shards, 'shard')}"
+        f"{plan.out}: would hold {counted(plan.frames, 'frame')} of {counted(plan.participants, 'participant')} "
+        f"in at most {counted(plan.shards, 'shard')}"
     )
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _text(result: workflow.BuildResult) -> str:
     lines = [
-        f"{result.out}: {_count(result.samples, 'sample')} of {_count(result.participants, 'participant')} "
-        f"in {_count(result.shards, 'shard')}, from {_count(result.frames, 'frame')}"
+        f"{result.out}: {counted(result.samples, 'sample')} of {counted(result.participants, 'participant')} "
+        f"in {counted(result.shards, 'shard')}, from {counted(result.frames, 'frame')}"
     ]
     if result.rejected:
         by_count = sorted(result.rejected.items(), key=lambda item: -item[1])
         lines.append("rejected: " + ", ".join(f"{count} {reason}" for reason, count in by_count))
     if result.frames_done_now:
         rate = result.frames_done_now / max(result.seconds, 1e-9)
-        lines.append(f"{result.seconds:.1f} s, {rate:.0f} frames/s, {_count(result.workers, 'worker')}")
+        lines.append(f"{result.seconds:.1f} s, {rate:.0f} frames/s, {counted(result.workers, 'worker')}")
     else:
         lines.append("nothing to do: it was complete")
     lines.append(f"next: labelkit coverage-map {result.out}")

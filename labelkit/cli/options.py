@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
-from pydantic_core import to_jsonable_python
+from pydantic import TypeAdapter
 
 from labelkit.settings import Settings, load_settings
 
@@ -84,6 +84,6 @@ def show(result: Any, *, as_json: bool, quiet: bool, text: Callable[[], str]) ->
     """Print a command's result: one JSON object, nothing, or text for people."""
     if as_json:
         content = dataclasses.asdict(result) if dataclasses.is_dataclass(result) else result  # type: ignore[arg-type]
-        click.echo(json.dumps(to_jsonable_python(content), allow_nan=False, ensure_ascii=False))
+        click.echo(json.dumps(TypeAdapter(Any).dump_python(content, mode="json"), allow_nan=False, ensure_ascii=False))
     elif not quiet:
         click.echo(text())

@@ -40,7 +40,7 @@ def command(
 
 
 def _text(r: workflow.Reported) -> str:
-    from labelkit.curation.wording import counted, percent
+    from labelkit.wording import counted, percent
 
     return "\n".join(
         [

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, show
+from labelkit.wording import counted
 from labelkit.workflows import verify as workflow
 
 FAILED = 4
@@ -32,12 +33,8 @@ def command(ctx: click.Context, dataset: Path, as_json: bool, quiet: bool) -> No
 def _text(result: workflow.Verification) -> str:
     if result.ok:
         return (
-            f"{result.dataset}: verified, {_count(result.files, 'file')} and the manifest, {result.bytes:,} bytes, "
-            f"{_count(result.frames, 'frame')}, {_count(result.samples, 'sample')}"
+            f"{result.dataset}: verified, {counted(result.files, 'file')} and the manifest, {result.bytes:,} bytes, "
+            f"{counted(result.frames, 'frame')}, {counted(result.samples, 'sample')}"
         )
     lines = [f"{finding.fault:<14} {finding.file}: {finding.says}" for finding in result.findings]
-    return "\n".join([*lines, f"{result.dataset}: {_count(len(lines), 'finding')}"])
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    return "\n".join([*lines, f"{result.dataset}: {counted(len(lines), 'finding')}"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, show
+from labelkit.wording import counted
 from labelkit.workflows import withdraw as workflow
 
 
@@ -47,15 +48,16 @@ def _text(result: workflow.Withdrawal) -> str:
 def _lines(result: workflow.Withdrawal) -> Iterator[str]:
     if holds := result.holds:
         yield (
-            f"{result.dataset} {_verb(result)} {_count(holds.frames, 'row')} of {result.participant!r}, "
-            f"{_count(holds.samples, 'sample')} in {_count(len(holds.shards), 'shard')} ({holds.bytes:,} bytes)"
+            f"{result.dataset} {_verb(result)} {counted(holds.frames, 'row')} of {result.participant!r}, "
+            f"{counted(holds.samples, 'sample')} in {counted(len(holds.shards), 'shard')} ({holds.bytes:,} bytes)"
         )
         yield from (f"  {name}" for name in (*holds.shards, *holds.files))
     else:
         yield f"{result.dataset}: {result.participant!r} was withdrawn before"
     for run in result.runs:
         yield (
-            f"{run.run} {_verb(result)} {result.participant!r} in {run.side}, {_count(run.predictions, 'prediction')}; "
+            f"{run.run} {_verb(result)} {result.participant!r} in {run.side}, "
+            f"{counted(run.predictions, 'prediction')}; "
             "its weights stay: train again, or delete it"
         )
         yield from (f"  {name}" for name in run.files)
@@ -65,7 +67,3 @@ def _lines(result: workflow.Withdrawal) -> Iterator[str]:
 
 def _verb(result: workflow.Withdrawal) -> str:
     return "held" if result.removed else "holds"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -12,11 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from labelkit.curation.wording import counted, findings
+from labelkit.curation.wording import findings
 from labelkit.dataset.manifest import Manifest
 from labelkit.dataset.sample_cells import sample_cells
 from labelkit.dataset.table import COLUMNS, TABLE_NAME
 from labelkit.settings import CoverageSettings
+from labelkit.wording import counted
 
 CARD_NAME, CROISSANT_NAME = "README.md", "croissant.json"
 

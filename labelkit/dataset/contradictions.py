@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from labelkit.dataset.manifest import Manifest
-from labelkit.dataset.schema import DEPTH_FIELDS
+from labelkit.dataset.schema import DEPTH_FIELDS, TABLE_FIELDS
 from labelkit.dataset.table import REJECTED, SAMPLE
 from labelkit.geometry.orientation import view_from_camera
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
@@ -28,16 +28,14 @@ _Rule = tuple[str, Any]  # how it is broken, in words, and (n,) the samples that
 _DIRECTION = 2e-6
 _RELATIVE = 1e-5  # of covariances, whose parts are sums of rounded squares
 
-# Column of labels.parquet -> field of the shard (and its component) that says the same.
-_SAID_TWICE: Mapping[str, tuple[str, int | None]] = {
-    **{
-        name: (name, None)
-        for name in ("stamp", "azimuth", "elevation", "view_azimuth", "view_elevation", "normal_sd", "in_plane")
-    },
-    **{name: (name, None) for name in ("plane_rms", "inlier_ratio", "points", "distance", "mirrored")},
-    **{name: ("normal", component) for component, name in enumerate(("nx", "ny", "nz"))},
+# Column of labels.parquet -> field of the shard that says the same, and its component.
+_SAID_TWICE: Mapping[str, tuple[str, int]] = {"stamp": ("stamp", 0)} | {
+    column: (field.name, component)
+    for field in TABLE_FIELDS
+    if field.in_shard
+    for component, column in enumerate(field.columns)
 }
-_OF_SAMPLES = ("shard", "index", "padded", *(name for name in _SAID_TWICE if name != "stamp"))
+_OF_SAMPLES = ("shard", "index", *(column for field in TABLE_FIELDS for column in field.columns))
 
 
 def in_shard(columns: Columns) -> Iterator[str]:
@@ -162,7 +160,7 @@ def _miscounted(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     if (table.num_rows, samples.num_rows) != (manifest.frames, manifest.samples):
         found, stated = f"{table.num_rows} and {samples.num_rows}", f"{manifest.frames} and {manifest.samples}"
         yield f"frames and samples are {found}, the manifest says {stated}"
-    rejected = _counted(table["reason"])
+    rejected = _count_values(table["reason"])
     if rejected != manifest.rejected:
         yield f"the rejections are {rejected}, the manifest says {manifest.rejected}"
     people = {(entry.participant, entry.name) for entry in manifest.recordings if entry.frames}
@@ -172,7 +170,7 @@ def _miscounted(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     of_recordings = {entry.name: (entry.frames, entry.samples) for entry in manifest.recordings}
     of_participants = {name: (entry.frames, entry.samples) for name, entry in manifest.participants.items()}
     for column, stated_counts in (("participant", of_participants), ("recording", of_recordings)):
-        frames, good = _counted(table[column]), _counted(samples[column])
+        frames, good = _count_values(table[column]), _count_values(samples[column])
         for name in sorted({*frames, *stated_counts}):
             counts = frames.get(name, 0), good.get(name, 0)
             if stated_counts.get(name) != counts:
@@ -227,7 +225,7 @@ def between(columns: Columns, attributes: Mapping[str, str], name: str, rows: Ro
 
 def _said_otherwise(columns: Columns, here: pa.Table, rows: NDArray[np.int64]) -> Iterator[str]:
     for name, (field, component) in _SAID_TWICE.items():
-        values = columns[field] if component is None else columns[field][:, component]
+        values = columns[field].reshape(len(here), -1)[:, component]
         told = np.array([np.nan if value is None else value for value in here[name].to_pylist()], dtype=np.float64)
         # A float32 may have been rounded twice on one of the two ways.
         slack = 2 * np.finfo(np.float32).eps * np.abs(told) if values.dtype == np.float32 else 0.0
@@ -249,10 +247,10 @@ def _rows(says: str, wrong: BoolArray) -> Iterator[str]:
         yield f"{says} ({np.count_nonzero(wrong)} rows, the first is row {np.argmax(wrong)})"
 
 
-def _counted(column: pa.ChunkedArray) -> dict[str, int]:
+def _count_values(column: pa.ChunkedArray) -> dict[str, int]:
     counts = ((pair["values"], pair["counts"]) for pair in column.value_counts().to_pylist())
     return {name: count for name, count in sorted(counts, key=str) if name is not None}
 
 
 def _first_repeated(column: pa.ChunkedArray) -> str:
-    return next(name for name, count in _counted(column).items() if count > 1)
+    return next(name for name, count in _count_values(column).items() if count > 1)

@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from labelkit.curation.wording import counted, percent
+from labelkit.wording import counted, percent
 
 if TYPE_CHECKING:
     from labelkit.dataset.dataset import Dataset

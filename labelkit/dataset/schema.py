@@ -1,53 +1,112 @@
-"""HDF5 schema `labelkit/1`: what a shard holds. docs/shard-format.md says the same for readers of other tools."""
+"""Schema `labelkit/1`: what shards and the label table hold of a sample. docs/shard-format.md says the same."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from labelkit.records import PYRAMID_SIZES
+from labelkit.geometry.orientation import angles_deg_from_normal
+from labelkit.records import PYRAMID_SIZES, FloatArray, Sample
 
 SCHEMA = "labelkit/1"
 
 
 @dataclass(frozen=True)
 class Field:
-    """One dataset of a shard: its shape behind the sample axis, its type, and what it means."""
+    """One fact of a sample.
+
+    Attributes:
+        name: of its dataset in a shard.
+        tail: its shape after the sample axis.
+        dtype: its type in a shard.
+        what: it means; the shard says so too.
+        read: takes it from a sample; None if it is not the sample's but its frame's.
+        columns: its columns in labels.parquet, one a component.
+        in_shard: whether shards hold it.
+    """
 
     name: str
     tail: tuple[int, ...]
     dtype: str
     what: str
+    read: Callable[[Sample], Any] | None
+    columns: tuple[str, ...] = ()
+    in_shard: bool = True
 
 
-FIELDS: tuple[Field, ...] = (
-    *(Field(f"rgb{s}", (s, s, 3), "|u1", f"colour crop, RGB, {s} x {s} pixels") for s in PYRAMID_SIZES),
-    Field("azimuth", (), "<f4", "arccos n_x, degrees, camera frame"),
-    Field("elevation", (), "<f4", "arccos n_y, degrees, camera frame"),
-    Field("view_azimuth", (), "<f4", "arccos n_x, degrees, view frame"),
-    Field("view_elevation", (), "<f4", "arccos n_y, degrees, view frame"),
-    Field("normal", (3,), "<f4", "unit normal that faces the camera, camera frame"),
-    Field("view_normal", (3,), "<f4", "unit normal that faces the camera, view frame"),
-    Field("normal_cov", (2, 2), "<f4", "covariance of the normal's direction in its tangent plane, degrees^2"),
-    Field("normal_sd", (), "<f4", "sqrt(trace(normal_cov) / 2), degrees"),
-    Field("in_plane", (), "<f4", "direction of the fingers in the crop, degrees, 0 up, clockwise"),
-    Field("plane_rms", (), "<f4", "rms distance of the inliers from the plane, millimetres"),
-    Field("inlier_ratio", (), "<f4", "share of the region's points that lie on the plane"),
-    Field("points", (), "<i4", "points the plane was fitted to"),
-    Field("distance", (), "<f4", "distance of the hand from the camera, metres"),
-    Field("ray", (3,), "<f4", "unit ray through the crop's centre, camera frame"),
-    Field("intrinsics", (4,), "<f4", "fx fy cx cy of the colour picture, pixels"),
-    Field("crop", (4,), "<i4", "x y width height of the hand in the colour picture, pixels"),
-    Field("row", (), "<i8", "row in labels.parquet, counted from the first row of the sample's recording"),
-    Field("stamp", (), "<f8", "time of the frame as the recording gives it, seconds; NaN where it gives none"),
-    Field("mirrored", (), "|u1", "1 where a left hand was mirrored to a right one (picture and label)"),
+def _number(name: str, dtype: str, what: str, read: Callable[[Sample], Any], *, in_shard: bool = True) -> Field:
+    """Declare a number, which the label table holds too."""
+    return Field(name, (), dtype, what, read, (name,), in_shard)
+
+
+def _azimuth(normal: FloatArray) -> float:
+    return float(angles_deg_from_normal(normal)[0])
+
+
+def _elevation(normal: FloatArray) -> float:
+    return float(angles_deg_from_normal(normal)[1])
+
+
+def _level(pyramid: Callable[[Sample], Any], level: int) -> Callable[[Sample], Any]:
+    return lambda sample: pyramid(sample)[level]
+
+
+# All that a dataset says of a sample. Shards, columns and rows of labels.parquet, what `labelkit verify` compares
+# and docs/shard-format.md follow from this list, in its order.
+SAMPLE_FIELDS = (
+    *(
+        Field(f"rgb{s}", (s, s, 3), "|u1", f"colour crop, RGB, {s} x {s} pixels", _level(lambda x: x.rgb, k))
+        for k, s in enumerate(PYRAMID_SIZES)
+    ),
+    _number("azimuth", "<f4", "arccos n_x, degrees, camera frame", lambda x: _azimuth(x.normal)),
+    _number("elevation", "<f4", "arccos n_y, degrees, camera frame", lambda x: _elevation(x.normal)),
+    _number("view_azimuth", "<f4", "arccos n_x, degrees, view frame", lambda x: _azimuth(x.view_normal)),
+    _number("view_elevation", "<f4", "arccos n_y, degrees, view frame", lambda x: _elevation(x.view_normal)),
+    Field(
+        *("normal", (3,), "<f4", "unit normal that faces the camera, camera frame"),
+        read=lambda x: x.normal,
+        columns=("nx", "ny", "nz"),
+    ),
+    Field("view_normal", (3,), "<f4", "unit normal that faces the camera, view frame", lambda x: x.view_normal),
+    Field(
+        *("normal_cov", (2, 2), "<f4", "covariance of the normal's direction in its tangent plane, degrees^2"),
+        read=lambda x: x.normal_cov,
+    ),
+    _number("normal_sd", "<f4", "sqrt(trace(normal_cov) / 2), degrees", lambda x: x.normal_sd_deg),
+    _number(
+        "in_plane", "<f4", "direction of the fingers in the crop, degrees, 0 up, clockwise", lambda x: x.in_plane_deg
+    ),
+    _number("plane_rms", "<f4", "rms distance of the inliers from the plane, millimetres", lambda x: x.plane_rms_mm),
+    _number("inlier_ratio", "<f4", "share of the region's points that lie on the plane", lambda x: x.inlier_ratio),
+    _number("points", "<i4", "points the plane was fitted to", lambda x: x.points),
+    _number("distance", "<f4", "distance of the hand from the camera, metres", lambda x: x.distance_m),
+    _number(
+        *("padded", "<f4", "share of the crop that lies outside the colour picture", lambda x: x.padded),
+        in_shard=False,
+    ),
+    Field("ray", (3,), "<f4", "unit ray through the crop's centre, camera frame", lambda x: x.ray),
+    Field("intrinsics", (4,), "<f4", "fx fy cx cy of the colour picture, pixels", None),
+    Field("crop", (4,), "<i4", "x y width height of the hand in the colour picture, pixels", lambda x: x.crop),
+    Field("row", (), "<i8", "row in labels.parquet, counted from the first row of the sample's recording", None),
+    Field("stamp", (), "<f8", "time of the frame as the recording gives it, seconds; NaN where it gives none", None),
+    _number(
+        "mirrored", "|u1", "1 where a left hand was mirrored to a right one (picture and label)", lambda x: x.mirrored
+    ),
 )
 
-DEPTH_FIELDS: tuple[Field, ...] = tuple(
-    Field(f"depth{s}", (s, s), "<u2", f"depth crop, millimetres, 0 where nothing was seen, {s} x {s} pixels")
-    for s in PYRAMID_SIZES
+FIELDS = tuple(field for field in SAMPLE_FIELDS if field.in_shard)
+TABLE_FIELDS = tuple(field for field in SAMPLE_FIELDS if field.columns)
+
+DEPTH_FIELDS = tuple(
+    Field(
+        *(f"depth{s}", (s, s), "<u2", f"depth crop, millimetres, 0 where nothing was seen, {s} x {s} pixels"),
+        read=_level(lambda x: x.depth_mm, k),
+    )
+    for k, s in enumerate(PYRAMID_SIZES)
 )
 
 ALL_FIELDS = {field.name: field for field in (*FIELDS, *DEPTH_FIELDS)}

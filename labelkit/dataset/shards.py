@@ -27,7 +27,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 _ALIGNMENT = 64  # bytes: a cache line, so that no mapped element straddles its natural boundary
 
-_MOST_TEXT = 65_536  # bytes of an attribute; HDF5 itself keeps no larger ones beside an object
+_MOST_TEXT = 65_536  # bytes of an attribute; HDF5 itself keeps larger ones apart from their object
 
 # What h5py raises at a damaged file: types without a counterpart in NumPy are a ValueError, names that are no
 # text a TypeError, objects that are not there a KeyError.

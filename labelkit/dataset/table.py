@@ -16,12 +16,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labelkit.dataset.reading import open_plain_file
+from labelkit.dataset.schema import TABLE_FIELDS
 from labelkit.errors import DatasetError
 from labelkit.files import replacing
 
 TABLE_NAME = "labels.parquet"
 
 SAMPLE, REJECTED = "sample", "rejected"
+
+# HDF5 has no truth values, so that shards hold them as numbers.
+_TYPES = {"<f4": pa.float32(), "<i4": pa.int32(), "|u1": pa.bool_()}
 
 COLUMNS = pa.schema(
     [
@@ -35,15 +39,7 @@ COLUMNS = pa.schema(
         pa.field("detail", pa.string()),
         pa.field("shard", pa.string()),
         pa.field("index", pa.int32()),
-        *(
-            pa.field(name, pa.float32())
-            for name in ("azimuth", "elevation", "view_azimuth", "view_elevation", "nx", "ny", "nz")
-        ),
-        *(pa.field(name, pa.float32()) for name in ("normal_sd", "in_plane", "plane_rms", "inlier_ratio")),
-        pa.field("points", pa.int32()),
-        pa.field("distance", pa.float32()),
-        pa.field("padded", pa.float32()),
-        pa.field("mirrored", pa.bool_()),
+        *(pa.field(name, _TYPES[field.dtype]) for field in TABLE_FIELDS for name in field.columns),
         pa.field("unit_stated", pa.string()),
         pa.field("intrinsics_stated", pa.string()),
         pa.field("registered_stated", pa.string()),
@@ -59,7 +55,7 @@ _TEXTS = [field.name for field in COLUMNS if field.type == pa.string()]
 # row, and 13 times less room than they say.
 _MOST_ROWS, _MOST_TIMES = 8, 1000
 
-# What pyarrow raises at a damaged file, beside its own errors.
+# What pyarrow raises at a damaged file: its own errors and these.
 _UNREADABLE = (OSError, pa.ArrowException, MemoryError, OverflowError, UnicodeError)
 
 _GROUP_ROWS = 65_536

@@ -13,12 +13,13 @@ from matplotlib.path import Path
 
 from labelkit.cells import Cells
 from labelkit.curation.coverage import Coverage, rank_groups
-from labelkit.curation.wording import compact, findings, headline, percent, printable
+from labelkit.curation.wording import findings, headline
 from labelkit.figures.drawn_hand import draw_hand
 from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, panel
 from labelkit.figures.saving import house_style
 from labelkit.figures.shades import Shade, shade_index, shades_for
 from labelkit.records import BoolArray
+from labelkit.wording import compact, percent, printable
 
 # Inches.
 _WIDTH, _MAP, _LEFT, _TOP = 10.0, 7.0, 0.95, 1.75

@@ -10,8 +10,9 @@ import numpy as np
 
 from labelkit.cells import Cells
 from labelkit.curation.coverage import Coverage, rank_groups
-from labelkit.curation.wording import compact, counted, findings, headline, percent, printable
+from labelkit.curation.wording import findings, headline
 from labelkit.figures.shades import Shade, shade_index, shades_for
+from labelkit.wording import compact, counted, percent, printable
 
 EMPTY = "·"
 # One character for one, so that columns stay in line.

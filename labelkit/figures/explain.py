@@ -14,7 +14,6 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Circle, PathPatch, Rectangle
 from matplotlib.path import Path
 
-from labelkit.curation.wording import percent, printable
 from labelkit.figures import scene as drawn
 from labelkit.figures.layout import FAINT, INK, MISSING, panel
 from labelkit.figures.saving import house_style
@@ -23,6 +22,7 @@ from labelkit.geometry.camera import transform_points
 from labelkit.geometry.orientation import angles_deg_from_normal, centred_from_label_deg, unit, view_from_camera
 from labelkit.labelling.palm import Palm
 from labelkit.records import ColorImage, FloatArray, Sample
+from labelkit.wording import percent, printable
 
 Words = Sequence[tuple[str, Sequence[tuple[str, str]]]]  # heading -> lines of (what, value)
 

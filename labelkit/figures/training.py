@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from labelkit.curation.wording import printable
 from labelkit.figures.error_maps import RUN_COLORS
 from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, panel
 from labelkit.figures.saving import house_style
@@ -17,6 +16,7 @@ from labelkit.records import FloatArray
 from labelkit.runs.histograms import Histogram, Histograms
 from labelkit.training.collapse import Signs
 from labelkit.training.guard_record import GuardRecord
+from labelkit.wording import printable
 
 # Of the histograms, a strip for each tensor: values told apart, epochs shown, and inches.
 _BINS, _LONGEST = 48, 200

@@ -8,7 +8,6 @@ view of the hand straight on, in which the palm is found at its true proportions
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypedDict, Unpack
 
 import cv2
 import numpy as np
@@ -22,7 +21,8 @@ from labelkit.imaging.crop import SquareView, crop_color, crop_depth, plain_box,
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand
 from labelkit.labelling.checks import check_color_size, check_planar, check_size, check_tilt
-from labelkit.labelling.palm import Palm, PlaneOptions, locate_palm, points_of
+from labelkit.labelling.options import LabelOptions
+from labelkit.labelling.palm import Palm, locate_palm, points_of
 from labelkit.processes import one_thread
 from labelkit.records import (
     PYRAMID_SIZES,
@@ -38,10 +38,10 @@ from labelkit.records import (
     Sample,
 )
 
-# Where the sensor is unknown, the errors are taken as Kinect v1's.
+# If the sensor is not known, its errors are taken to be a Kinect v1's.
 _DEFAULT_SENSOR = "kinect-v1"
-# A palm is no plate: which skin of it is seen moves the plane more than the sensor's noise does, the more so the
-# farther it is tilted. Fitted by maximum likelihood to half of 36 simulated people (docs/labels.md, section 5).
+# A palm is not flat: the part of it that is seen moves the plane more than the sensor's noise does, and more at a
+# larger tilt. Fitted by maximum likelihood to half of 36 simulated people (docs/labels.md, section 5).
 _FRONTAL_SD_DEG = 0.13
 _TILT_SD_DEG = 0.31
 # Simulated palms are uneven by at most this; recorded ones are by 3.1 to 3.5 mm, and off by 2 degrees (median of five).
@@ -55,45 +55,13 @@ class Explanation:
 
     Attributes:
         outcome: the sample, or why there is none.
-        hand: None where no hand was found.
-        palm: None where the hand has no plane.
+        hand: None if no hand was found.
+        palm: None if the hand has no plane.
     """
 
     outcome: Sample | Rejection
     hand: Hand | None = None
     palm: Palm | None = None
-
-
-class LabelOptions(TypedDict, total=False):
-    """The keywords of `explain_frame` that have defaults."""
-
-    region: str
-    plane_engine: str
-    inlier_mm: float
-    refit_mm: float
-    crop: str
-    crop_margin: float
-    with_depth: bool
-    min_points: int
-    max_rms_mm: float
-    min_inliers: float
-    max_tilt_deg: float
-
-
-def label_frame(
-    frame: Frame,
-    calibration: Calibration,
-    *,
-    handedness: Handedness,
-    range_m: tuple[float, float],
-    sensor: str | None,
-    rng: np.random.Generator,
-    **options: Unpack[LabelOptions],
-) -> Sample | Rejection:
-    """Label one frame: `explain_frame` without the explanation."""
-    return explain_frame(
-        frame, calibration, handedness=handedness, range_m=range_m, sensor=sensor, rng=rng, **options
-    ).outcome
 
 
 def explain_frame(
@@ -104,17 +72,7 @@ def explain_frame(
     range_m: tuple[float, float],
     sensor: str | None,
     rng: np.random.Generator,
-    region: str = "palm",
-    plane_engine: str = "labelkit",
-    inlier_mm: float = 10.0,
-    refit_mm: float = 4.0,
-    crop: str = "virtual-camera",
-    crop_margin: float = 0.1,
-    with_depth: bool = False,
-    min_points: int = 300,
-    max_rms_mm: float = 3.8,
-    min_inliers: float = 0.7,
-    max_tilt_deg: float = 60.0,
+    options: LabelOptions,
 ) -> Explanation:
     """Label one frame, and keep what was found on the way.
 
@@ -125,8 +83,6 @@ def explain_frame(
         range_m: nearest and farthest depth at which a hand may be.
         sensor: the profile whose noise model weighs the points; None takes that of a Kinect v1.
         rng: keyed by (seed, recording, frame), so that the label depends on nothing else.
-        region, plane_engine, inlier_mm, refit_mm, crop, crop_margin, with_depth, min_points, max_rms_mm,
-            min_inliers, max_tilt_deg: see BuildSettings.
     Returns:
         The sample, its vectors in the colour camera's frame; or why there is none. Nothing in a sample
         is ever NaN.
@@ -138,9 +94,8 @@ def explain_frame(
     hand = find_hand(frame.depth_m, focal_px=focal_px, range_m=range_m)
     if isinstance(hand, Rejection):
         return Explanation(hand)
-    options = PlaneOptions(plane_engine, region, inlier_mm / 1000, refit_mm / 1000, sensor, min_points)
     with one_thread():
-        palm = locate_palm(frame.depth_m, hand, calibration.depth, options, rng)
+        palm = locate_palm(frame.depth_m, hand, calibration.depth, sensor, options, rng)
     if isinstance(palm, Rejection):
         return Explanation(palm, hand)
     hand = replace(hand, mask=_without_forearm(hand, palm, calibration.depth))
@@ -148,9 +103,9 @@ def explain_frame(
         palm.fit.rms_m * 1000,
         _noise_m(palm, sensor) * 1000,
         float(palm.fit.inlier_mask.mean()),
-        max_rms_mm=max_rms_mm,
-        min_inliers=min_inliers,
-    ) or check_tilt(palm.fit.plane.normal, unit(palm.middle), max_tilt_deg)
+        max_rms_mm=options.max_rms_mm,
+        min_inliers=options.min_inliers,
+    ) or check_tilt(palm.fit.plane.normal, unit(palm.middle), options.max_tilt_deg)
     if rejection:
         return Explanation(rejection, hand, palm)
     color = _color(frame, calibration.color)
@@ -161,10 +116,10 @@ def explain_frame(
     if box is None:
         cut = Rejection(Reason.HAND_CUT_BY_BORDER, "the hand leaves the colour picture")
         return Explanation(cut, hand, palm)
-    view = _view(outline, box, calibration.color, crop, crop_margin)
+    view = _view(outline, box, calibration.color, options.crop, options.crop_margin)
     image, padded = crop_color(color, view)
     depth_mm = None
-    if with_depth:
+    if options.with_depth:
         depth_mm = crop_depth(frame.depth_m, view) if calibration.registered else splat_depth(outline, view)
     shape_sd_deg = _shape_sd_deg(palm, sensor)
     sample = _sample(palm, shape_sd_deg, calibration, view, box, image, padded, depth_mm, mirror=handedness == "left")
@@ -185,8 +140,8 @@ def _without_forearm(hand: Hand, palm: Palm, intrinsics: Intrinsics) -> BoolArra
     """Cut a limb at the wrist, across the fingers' direction as the picture shows it: (h, w) in the hand's window."""
     wrist = palm.wrist
     across = cross(palm.fit.plane.normal, palm.fingers)
-    here, beside, hand_side = project(np.stack([wrist, wrist + 0.02 * across, palm.middle]), intrinsics) - hand.corner
-    normal = np.array([here[1] - beside[1], beside[0] - here[0]])
+    here, along, hand_side = project(np.stack([wrist, wrist + 0.02 * across, palm.middle]), intrinsics) - hand.corner
+    normal = np.array([here[1] - along[1], along[0] - here[0]])
     normal *= np.sign(normal @ (hand_side - here))
     height, width = hand.limb_mask.shape
     off = (np.arange(width) - here[0]) * normal[0] + ((np.arange(height) - here[1]) * normal[1])[:, None]
@@ -231,7 +186,7 @@ def _shape_sd_deg(palm: Palm, sensor: str) -> float:
 
 
 def _box(points: FloatArray, hand: Hand, calibration: Calibration) -> tuple[int, int, int, int] | None:
-    """Box the hand in the colour picture; None where it leaves it."""
+    """Box the hand in the colour picture; None if a part of the hand lies outside the picture."""
     if calibration.registered:
         x, y, width, height = cv2.boundingRect(hand.mask.view(np.uint8))
         return x + hand.corner[0], y + hand.corner[1], width, height

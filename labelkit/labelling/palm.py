@@ -33,20 +33,21 @@ from labelkit.imaging.palm_network import (
 )
 from labelkit.imaging.segment import Hand
 from labelkit.labelling.checks import check_palm_seen, check_points
+from labelkit.labelling.options import LabelOptions
 from labelkit.records import BoolArray, FloatArray, Intrinsics, Reason, Rejection
 
 # Skin of the palm is at most this far off its plane.
 _OFF_PLANE_M = 0.035
-# Share of the palm's radius that is palm whatever way the hand is turned.
+# Share of the palm's radius that is palm however the hand is turned.
 _MIDDLE = 0.8
 # The first plane only has to show the hand straight enough for the network.
 _FIRST_POINTS = 256
-# Two looks, and more where the last one still moved the view by more than the network errs.
+# Two looks, and more if the last one still moved the view by more than the network errs.
 _MOST_LOOKS = 5
 _SETTLED_M, _SETTLED_COS = 0.006, np.cos(np.deg2rad(4.0))
-# Where less palm shows than this, nothing can be made of it.
+# If less palm than this shows, there is no label.
 _LOST_M2 = 3e-4
-# A cell is palm where that is likelier than not.
+# A cell is palm if that is more likely than not.
 _PALM = 0.5
 # Within a view, the plane of the palm's cells is fitted with biweights that fade to nothing at these heights.
 _FADES_M = (0.02, 0.01)
@@ -99,42 +100,13 @@ class Palm:
         return np.asarray(self.middle - _TO_WRIST_M * self.size * self.fingers)
 
 
-@dataclass(frozen=True)
-class PlaneOptions:
-    """How planes are fitted.
-
-    Attributes:
-        engine: labelkit or open3d.
-        region: palm, or all of the hand.
-        inlier_m, refit_m: see `fit_plane_robustly`.
-        sensor: the profile whose noise weighs the points.
-        min_points: that a palm must have.
-    """
-
-    engine: str
-    region: str
-    inlier_m: float
-    refit_m: float
-    sensor: str
-    min_points: int
-
-    def first(self, points: FloatArray, rng: np.random.Generator) -> Plane:
-        """Find a plane to start from, whatever the engine."""
-        start = fit_plane(points)
-        return find_plane(points, inlier_m=self.inlier_m, refit_m=self.inlier_m, sigma_m=1.0, rng=rng, start=start)
-
-    def fit(self, points: FloatArray, rng: np.random.Generator, start: Plane | None = None) -> PlaneFit:
-        """Fit a plane to points (n, 3), camera frame."""
-        sigma_m = depth_sigma_m(self.sensor, points[:, 2])
-        if self.engine == "open3d":
-            return segment_plane(points, inlier_m=self.inlier_m, sigma_m=sigma_m, rng=rng)
-        return fit_plane_robustly(
-            points, inlier_m=self.inlier_m, refit_m=self.refit_m, sigma_m=sigma_m, rng=rng, start=start
-        )
-
-
 def locate_palm(
-    depth_m: FloatArray, hand: Hand, intrinsics: Intrinsics, options: PlaneOptions, rng: np.random.Generator
+    depth_m: FloatArray,
+    hand: Hand,
+    intrinsics: Intrinsics,
+    sensor: str,
+    options: LabelOptions,
+    rng: np.random.Generator,
 ) -> Palm | Rejection:
     """Find the palm of a hand, and its plane.
 
@@ -142,6 +114,7 @@ def locate_palm(
         depth_m: (H, W), metres, NaN where nothing was seen.
         hand: found in it.
         intrinsics: of the depth camera.
+        sensor: the profile whose noise weighs the points.
         rng: draws the samples of the robust fits.
     Returns:
         The palm; or too-few-points, not-planar or too-oblique.
@@ -151,20 +124,20 @@ def locate_palm(
     if rejection := check_points(int(np.count_nonzero(middle_mask)), max(3, options.min_points // 3)):
         return rejection
     try:
-        plane = options.first(points_of(depth_m, hand, _thinned(middle_mask), intrinsics), rng)
+        plane = _first_plane(points_of(depth_m, hand, _thin(middle_mask), intrinsics), options, rng)
         straight = Straight.facing(plane, hand.palm_px, hand.palm_px + 10 * hand.to_arm, intrinsics)
         if options.region == "hand":
-            return _whole_hand(depth_m, hand, straight, options, rng)
-        before, straight, seen = _looked(depth_m, straight)
+            return _whole_hand(depth_m, hand, straight, sensor, options, rng)
+        before, straight, seen = _look_until_settled(depth_m, straight)
         if rejection := check_palm_seen(seen.area_m2):
             return rejection
         mask = before.mark(seen.share, hand)
         points = points_of(depth_m, hand, mask, intrinsics)
         near = np.abs(straight.plane.distances_m(points)) < _OFF_PLANE_M
-        points, mask = points[near], _only(mask, near)
+        points, mask = points[near], _keep(mask, near)
         if rejection := check_points(len(points), options.min_points):
             return rejection
-        fit = options.fit(points, rng, straight.plane)
+        fit = _fit_plane(points, sensor, options, rng, straight.plane)
         straight = straight.onto(fit.plane)
     except DegeneratePointsError as error:
         return Rejection(Reason.NOT_PLANAR, str(error))
@@ -172,24 +145,41 @@ def locate_palm(
 
 
 def _whole_hand(
-    depth_m: FloatArray, hand: Hand, straight: Straight, options: PlaneOptions, rng: np.random.Generator
+    depth_m: FloatArray, hand: Hand, straight: Straight, sensor: str, options: LabelOptions, rng: np.random.Generator
 ) -> Palm | Rejection:
     """Take all skin of the hand that is seen for its palm, as the search cut it from its arm."""
     points = points_of(depth_m, hand, hand.mask, straight.intrinsics)
     if rejection := check_points(len(points), options.min_points):
         return rejection
-    fit = options.fit(points, rng)
+    fit = _fit_plane(points, sensor, options, rng)
     straight = straight.onto(fit.plane)
     return Palm(hand.mask, points, fit, straight.origin, -straight.down, 1.0, None)
 
 
-def _looked(depth_m: FloatArray, straight: Straight) -> tuple[Straight, Straight, PalmView]:
+def _first_plane(points: FloatArray, options: LabelOptions, rng: np.random.Generator) -> Plane:
+    """Find a plane to start from, whichever engine fits the last one."""
+    inlier_m = options.inlier_mm / 1000
+    return find_plane(points, inlier_m=inlier_m, refit_m=inlier_m, sigma_m=1.0, rng=rng, start=fit_plane(points))
+
+
+def _fit_plane(
+    points: FloatArray, sensor: str, options: LabelOptions, rng: np.random.Generator, start: Plane | None = None
+) -> PlaneFit:
+    """Fit a plane to points (n, 3), camera frame."""
+    sigma_m = depth_sigma_m(sensor, points[:, 2])
+    inlier_m, refit_m = options.inlier_mm / 1000, options.refit_mm / 1000
+    if options.plane_engine == "open3d":
+        return segment_plane(points, inlier_m=inlier_m, sigma_m=sigma_m, rng=rng)
+    return fit_plane_robustly(points, inlier_m=inlier_m, refit_m=refit_m, sigma_m=sigma_m, rng=rng, start=start)
+
+
+def _look_until_settled(depth_m: FloatArray, straight: Straight) -> tuple[Straight, Straight, PalmView]:
     """Look until the view rests: the last view, the one that it leads to, and what it shows."""
     for look in range(_MOST_LOOKS):
         before, seen = straight, find_palm(straight.relief_m(depth_m))
         if seen.area_m2 < _LOST_M2:
             break
-        straight = before.corrected(seen)
+        straight = before.correct(seen)
         if look and straight.is_near(before):
             break
     return before, straight, seen
@@ -208,7 +198,7 @@ def points_of(depth_m: FloatArray, hand: Hand, mask: BoolArray, intrinsics: Intr
     return points
 
 
-def _only(mask: BoolArray, kept: BoolArray) -> BoolArray:
+def _keep(mask: BoolArray, kept: BoolArray) -> BoolArray:
     """Keep some of a mask's pixels, counted in row-major order."""
     rest = mask.copy()
     rest[mask] = kept
@@ -224,7 +214,7 @@ def _middle(hand: Hand, intrinsics: Intrinsics) -> BoolArray:
     return np.asarray(hand.mask & ((columns - column) ** 2 + (rows - row) ** 2 < radius_px**2))
 
 
-def _thinned(mask: BoolArray) -> BoolArray:
+def _thin(mask: BoolArray) -> BoolArray:
     """Keep evenly spread pixels of a mask, as many as the first plane needs."""
     step = max(1, int(np.sqrt(np.count_nonzero(mask) / _FIRST_POINTS)))
     thinned = np.zeros_like(mask)
@@ -287,13 +277,13 @@ class Straight:
         )  # fmt: skip
         return np.asarray(readings)
 
-    def corrected(self, seen: PalmView) -> Straight:
+    def correct(self, seen: PalmView) -> Straight:
         """Look again, with what a view has shown of the palm's plane, middle and fingers."""
         slope_right, slope_down, height_m = _tilt(seen)
         normal = unit(self.plane.normal - slope_right * self.right - slope_down * self.down)
         offset_m = -float(normal @ (self.origin + height_m * self.plane.normal))
         if not offset_m > 0:
-            raise DegeneratePointsError("the plane of the palm passes behind the camera")
+            raise DegeneratePointsError("the plane of the palm does not lie in front of the camera")
         across = np.stack([self.right, self.down])
         moved = Straight(
             self.plane, self.origin + seen.middle_m @ across, self.right, -seen.fingers @ across, self.intrinsics

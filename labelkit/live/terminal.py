@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from labelkit.cells import Cells
-from labelkit.curation.wording import counted, percent, printable
 from labelkit.figures.coverage_text import EMPTY, Terminal
 from labelkit.figures.shades import shade_index, shades_for
+from labelkit.wording import counted, percent, printable
 
 _HAND, _GOAL, _TRAIL = "()", "><", "··"
 _BAR = 20

@@ -69,9 +69,13 @@ def read_depth(path: Path) -> NDArray[np.uint16]:
         RawFrameError: no depth picture of 16 bits, or a damaged one.
         OSError: the file cannot be read.
     """
+    return depth_from_bytes(_read(path))
+
+
+def depth_from_bytes(content: bytes) -> NDArray[np.uint16]:
+    """Decode a depth picture; as `read_depth`."""
     import cv2
 
-    content = _read(path)
     header = _depth_header(content)
     pixels = _decode(content, header, cv2.IMREAD_UNCHANGED)
     if pixels.dtype != np.uint16 or pixels.ndim != 2:
@@ -88,9 +92,13 @@ def read_color(path: Path) -> ColorImage:
         RawFrameError: no picture, or a damaged one.
         OSError: the file cannot be read.
     """
+    return color_from_bytes(_read(path))
+
+
+def color_from_bytes(content: bytes) -> ColorImage:
+    """Decode a colour picture; as `read_color`."""
     import cv2
 
-    content = _read(path)
     bgr = _decode(content, header_of(content), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
 
@@ -227,7 +235,7 @@ def _with_stored_pixels(content: bytes, header: Header) -> bytes:
         raise RawFrameError(f"is a {header.format} that does not decode")
     before = view[: pixels[0].start]
     after = [view[chunk.start : chunk.end] for chunk in chunks[chunks.index(pixels[-1]) + 1 :]]
-    stored = [b"IDAT", *_stored(inflated)]
+    stored = [b"IDAT", *_stored_blocks(inflated)]
     sum_of = reduce(lambda so_far, part: isal_zlib.crc32(part, so_far), stored, 0)
     length = sum(len(part) for part in stored) - 4
     return b"".join([before, struct.pack(">I", length), *stored, struct.pack(">I", sum_of), *after])
@@ -238,7 +246,7 @@ def _most_inflated(header: Header) -> int:
     return 8 * header.width * header.height + 8 * (header.height + 8)
 
 
-def _stored(data: bytes) -> Iterator[bytes | memoryview]:
+def _stored_blocks(data: bytes) -> Iterator[bytes | memoryview]:
     """Frame data as a zlib stream that is not compressed (RFC 1950 and 1951)."""
     view = memoryview(data)
     yield b"\x78\x01"

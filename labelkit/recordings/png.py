@@ -29,14 +29,14 @@ def png_bytes(picture: NDArray[Any]) -> bytes:
     height, width = picture.shape[:2]
     bits = 8 * picture.dtype.itemsize
     header = struct.pack(">IIBBBBB", width, height, bits, _RGB if picture.ndim == 3 else _GREY, 0, 0, 0)
-    pixels = isal_zlib.compress(_filtered(picture), _LEVEL)
+    pixels = isal_zlib.compress(_filter_rows(picture), _LEVEL)
     chunks = (
         part for kind, data in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")) for part in _chunk(kind, data)
     )
     return b"".join([b"\x89PNG\r\n\x1a\n", *chunks])
 
 
-def _filtered(picture: NDArray[Any]) -> NDArray[np.uint8]:
+def _filter_rows(picture: NDArray[Any]) -> NDArray[np.uint8]:
     """Give (H, 1 + bytes a row): the filter's number, then the row."""
     height, width = picture.shape[:2]
     big_endian = np.ascontiguousarray(picture, dtype=picture.dtype.newbyteorder(">"))

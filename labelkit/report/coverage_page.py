@@ -10,12 +10,13 @@ from markupsafe import Markup
 
 from labelkit.cells import REGIONS, Cells
 from labelkit.curation.coverage import Coverage, rank_groups
-from labelkit.curation.wording import compact, counted, findings, headline
+from labelkit.curation.wording import findings, headline
 from labelkit.figures.drawn_hand import hand_drawing
 from labelkit.figures.layout import MINUS
 from labelkit.figures.shades import Shade, shade_index, shades_for
 from labelkit.records import FloatArray
 from labelkit.report.page import TEMPLATES, Section, data_block, page, render
+from labelkit.wording import compact, counted
 
 Groups = Mapping[str, Mapping[str, Coverage]]  # what they are -> name -> samples of each
 

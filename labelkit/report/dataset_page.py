@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from labelkit.curation.coverage import Coverage, rank_groups
 from labelkit.curation.doubts import TWIN_RMS, Turns, Twins, find_twins, jump_mask, spread, turns_between
-from labelkit.curation.wording import counted, percent
 from labelkit.dataset.manifest import Manifest, ParticipantEntry, RecordingEntry
 from labelkit.records import ColorImage
 from labelkit.report.coverage_page import SCRIPT, Groups, coverage_map, map_style
 from labelkit.report.page import TEMPLATES, Cell, Column, Section, Shown, data_block, data_url, facts, note, page, table
 from labelkit.report.shown_samples import ShownSamples, thumbnail
 from labelkit.report.tiles import NormalArrow, arrow_end, jpeg_of, tile, tiles
+from labelkit.wording import counted, percent
 
 Numbers = NDArray[np.int64]
 

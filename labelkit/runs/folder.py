@@ -32,10 +32,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from labelkit.errors import OutputExistsError, RunError
 from labelkit.files import make_folder, mendable, write_text
+from labelkit.locking import only_one_at
 
 SCHEMA, DIAGNOSTICS_SCHEMA, GUARD_SCHEMA = "labelkit-run/2", "labelkit-diagnostics/1", "labelkit-guard/1"
 STATE, SETTINGS, DATASET, SPLIT = "run.json", "settings.toml", "dataset.json", "split.json"
@@ -64,8 +63,8 @@ def claim_run(model: str, out: Path | None = None, *, overwrite: bool = False) -
     """
     if out is None:
         names = itertools.chain([model], (f"{model}-{number}" for number in itertools.count(2)))
-        return next(folder for name in names if _made(folder := Path("runs") / name))
-    if _made(out):
+        return next(folder for name in names if _make_new(folder := Path("runs") / name))
+    if _make_new(out):
         return out
     if overwrite and (out / STATE).is_file():
         with mendable(out):
@@ -78,7 +77,7 @@ def claim_run(model: str, out: Path | None = None, *, overwrite: bool = False) -
     return out
 
 
-def _made(folder: Path) -> bool:
+def _make_new(folder: Path) -> bool:
     make_folder(folder.parent)
     with mendable(folder):
         try:
@@ -171,20 +170,10 @@ def read_json(run: Path, name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def only_one_at(run: Path) -> Iterator[None]:
-    """Keep a second training out of a run folder while this one is at work.
-
-    Raises:
-        OutputExistsError: another is at work there.
-    """
-    lock = FileLock(run / LOCK_NAME)
-    try:
-        with mendable(run):
-            lock.acquire(timeout=0)
-    except Timeout:
-        raise OutputExistsError(f"{run}: another training is at work in this folder; wait for it") from None
-    try:
-        yield
-    finally:
-        lock.release()
-        (run / LOCK_NAME).unlink(missing_ok=True)
+def hold_run(run: Path) -> Iterator[None]:
+    """Keep a second training out of a run folder while this one is at work; raises as `only_one_at`."""
+    with only_one_at(run, LOCK_NAME, "training"):
+        try:
+            yield
+        finally:
+            (run / LOCK_NAME).unlink(missing_ok=True)

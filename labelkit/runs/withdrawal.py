@@ -23,7 +23,7 @@ from labelkit.runs.folder import (
     SPLIT,
     STATE,
     find_runs,
-    only_one_at,
+    hold_run,
     read_json,
     read_rows,
     write_json,
@@ -85,7 +85,7 @@ def withdraw_from_run(run: Path, participant: str, named: re.Pattern[bytes]) -> 
         OutputExistsError: a training is at work in it.
         OutputError: no space or permission; the same call goes on from there.
     """
-    with only_one_at(run):
+    with hold_run(run):
         there = run_holdings(run, participant, named)
         assert there is not None, "asked before"
         for name in there.files:

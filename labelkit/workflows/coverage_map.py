@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from labelkit.errors import OrientationError, OutputError, SettingsError, SplitError
-from labelkit.files import make_folder, write_bytes
+from labelkit.errors import OrientationError, SplitError
+from labelkit.files import check_output, make_folder, write_bytes
 from labelkit.settings import CoverageSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -157,21 +157,6 @@ def coverage_map(
         write_bytes(path, content)
         result = replace(result, out=str(path))
     return result
-
-
-def check_output(out: Path, suffixes: tuple[str, ...]) -> Path:
-    """Check the name of an output, before any work is done for it.
-
-    Raises:
-        OutputError: it is a folder.
-        SettingsError: it has none of the suffixes.
-    """
-    if out.suffix.lower() not in suffixes:
-        found = f"not {out.suffix}" if out.suffix else "and this name has no suffix"
-        raise SettingsError(f"--out {out}: is written as {', '.join(suffixes)}, {found}")
-    if out.is_dir():
-        raise OutputError(f"--out {out}: is a folder; name a file in it, such as {out / f'map{suffixes[0]}'}")
-    return out
 
 
 def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelkit import __version__
-from labelkit.errors import OutputError, RunError, SettingsError
-from labelkit.files import make_folder, write_bytes
+from labelkit.errors import RunError
+from labelkit.files import check_output, make_folder, write_bytes
 from labelkit.settings import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -97,12 +97,7 @@ def _page_path(folders: Sequence[Path], out: Path | str | None) -> Path:
     if out is None:
         first, *second = folders
         return first / PAGE if not second else first.parent / f"{first.name}-and-{second[0].name}.html"
-    path = Path(out)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise SettingsError(f"--out {path}: the report is a page; name a .html file (its JSON is written beside it)")
-    if path.is_dir():
-        raise OutputError(f"--out {path}: is a folder; name a file in it, such as {path / 'report.html'}")
-    return path
+    return check_output(Path(out), (".html", ".htm"))
 
 
 def _check_finished(run: Path) -> None:

@@ -61,12 +61,12 @@ def leave_one_out(
 
 def resume_folds(folder: Path, dataset: Path | str | None, quiet: bool) -> LeaveOneOutResult:
     """Train those that are not finished, and put all together. As `train`."""
-    from labelkit.runs.folder import FINISHED, STATE, claim_run, only_one_at, read_state
+    from labelkit.runs.folder import FINISHED, STATE, claim_run, hold_run, read_state
     from labelkit.runs.plan import read_folds, read_settings
     from labelkit.training.load import dataset_of
 
     subfolders, settings = read_folds(folder), read_settings(folder)
-    with only_one_at(folder):
+    with hold_run(folder):
         data, samples = checked(dataset_of(folder, dataset).path, settings)
         for number, (name, subfolder) in enumerate(subfolders.items(), start=1):
             run, own = folder / subfolder, _of_fold(settings, name)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelkit.errors import RawFrameError, RecordingError
-from labelkit.files import make_folder, write_bytes
+from labelkit.files import check_output, make_folder, write_bytes
 from labelkit.settings import CoverageSettings
-from labelkit.workflows.coverage_map import check_output, count_coverage, read_cells
+from labelkit.workflows.coverage_map import count_coverage, read_cells
 
 if TYPE_CHECKING:
     from labelkit.dataset.dataset import Dataset

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelkit.errors import OutputError, RawFrameError, SettingsError
-from labelkit.files import make_folder, write_bytes
+from labelkit.errors import RawFrameError, SettingsError
+from labelkit.files import check_output, make_folder, write_bytes
 from labelkit.settings import BuildSettings
 
 if TYPE_CHECKING:
@@ -222,11 +222,7 @@ def _signed(number: float, digits: int) -> str:
 
 
 def _checked(out: Path, raw: Path) -> Path:
-    if out.suffix.lower() not in SUFFIXES:
-        found = f"not {out.suffix}" if out.suffix else "and this name has no suffix"
-        raise SettingsError(f"--out {out}: the picture is written as {' or '.join(SUFFIXES)}, {found}")
-    if out.is_dir():
-        raise OutputError(f"--out {out}: is a folder; name a file in it, such as {out / 'frame.png'}")
+    check_output(out, SUFFIXES)
     if out.resolve().is_relative_to(raw.resolve()):
         raise SettingsError(f"--out {out}: lies in {raw}, where it would count as a frame; name a file elsewhere")
     return out

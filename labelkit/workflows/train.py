@@ -205,11 +205,11 @@ def train_planned(
     quiet: bool,
 ) -> TrainResult:
     """Write the plan of a new run into its claimed folder, and train."""
-    from labelkit.runs.folder import only_one_at
+    from labelkit.runs.folder import hold_run
     from labelkit.runs.plan import write_plan
     from labelkit.training.samples import take_sides
 
-    with only_one_at(run):
+    with hold_run(run):
         write_plan(run, settings, split, data.path, data.manifest.digest(), made_with(network.precision))
         _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
     return result_of(run)
@@ -224,7 +224,7 @@ def made_with(precision: str) -> dict[str, str]:
 
 def resume_run(run: Path, dataset: Path | str | None, quiet: bool) -> TrainResult:
     """Go on with an interrupted run. As `train`."""
-    from labelkit.runs.folder import FINISHED, SETTINGS, only_one_at, read_state
+    from labelkit.runs.folder import FINISHED, SETTINGS, hold_run, read_state
     from labelkit.runs.plan import read_settings, read_split
     from labelkit.training.load import dataset_of
     from labelkit.training.samples import take_sides
@@ -235,7 +235,7 @@ def resume_run(run: Path, dataset: Path | str | None, quiet: bool) -> TrainResul
             f"{run}: is finished, there is nothing to resume; for a new run with its settings: "
             f"labelkit train --config {run / SETTINGS}"
         )
-    with only_one_at(run):
+    with hold_run(run):
         _, samples = checked(dataset_of(run, dataset).path, settings)
         network = built(settings)
         _compare(run, made_with(network.precision))

@@ -48,7 +48,7 @@ def withdraw(
         OutputExistsError: a build is at work in the dataset's folder.
         OutputError: no space or permission; the same call goes on from there.
     """
-    from labelkit.dataset.lock import only_one_at
+    from labelkit.dataset.lock import hold_dataset
     from labelkit.dataset.manifest import BUILD_NAME, read_manifest
     from labelkit.dataset.withdrawal import (
         find_holdings,
@@ -62,7 +62,7 @@ def withdraw(
 
     folder = Path(dataset)
     if yes and folder.is_dir():
-        with only_one_at(folder):
+        with hold_dataset(folder):
             finish_withdrawal(folder)
     there = find_holdings(folder, participant)
     named = pattern_from_participant(participant, there.recordings if there else ())
@@ -77,6 +77,6 @@ def withdraw(
         for run, _ in holding:
             withdraw_from_run(run, participant, named)
         if there:
-            with only_one_at(folder):
+            with hold_dataset(folder):
                 withdraw_participant(folder, participant)
     return Withdrawal(str(dataset), participant, yes, there, tuple(holds for _, holds in holding))

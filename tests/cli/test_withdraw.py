@@ -13,10 +13,9 @@ import pytest
 
 import labelkit
 from labelkit.curation.splits import FrameSplit, Split
-from labelkit.dataset.lock import only_one_at
+from labelkit.dataset.lock import hold_dataset
 from labelkit.runs.arrays import write_weights
-from labelkit.runs.folder import claim_run, read_state, write_json, write_rows, write_state
-from labelkit.runs.folder import only_one_at as training_at_work
+from labelkit.runs.folder import claim_run, hold_run, read_state, write_json, write_rows, write_state
 from labelkit.runs.plan import read_folds, read_settings, read_split, write_folds, write_plan
 from labelkit.settings import TrainSettings
 from labelkit.traces import pattern_from_names
@@ -153,7 +152,7 @@ def test_a_run_that_split_frames_loses_their_predictions(capfd, folder, tmp_path
 
 
 def test_a_run_in_which_a_training_is_at_work_is_left_alone(capfd, folder, runs):
-    with training_at_work(runs / "deep" / "first"):
+    with hold_run(runs / "deep" / "first"):
         code, _, err = called(capfd, "withdraw", folder, "p07", "--runs", runs, "--yes")
     assert code == 2
     assert "another training is at work" in err
@@ -169,7 +168,7 @@ def test_the_page_about_the_dataset_beside_it_goes_too(folder):
 
 def test_a_run_that_was_left_half_done_is_found_again(folder, runs, monkeypatch):
     first = runs / "deep" / "first"
-    monkeypatch.setattr(labelkit.runs, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("labelkit.runs.withdrawal.write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         labelkit.withdraw(folder, "p07", runs=[runs], yes=True)
     monkeypatch.undo()
@@ -219,7 +218,7 @@ def test_a_folder_without_runs_is_an_error_before_anything_is_changed(capfd, fol
 
 
 def test_while_a_build_is_at_work_nothing_is_withdrawn(capfd, folder):
-    with only_one_at(folder):
+    with hold_dataset(folder):
         code, _, err = called(capfd, "withdraw", folder, "p07", "--yes")
     assert code == 2
     assert "another build is at work" in err

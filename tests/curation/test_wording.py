@@ -5,7 +5,8 @@ import pytest
 
 from labelkit.cells import Cells
 from labelkit.curation.coverage import Coverage, measure_coverage
-from labelkit.curation.wording import compact, counted, findings, percent, printable
+from labelkit.curation.wording import findings
+from labelkit.wording import compact, counted, percent, printable
 
 
 @pytest.mark.parametrize(

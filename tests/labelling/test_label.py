@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -13,14 +14,23 @@ from hypothesis.extra.numpy import arrays
 from labelkit.errors import RawFrameError
 from labelkit.geometry.camera import project, transform_points
 from labelkit.geometry.orientation import angle_between, view_from_camera
-from labelkit.labelling.label import label_frame
+from labelkit.labelling.label import explain_frame
+from labelkit.labelling.options import LabelOptions
 from labelkit.records import Calibration, Frame, Intrinsics, Reason, Rejection, Sample
+from labelkit.settings import BuildSettings
 from tests.scenes import KINECT, REGISTERED, HandScene, turned
 
 
-def label(frame, calibration=REGISTERED, seed=0, **changed):
-    chosen = {"handedness": "right", "range_m": (0.4, 1.5), "sensor": "kinect-v1"} | changed
-    return label_frame(frame, calibration, rng=np.random.default_rng(seed), **chosen)
+def label(frame, calibration=REGISTERED, seed=0, handedness="right", range_m=(0.4, 1.5), **settings):
+    return explain_frame(
+        frame,
+        calibration,
+        handedness=handedness,
+        range_m=range_m,
+        sensor="kinect-v1",
+        rng=np.random.default_rng(seed),
+        options=LabelOptions.from_settings(BuildSettings(**settings)),
+    ).outcome
 
 
 def sampled(scene, noise_m=0.001, **changed):
@@ -234,6 +244,32 @@ def test_no_depth_picture_gives_a_label_that_is_not_a_number(depth):
 def test_a_hand_edge_on_is_rejected(tilt):
     got = label(HandScene(camera_from_hand=turned((0, tilt, 0)), wall_m=2.5).frame())
     assert isinstance(got, Rejection)
+
+
+CHANGED = {
+    "region": "hand",
+    "plane_engine": "open3d",
+    "inlier_mm": 1.0,
+    "refit_mm": 1.0,
+    "crop": "box",
+    "crop_margin": 0.3,
+    "with_depth": True,
+    "min_points": 100_000,
+    "max_rms_mm": 0.1,
+    "min_inliers": 1.0,
+    "max_tilt_deg": 10.0,
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(LabelOptions)])
+def test_each_option_decides_something(name):
+    # The wall is near, and the fingers are bent: few points lie on the palm's plane.
+    frame = HandScene(camera_from_hand=turned((20, 10, 0)), wall_m=1.2).frame(noise_m=0.003)
+    settings = {"max_rms_mm": 10.0, "min_inliers": 0.5}
+    usual, changed = label(frame, **settings), label(frame, **settings | {name: CHANGED[name]})
+    assert isinstance(usual, Sample)
+    assert pickle.dumps(usual) == pickle.dumps(label(frame, **settings))
+    assert pickle.dumps(usual) != pickle.dumps(changed)
 
 
 def test_open3ds_plane_labels_a_hand_too():

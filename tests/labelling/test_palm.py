@@ -9,14 +9,16 @@ import pytest
 
 from labelkit.geometry.orientation import angle_between
 from labelkit.imaging.segment import Hand, find_hand
-from labelkit.labelling.palm import Palm, PlaneOptions, Straight, locate_palm
+from labelkit.labelling.options import LabelOptions
+from labelkit.labelling.palm import Palm, Straight, locate_palm
 from labelkit.records import Reason, Rejection
+from labelkit.settings import BuildSettings
 from labelkit.simulator.people import draw_moments
 from labelkit.simulator.recorder import INTRINSICS, FilmSet
 from labelkit.simulator.rig import BodyPart
 from tests.scenes import KINECT, HandScene
 
-OPTIONS = PlaneOptions("labelkit", "palm", 0.010, 0.004, "kinect-v1", 300)
+OPTIONS = LabelOptions.from_settings(BuildSettings())
 SEED = 811
 
 
@@ -33,7 +35,7 @@ def filmed(index):
 def located(depth_m, seed=0, options=OPTIONS, intrinsics=INTRINSICS):
     hand = find_hand(depth_m, focal_px=525.0, range_m=(0.4, 1.5))
     assert isinstance(hand, Hand)
-    return hand, locate_palm(depth_m, hand, intrinsics, options, np.random.default_rng(seed))
+    return hand, locate_palm(depth_m, hand, intrinsics, "kinect-v1", options, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("index", range(4))
@@ -69,7 +71,7 @@ def test_a_tenth_of_the_pixels_lost_at_random_moves_the_plane_by_less_than_a_ten
 
 def test_all_skin_of_the_hand_can_be_the_region():
     depth_m = filmed(0)[0]
-    options = PlaneOptions("labelkit", "hand", 0.010, 0.004, "kinect-v1", 300)
+    options = LabelOptions.from_settings(BuildSettings(region="hand"))
     hand, palm = located(depth_m, options=options)
     np.testing.assert_array_equal(palm.mask, hand.mask)
     assert palm.seen_m2 is None

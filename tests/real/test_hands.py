@@ -10,8 +10,10 @@ import pytest
 
 from labelkit.geometry.camera import project
 from labelkit.geometry.orientation import angle_between
-from labelkit.labelling.label import label_frame
+from labelkit.labelling.label import explain_frame
+from labelkit.labelling.options import LabelOptions
 from labelkit.records import Calibration, Frame, Intrinsics, Reason, Rejection, Sample
+from labelkit.settings import BuildSettings
 
 pytestmark = pytest.mark.real
 
@@ -64,14 +66,15 @@ def mesh_hand(real_data, key):
 
 
 def labelled(frame, camera, range_m, sensor):
-    return label_frame(
+    return explain_frame(
         frame,
         Calibration(camera, camera),
         handedness="right",
         range_m=range_m,
         sensor=sensor,
         rng=np.random.default_rng(0),
-    )
+        options=LabelOptions.from_settings(BuildSettings()),
+    ).outcome
 
 
 @functools.cache

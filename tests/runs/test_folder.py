@@ -7,7 +7,7 @@ from labelkit.runs.folder import (
     FAILED,
     STATE,
     claim_run,
-    only_one_at,
+    hold_run,
     read_epochs,
     read_state,
     write_rows,
@@ -61,12 +61,12 @@ def test_rows_become_a_table_with_a_header(tmp_path):
 
 def test_two_trainings_cannot_share_a_folder(run):
     with (
-        only_one_at(run),
+        hold_run(run),
         pytest.raises(OutputExistsError, match="another training is at work in this folder"),
-        only_one_at(run),
+        hold_run(run),
     ):
         pass
-    with only_one_at(run):
+    with hold_run(run):
         pass
     assert not (run / "run.lock").exists()
 
