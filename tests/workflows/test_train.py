@@ -250,6 +250,7 @@ def test_a_network_that_collapses_is_brought_back_and_all_who_ask_are_told(datas
     assert code == 0
     # No network learns at this rate. How it fails, and how many new draws it takes, hangs on the machine's rounding.
     events = [event for event in report_of(tmp_path / "run")["guard"] if event["did"] != "nothing"]
+    assert events
     assert 0 < events[-1]["draw"] <= len(events)
     assert events[-1]["rate"] < 1
     times = f"{len(events)} time{'s' * (len(events) > 1)}"
