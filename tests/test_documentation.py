@@ -13,9 +13,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import labelkit
 from labelkit.cli.program import COMMANDS
+from labelkit.cli.program import labelkit as program
 from labelkit.settings import Settings, SimulateSettings
 
 REPOSITORY = Path(labelkit.__file__).parents[1]
@@ -86,7 +88,7 @@ def test_every_command_a_page_shows_is_one_with_flags_it_has(page):
         if name.isupper() or name.startswith("-"):
             continue
         assert name in COMMANDS, line
-        shown = subprocess.run([sys.executable, "-m", "labelkit", name, "--help"], capture_output=True, text=True)
+        shown = CliRunner().invoke(program, [name, "--help"])
         for flag in (word.partition("=")[0] for word in rest if word.startswith("--")):
             assert re.search(rf"{flag}\b", shown.stdout), line
 

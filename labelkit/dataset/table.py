@@ -174,7 +174,8 @@ def _too_much(path: Path) -> DatasetError:
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:
-    return DatasetError(f"{path}: not a readable label table ({error}); build the dataset again")
+    why = " ".join(str(error).split())  # Arrow's own words may take several lines
+    return DatasetError(f"{path}: not a readable label table ({why}); build the dataset again")
 
 
 def _text_bytes(column: pa.ChunkedArray) -> int:

@@ -72,9 +72,12 @@ def find_palm(relief_m: FloatArray) -> PalmView:
             camera; NaN, or a large number, if there is nothing.
     """
     seen = average_cells(relief_m)
-    logits, pose = _network()(np.stack([seen, seen[:, ::-1]]))
-    logit = (logits[0] + logits[1][:, ::-1]) / 2
-    right, down, x, y, size = (pose[0] + MIRROR * pose[1]) / 2
+    # One at a time: in one product of matrices, a view's place among the rows can change how its sums are rounded.
+    network = _network()
+    logits, pose = network(seen)
+    mirrored_logits, mirrored_pose = network(seen[:, ::-1])
+    logit = (logits + mirrored_logits[:, ::-1]) / 2
+    right, down, x, y, size = (pose + MIRROR * mirrored_pose) / 2
     share = 1.0 / (1.0 + np.exp(-logit))
     cover, relief = np.moveaxis(seen[TOP : TOP + LOOKED, LEFT : LEFT + LOOKED], -1, 0)
     fingers = np.array([x, -y]) / max(float(np.hypot(x, y)), 1e-6)
@@ -102,33 +105,33 @@ class _Network:
     def __init__(self, weights: list[FloatArray]) -> None:
         self._weights = [np.asarray(weight, dtype=np.float32) for weight in weights]
 
-    def __call__(self, views: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Answer for views (n, ROWS, COLUMNS, 2): logits (n, LOOKED, LOOKED) and poses (n, 5)."""
+    def __call__(self, view: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Answer for a view (ROWS, COLUMNS, 2): logits (LOOKED, LOOKED) and pose (5,)."""
         first, first_bias, second, second_bias, dense, dense_bias, *heads = self._weights
-        found = _convolve(_convolve(views, first, first_bias), second, second_bias)
-        found = np.maximum(found.reshape(len(found), -1) @ dense + dense_bias, 0)
-        logits, poses = (found @ weight + bias for weight, bias in zip(heads[::2], heads[1::2], strict=True))
-        return logits.reshape(-1, LOOKED, LOOKED), poses
+        found = _convolve(_convolve(view, first, first_bias), second, second_bias)
+        found = np.maximum(found.ravel() @ dense + dense_bias, 0)
+        logits, pose = (found @ weight + bias for weight, bias in zip(heads[::2], heads[1::2], strict=True))
+        return logits.reshape(LOOKED, LOOKED), pose
 
 
-def _convolve(pictures: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray:
-    """Convolve (n, h, w, c) with every second pixel as centre, as Keras pads "same", and rectify."""
-    n, height, width, channels = pictures.shape
+def _convolve(picture: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray:
+    """Convolve (h, w, c) with every second pixel as centre, as Keras pads "same", and rectify."""
+    height, width, channels = picture.shape
     side = kernel.shape[0]
     before = (side - 2) // 2
-    padded = np.zeros((n, height + side - 2, width + side - 2, channels), np.float32)
-    padded[:, before : before + height, before : before + width] = pictures
+    padded = np.zeros((height + side - 2, width + side - 2, channels), np.float32)
+    padded[before : before + height, before : before + width] = picture
     # A row of the kernel covers a stretch of a row of the picture. The stretches overlap: they are views, not copies.
     steps = padded.strides
     stretches = as_strided(
         padded,
-        (n, height // 2, width // 2, side, side * channels),
-        (steps[0], 2 * steps[1], 2 * steps[2], steps[1], steps[3]),
+        (height // 2, width // 2, side, side * channels),
+        (2 * steps[0], 2 * steps[1], steps[0], steps[2]),
     )
     found = stretches.reshape(-1, side * side * channels) @ kernel.reshape(side * side * channels, -1)
     found += bias
     np.maximum(found, 0, out=found)
-    return np.asarray(found.reshape(n, height // 2, width // 2, -1))
+    return np.asarray(found.reshape(height // 2, width // 2, -1))
 
 
 @cache

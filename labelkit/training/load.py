@@ -97,9 +97,8 @@ def put_weights(model: keras.Model, weights: Weights) -> None:
 
 def copied(variable: keras.Variable) -> NDArray[Any]:
     """Copy the numbers of a variable out of whichever backend holds them."""
-    import keras
-
-    return np.array(keras.ops.convert_to_numpy(variable))
+    # keras.ops.convert_to_numpy warns for each variable of TensorFlow, which does not know NumPy 2's `copy`.
+    return np.array(variable.numpy())
 
 
 def name_of(variable: keras.Variable) -> str:

@@ -1,4 +1,4 @@
-"""Every command's help, through the entry point that users call."""
+"""Every command's help."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+import labelkit
 from labelkit import settings
 from labelkit.cli.program import COMMANDS
+from labelkit.cli.program import labelkit as program
 from labelkit.workflows.show import NO_LABEL
 
 SCHEMAS = {schema.command: schema for schema in settings.Settings.__subclasses__()}
@@ -20,18 +23,18 @@ KEYS["tune"] -= {"train", "ranges", "structures"}  # tables, which only a file c
 KEYS["show"] = KEYS["build-dataset"] - set(NO_LABEL)  # it labels as a build does
 
 
-def labelkit(*arguments):
-    program = shutil.which("labelkit", path=Path(sys.executable).parent)
-    assert program, "labelkit is not installed beside this Python; `make setup` installs it"
-    # 80 columns: click takes the width from here when there is no terminal.
+def process(*arguments):
+    """Run the program that users call; a warning is an error in it."""
+    installed = shutil.which("labelkit", path=Path(sys.executable).parent)
+    assert installed, "labelkit is not installed with this Python; `make setup` installs it"
     environment = {**os.environ, "COLUMNS": "80", "PYTHONWARNINGS": "error"}
-    return subprocess.run([program, *arguments], capture_output=True, text=True, env=environment, timeout=60)
+    return subprocess.run([installed, *arguments], capture_output=True, text=True, env=environment, timeout=60)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_fits_80_columns_and_names_every_setting(name):
-    shown = labelkit(name, "--help")
-    assert (shown.returncode, shown.stderr) == (0, "")
+    shown = CliRunner().invoke(program, [name, "--help"], prog_name="labelkit")  # for 80 columns
+    assert (shown.exit_code, shown.stderr) == (0, "")
     assert shown.stdout.startswith(f"Usage: labelkit {name} ")
     assert [line for line in shown.stdout.splitlines() if len(line) > 80] == []
     flags = {f"--{key.replace('_', '-')}" for key in KEYS.get(name, ())} | ({"--config"} if name in KEYS else set())
@@ -39,12 +42,18 @@ def test_help_fits_80_columns_and_names_every_setting(name):
 
 
 def test_help_without_a_command_lists_the_commands():
-    shown = labelkit("--help")
+    shown = process("--help")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert set(COMMANDS) <= {line.split()[0] for line in shown.stdout.splitlines() if line.strip()}
 
 
-def test_the_version_is_the_package_s():
-    import labelkit as package
+def test_a_command_in_a_process_of_its_own_fits_its_help_to_the_terminal():
+    shown = process("build-dataset", "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("Usage: labelkit build-dataset ")
+    assert max(map(len, shown.stdout.splitlines())) <= 80
 
-    assert labelkit("--version").stdout == f"labelkit {package.__version__}\n"
+
+def test_the_version_is_the_package_s():
+    shown = CliRunner().invoke(program, ["--version"], prog_name="labelkit")
+    assert shown.stdout == f"labelkit {labelkit.__version__}\n"

@@ -45,6 +45,7 @@ def test_the_json_is_the_row_that_a_build_writes(labelkit):
         code, out, _ = labelkit(RAW, frame, "--json", "--out", "x.svg")
         assert code == 0
         row = json.loads(out)["row"]
+        assert "plane_rms" in set(row) & set(expected) or expected["status"] != "sample"
         for key in set(row) & set(expected):
             near = (
                 pytest.approx(expected[key], abs=0.1, rel=5e-3) if isinstance(expected[key], float) else expected[key]

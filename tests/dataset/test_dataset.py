@@ -81,15 +81,12 @@ def test_an_empty_dataset_opens_and_is_empty(tmp_path):
 
 @pytest.mark.parametrize("name", ["shards/p02-0000.h5", "labels.parquet"])
 def test_one_changed_bit_is_found(folder, name):
+    labelkit.open_dataset(folder).check_hashes()  # before the change, nothing is found
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(DatasetError, match=rf"{name.split('/')[-1]}: changed"):
         labelkit.open_dataset(folder).check_hashes()
-
-
-def test_an_unchanged_dataset_passes_its_hashes(folder):
-    labelkit.open_dataset(folder).check_hashes()
 
 
 def test_a_changed_manifest_a_missing_one_and_no_folder_are_told_apart(folder, tmp_path):

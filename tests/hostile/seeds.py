@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -20,6 +21,12 @@ def of_a_dataset() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         made = make_dataset(Path(folder) / "dataset", participants=1, samples=1)
         return {path.relative_to(made).as_posix(): path.read_bytes() for path in made.rglob("*.*")}
+
+
+@cache
+def hash_of_p01() -> bytes:
+    """Hash the participant whom the targets look for, as the record of a withdrawal does."""
+    return hashlib.scrypt(b"p01", salt=b"\0", n=2**14, r=8, p=1, dklen=32).hex().encode()
 
 
 def pictures() -> list[bytes]:
@@ -43,6 +50,6 @@ SEEDS: dict[str, Callable[[], Sequence[bytes]]] = {
     "list": lambda: [b"# timestamp filename\n1.0 rgb/1.0.png\n2.5,rgb/2.5.png\n"],
     "shard": lambda: [of_a_dataset()["shards/p01-0000.h5"]],
     "table": lambda: [of_a_dataset()["labels.parquet"]],
-    "record": lambda: [b'{"schema_": "labelkit-withdrawn/1", "salt": "00", "withdrawn": ["00"]}'],
+    "record": lambda: [b'{"schema_": "labelkit-withdrawn/1", "salt": "00", "withdrawn": ["%s"]}' % hash_of_p01()],
     "picture": pictures,
 }

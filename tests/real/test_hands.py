@@ -134,15 +134,4 @@ def test_a_grip_round_an_object_shows_no_palm_or_its_sample_is_on_the_hand(name,
         x, y, width, height = found.crop
         assert x0 <= x + width / 2 <= x1
         assert y0 <= y + height / 2 <= y1
-
-
-@pytest.mark.parametrize("name", HANDS)
-def test_no_sample_lies_on_wall_radiator_or_door(real_data, name):
-    sample = kinect_hand(real_data, name)
-    if isinstance(sample, Sample):
-        x, y, width, height = sample.crop
-        x0, y0, x1, y1 = HANDS[name]
-        # arm and cap reach this far from the hand; the wall is everywhere beyond
-        assert x0 - 60 < x + width / 2 < x1 + 60
-        assert y0 - 60 < y + height / 2 < y1 + 60
-        assert sample.distance_m < 1.15
+        assert found.distance_m < 1.15  # the wall, the radiator and the door are farther

@@ -19,8 +19,10 @@ from tests.golden.make import RAW
 def test_what_is_shown_is_to_the_bit_what_a_build_stores(tmp_path, settings):
     build_dataset(RAW, tmp_path / "dataset", settings)
     rows = open_dataset(tmp_path / "dataset").table().to_pylist()
+    assert rows
     for stored in rows:
         shown = show(RAW, stored["frame"], tmp_path / "x.svg", settings)
+        assert shown.row
         for key, value in shown.row.items():
             assert stored[key] == (np.float32(value) if isinstance(value, float) else value), key
 

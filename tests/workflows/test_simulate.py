@@ -50,7 +50,9 @@ def test_truth_stays_outside_raw(simulated):
 
 
 def test_true_normals_are_unit_and_face_the_camera(simulated):
-    for row in rows_of(simulated):
+    rows = rows_of(simulated)
+    assert {row["hand"] for row in rows} == {"0", "1"}
+    for row in rows:
         if row["hand"] == "0":
             assert row["nx"] == row["palm_u"] == ""
             continue
