@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelkit.evaluation.judged import Judged
+from labelkit.evaluation.judged_samples import JudgedSamples
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Comparison:
     participants: dict[str, float]
 
 
-def compare(first: Judged, second: Judged) -> Comparison | None:
+def compare(first: JudgedSamples, second: JudgedSamples) -> Comparison | None:
     """Compare two networks; None where they were not asked about the same samples, in any order."""
     one, other = np.argsort(first.rows, kind="stable"), np.argsort(second.rows, kind="stable")
     if not np.array_equal(first.rows[one], second.rows[other]):

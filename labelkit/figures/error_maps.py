@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter
 
 from labelkit.evaluation.by_cell import CellErrors
 from labelkit.evaluation.calibration import NOMINAL, UncertaintyCalibration
-from labelkit.evaluation.judged import Judged
+from labelkit.evaluation.judged_samples import JudgedSamples
 from labelkit.evaluation.measures import FAILURE_DEG, SUCCESS_DEG, normals_apart_deg
 from labelkit.figures.drawn_hand import draw_hand
 from labelkit.figures.layout import FAINT, INK, MINUS, panel
@@ -43,7 +43,7 @@ class Answers:
     """
 
     name: str
-    judged: Judged
+    judged: JudgedSamples
     constant_deg: FloatArray
 
 
@@ -80,14 +80,14 @@ def _draw_disc(axes: Axes, errors: CellErrors) -> None:
     axes.pcolormesh(cells.edges_deg, cells.edges_deg, empty, cmap=ListedColormap(["#f1f3f6"]), **_GRID)
     axes.add_patch(Circle((0, 0), cells.reach_deg, facecolor="none", edgecolor=INK, linewidth=0.8, clip_on=False))
     ticks = np.arange(-(limit // 15), limit // 15 + 1) * 15
-    axes.set_xticks(ticks, [_signed(tick) for tick in ticks])
-    axes.set_yticks(ticks, [_signed(tick) for tick in ticks])
+    axes.set_xticks(ticks, [_with_sign(tick) for tick in ticks])
+    axes.set_yticks(ticks, [_with_sign(tick) for tick in ticks])
     axes.tick_params(labelsize=8, colors=INK, length=3)
     axes.set_xlabel(f"← left ({MINUS}) · azimuth, degrees · right (+) →", fontsize=9, color=INK)
     axes.set_ylabel(f"← bottom (+) · elevation, degrees · top ({MINUS}) →", fontsize=9, color=INK)
 
 
-def _signed(angle: float, _: object = None) -> str:
+def _with_sign(angle: float, _: object = None) -> str:
     return f"{angle:+g}".replace("-", MINUS) if angle else "0"
 
 
@@ -135,7 +135,7 @@ def _key(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def scatter_figure(judged: Judged) -> Figure:
+def scatter_figure(judged: JudgedSamples) -> Figure:
     """Draw predicted against true angles: on the line is right, within the band is no failure, level is collapsed."""
     with house_style():
         figure = Figure(figsize=(2 * (_EDGE + _SIDE) + _GAP, _TITLE + _SIDE + _FOOT), facecolor="white")
@@ -161,7 +161,7 @@ def _draw_scatter(axes: Axes, true_deg: FloatArray, predicted_deg: FloatArray, a
     axes.set_xlabel(f"true {angle}, degrees", fontsize=9, color=INK)
     axes.set_ylabel(f"predicted {angle}, degrees", fontsize=9, color=INK)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(_signed))
+        axis.set_major_formatter(FuncFormatter(_with_sign))
     axes.tick_params(labelsize=8, colors=INK, length=3)
     axes.spines[:].set(color=FAINT)
 

@@ -14,7 +14,7 @@ from dataclasses import fields
 import keras
 
 from labelkit.errors import SettingsError, nearest
-from labelkit.models.head import answered
+from labelkit.models.head import add_head
 from labelkit.models.inputs import pyramid_inputs
 from labelkit.models.mobilenet import mobilenet
 from labelkit.models.parts import Style
@@ -33,7 +33,7 @@ def build_model(settings: TrainSettings) -> keras.Model:
     """Build the network that the settings describe, with fresh weights.
 
     Returns:
-        A network from the pyramid, as stored, to an orientation in the view frame; `models.head.answered`
+        A network from the pyramid, as stored, to an orientation in the view frame; `models.head.add_head`
         says in which numbers.
     Raises:
         SettingsError: the name is unknown, the network cannot be built so, or a setting is of another family.
@@ -45,7 +45,7 @@ def build_model(settings: TrainSettings) -> keras.Model:
     style = Style(family, **{field.name: getattr(settings, field.name) for field in fields(Style)[1:]})
     inputs, pyramid = pyramid_inputs(settings.input, settings.sizes, settings.normalisation)
     features = MODELS[family](pyramid, style, **{key: getattr(settings, key) for key in _keys(family)})
-    answer = answered(
+    answer = add_head(
         features,
         style,
         dense=settings.dense,

@@ -18,7 +18,7 @@ _LEAST_LOG_SCALE = -5.0  # 0.4 degrees, under the error of the labels: no likeli
 _LEAST_LENGTH = 1e-12  # keeps a division by a vanishing vector finite
 
 
-def answered(
+def add_head(
     features: keras.KerasTensor, style: Style, *, dense: int, dropout: float, loss: Loss, uncertainty: Uncertainty
 ) -> keras.KerasTensor:
     """Answer with an orientation, in the view frame.

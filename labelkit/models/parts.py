@@ -69,7 +69,7 @@ class Style:
         """Of the convolution that shrinks a stage."""
         return 2 if self.shrink == "stride" else 1
 
-    def convolved(self, x: keras.KerasTensor, filters: int, kernel_size: int, name: str) -> keras.KerasTensor:
+    def convolve(self, x: keras.KerasTensor, filters: int, kernel_size: int, name: str) -> keras.KerasTensor:
         """Convolve; shrinks where the style strides.
 
         Raises:
@@ -90,14 +90,14 @@ class Style:
                 "would shrink to nothing; lower kernel-size or stages, or let padding be same"
             )
 
-    def finished(self, x: keras.KerasTensor, name: str, *, norm: bool = True) -> keras.KerasTensor:
+    def finish_stage(self, x: keras.KerasTensor, name: str, *, norm: bool = True) -> keras.KerasTensor:
         """End a stage: normalise, halve by a maximum where the style pools, activate.
 
         Raises:
             SettingsError: there is nothing left to halve.
         """
         if norm:
-            x = self._normalised(x, name)
+            x = self._normalise(x, name)
         if self.shrink == "pool":
             if x.shape[1] < 2:
                 raise SettingsError(
@@ -106,9 +106,9 @@ class Style:
                 )
             x = keras.layers.MaxPooling2D(2, name=f"{name}_max")(x)
         # Behind the maximum: the result is the same, as every activation rises, at a quarter of the work.
-        return self.activated(x, name)
+        return self.activate(x, name)
 
-    def _normalised(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    def _normalise(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         if self.norm == "batch":
             return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
         if self.norm == "group":
@@ -117,7 +117,7 @@ class Style:
             return keras.layers.GroupNormalization(groups, name=f"{name}_norm")(x)
         return x
 
-    def activated(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    def activate(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """Apply the activation."""
         if self.activation == "leaky-relu":
             return keras.layers.LeakyReLU(negative_slope=_SLOPE, name=f"{name}_leaky")(x)
@@ -125,7 +125,7 @@ class Style:
             return RReLU(name=f"{name}_rrelu")(x)
         return keras.layers.ReLU(name=f"{name}_relu")(x)
 
-    def joined(self, branches: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    def join_branches(self, branches: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
         """Make one vector of the branches' last pictures: all their numbers, or the mean of each channel."""
         layer = keras.layers.Flatten if self.join == "flatten" else keras.layers.GlobalAveragePooling2D
         flat = [layer(name=f"{self.join}{number}")(x) for number, x in enumerate(branches, start=1)]
@@ -134,7 +134,7 @@ class Style:
     def dense(self, x: keras.KerasTensor, neurons: int, name: str) -> keras.KerasTensor:
         """Connect fully, and activate."""
         x = keras.layers.Dense(neurons, kernel_initializer=_INITIALIZERS[self.initializer], name=name)(x)
-        return self.activated(x, name)
+        return self.activate(x, name)
 
 
 def _in_words(name: str) -> str:

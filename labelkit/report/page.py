@@ -99,8 +99,8 @@ def page(
     Returns:
         The file's content; the same arguments, the same bytes.
     """
-    style = _own("page.css") + style
-    script = _own("page.js") + script
+    style = _read_asset("page.css") + style
+    script = _read_asset("page.js") + script
     return render(
         "page.html",
         title=title,
@@ -123,7 +123,7 @@ def _hash(code: str) -> str:
 
 
 @cache
-def _own(name: str) -> str:
+def _read_asset(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
@@ -137,7 +137,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["cell"] = _as_shown
+    environment.filters["cell"] = _cell_text
     return environment
 
 
@@ -167,7 +167,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, caption:
     return render("table.html", columns=columns, rows=rows, caption=caption, shown=shown)
 
 
-def _as_shown(cell: Cell) -> Shown:
+def _cell_text(cell: Cell) -> Shown:
     if isinstance(cell, Shown):
         return cell
     if cell is None or isinstance(cell, str):

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from labelkit.cells import Cells
 from labelkit.evaluation.comparison import Comparison, compare
-from labelkit.evaluation.judged import Judged
+from labelkit.evaluation.judged_samples import JudgedSamples
 from labelkit.evaluation.measures import Measures, nearest_normals
 from labelkit.figures.error_maps import (
     Answers,
@@ -76,8 +76,8 @@ class RunResult:
     samples_per_s: float
     train_samples: int
     constant_deg: FloatArray
-    validation: Judged
-    test: Judged
+    validation: JudgedSamples
+    test: JudgedSamples
     cells: Cells
     histograms: Mapping[str, Histograms]
     guard: GuardRecord | None
@@ -125,18 +125,18 @@ def _sections(runs: Sequence[RunResult]) -> Iterator[Section | None]:
     yield _space(runs)
     yield _outcomes(runs)
     yield _uncertainty(runs)
-    yield _gallery(runs, "Worst", "The largest angles between normals, no two of one moment.", Judged.worst)
-    yield _gallery(runs, "Best", "The smallest angles between normals, no two of one moment.", Judged.best)
+    yield _gallery(runs, "Worst", "The largest angles between normals, no two of one moment.", JudgedSamples.worst)
+    yield _gallery(runs, "Best", "The smallest angles between normals, no two of one moment.", JudgedSamples.best)
     yield _training(runs)
     yield _guard(runs)
-    yield _inside(runs)
+    yield _inner_life(runs)
     yield _settings(runs)
 
 
 def _result(runs: Sequence[RunResult]) -> Section:
     body = Markup("").join([*_warnings(runs), *([_figures(runs[0])] if len(runs) == 1 else []), _table(runs)])
     if len(runs) == 2:
-        body += _compared(runs, compare(runs[0].test, runs[1].test))
+        body += _comparison(runs, compare(runs[0].test, runs[1].test))
     return Section(
         "Result", body, lead="Degrees, view frame. CMAE is the mean of the two angles' mean absolute errors."
     )
@@ -222,7 +222,7 @@ def _table(runs: Sequence[RunResult]) -> Markup:
     )
 
 
-def _compared(runs: Sequence[RunResult], found: Comparison | None) -> Markup:
+def _comparison(runs: Sequence[RunResult], found: Comparison | None) -> Markup:
     first, second = runs
     if found is None:
         return note(
@@ -243,7 +243,7 @@ def _participants(runs: Sequence[RunResult]) -> Section:
     titles = ["samples", "CMAE", "azimuth", "elevation", "normals", "median", "< 5°", "< 10°", "< 15°", "flipped"]
     columns = [Column("participant"), *_run_column(runs), *(Column(title, numeric=True) for title in titles)]
     rows: list[list[Cell]] = [
-        [name, *_run_cell(runs, run), *_measured(measures)]
+        [name, *_run_cell(runs, run), *_measure_cells(measures)]
         for run in runs
         for name, measures in run.test.by_participant().items()
     ]
@@ -259,7 +259,7 @@ def _run_cell(runs: Sequence[RunResult], run: RunResult) -> list[Cell]:
     return [run.name] if len(runs) == 2 else []
 
 
-def _measured(measures: Measures) -> list[Cell]:
+def _measure_cells(measures: Measures) -> list[Cell]:
     shares = (measures.under_5, measures.under_10, measures.under_15, measures.flip_rate)
     return [
         measures.samples,
@@ -447,12 +447,12 @@ def _events(journals: Mapping[str, GuardRecord]) -> Markup:
     return table(columns, rows, caption="What was found")
 
 
-def _inside(runs: Sequence[RunResult]) -> Section | None:
+def _inner_life(runs: Sequence[RunResult]) -> Section | None:
     body = Markup("")
     for run in runs:
         if run.histograms:
             body += _plate(
-                histograms_figure(grouped(run.histograms)),
+                histograms_figure(group_tensors(run.histograms)),
                 alt=f"Histograms of kernels, biases and activations over the epochs, {run.name}.",
                 caption=f"{run.name}. Epochs from left to right, values upward; the line is zero.",
                 as_png=True,
@@ -461,7 +461,7 @@ def _inside(runs: Sequence[RunResult]) -> Section | None:
     return Section("Inside the network", body, lead=lead) if body else None
 
 
-def grouped(histograms: Mapping[str, Histograms]) -> dict[str, Histograms]:
+def group_tensors(histograms: Mapping[str, Histograms]) -> dict[str, Histograms]:
     """Sort tensors into kernels, biases, what else is learned, and activations; leave out what there is none of."""
     groups: dict[str, dict[str, Sequence[Histogram]]] = {"kernels": {}, "biases": {}, "other weights": {}}
     for name, tensor in histograms.get("weights", {}).items():
@@ -484,6 +484,6 @@ def _plate(figure: Figure, *, alt: str, caption: str, as_png: bool = False) -> M
     return plate(figure_bytes(figure, kind), name, alt=alt, caption=caption)  # type: ignore[arg-type]
 
 
-def rows_shown(judged: Judged) -> Iterable[int]:
+def list_picture_rows(judged: JudgedSamples) -> Iterable[int]:
     """List the samples whose pictures the page shows."""
     return dict.fromkeys([*judged.worst(), *judged.best()])

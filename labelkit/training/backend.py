@@ -39,9 +39,9 @@ def start_keras(seed: int, precision: Precision = "float32") -> str:
         MissingExtraError: the backend that KERAS_BACKEND asks for is not installed.
     """
     with _quiet_start():
-        keras = _imported("keras")
+        keras = _import_library("keras")
         if keras.config.backend() == "tensorflow":
-            tf = _imported("tensorflow")
+            tf = _import_library("tensorflow")
             tf.config.list_physical_devices()  # its complaints about absent drivers come here
     seed_keras(seed)
     if keras.config.backend() == "tensorflow":
@@ -53,29 +53,29 @@ def start_keras(seed: int, precision: Precision = "float32") -> str:
 
 def seed_keras(seed: int) -> None:
     """Seed all that draws initial weights and dropout from here on."""
-    _imported("keras").utils.set_random_seed(seed % 2**32)
+    _import_library("keras").utils.set_random_seed(seed % 2**32)
 
 
 def _has_bfloat16_gpu(backend: str) -> bool:
     """Whether there is a GPU that computes in bfloat16: from Ampere on, compute capability 8."""
     if backend == "tensorflow":
-        tf = _imported("tensorflow")
+        tf = _import_library("tensorflow")
         details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
         return any(each.get("compute_capability", (0, 0))[0] >= 8 for each in details)
     if backend == "torch":
-        torch = _imported("torch")
+        torch = _import_library("torch")
         return bool(torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8)
     if backend == "jax":
-        devices = _imported("jax").devices()
+        devices = _import_library("jax").devices()
         return any(float(getattr(each, "compute_capability", 0)) >= 8 for each in devices if each.platform == "gpu")
     return False
 
 
 def versions() -> dict[str, str]:
     """Say which Keras and which backend are at work."""
-    keras = _imported("keras")
+    keras = _import_library("keras")
     backend = str(keras.config.backend())
-    return {"keras": keras.__version__, "backend": backend, backend: _imported(backend).__version__}
+    return {"keras": keras.__version__, "backend": backend, backend: _import_library(backend).__version__}
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -93,7 +93,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def compiled(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatArray]:
+def compile_network(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatArray]:
     """Compile a network for many single calls, pictures in and predictions out, as its backend does that best.
 
     torch runs as it is: its compiler wants a C++ compiler on the machine, and minutes.
@@ -102,15 +102,15 @@ def compiled(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatArray]:
 
     backend = keras.config.backend()
     if backend == "tensorflow":
-        tf = _imported("tensorflow")
+        tf = _import_library("tensorflow")
         call = tf.function(lambda pictures: model(pictures, training=False))  # XLA is three times slower on a CPU
     elif backend == "jax":
-        jax = _imported("jax")
+        jax = _import_library("jax")
         weights = [variable.value for variable in model.trainable_variables]
         state = [variable.value for variable in model.non_trainable_variables]
         call = jax.jit(lambda pictures: model.stateless_call(weights, state, pictures, training=False)[0])
     else:
-        torch = _imported("torch")
+        torch = _import_library("torch")
         call = torch.no_grad()(lambda pictures: model(pictures, training=False))
     return lambda pictures: np.asarray(keras.ops.convert_to_numpy(call(pictures)))
 
@@ -118,8 +118,8 @@ def compiled(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatArray]:
 def event_tools() -> SimpleNamespace:
     """Give what a TensorBoard event file is written with: TensorFlow's own messages and its record writer."""
     with _quiet_start():
-        tf = _imported("tensorflow")
-    summary, event = (_imported(f"tensorflow.core.{name}_pb2") for name in ("framework.summary", "util.event"))
+        tf = _import_library("tensorflow")
+    summary, event = (_import_library(f"tensorflow.core.{name}_pb2") for name in ("framework.summary", "util.event"))
     return SimpleNamespace(
         Event=event.Event,
         Summary=summary.Summary,
@@ -128,7 +128,7 @@ def event_tools() -> SimpleNamespace:
     )
 
 
-def _imported(name: str) -> Any:
+def _import_library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:

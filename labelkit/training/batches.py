@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from labelkit.cells import Cells
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.records import FloatArray
-from labelkit.training.augment import Augmentation, augmented
+from labelkit.training.augment import Augmentation, augment_pictures
 
 Pictures = dict[str, NDArray[Any]]  # field of the dataset -> (n, S, S, 3) or (n, S, S), as stored
 Indices = NDArray[np.integer[Any]]
@@ -91,8 +91,8 @@ class Batches:
         rng = np.random.default_rng([*self._key, number])
         kinds = {kind: max(sizes) for kind, sizes in _sizes_by_kind(self._fields).items()}
         largest = {kind: self._source.gather(f"{kind}{size}", indices) for kind, size in kinds.items()}
-        changed, in_picture = augmented(largest, np.sin(centred_rad), rng, self._augment)
-        pictures = shrunk(changed, self._fields)
+        changed, in_picture = augment_pictures(largest, np.sin(centred_rad), rng, self._augment)
+        pictures = shrink_pictures(changed, self._fields)
         return pictures, np.arcsin(np.clip(in_picture, -1.0, 1.0)).astype(np.float32)
 
 
@@ -104,7 +104,7 @@ def _sizes_by_kind(fields: Sequence[str]) -> dict[str, list[int]]:
     return sizes
 
 
-def shrunk(largest: Mapping[str, NDArray[Any]], fields: Sequence[str]) -> Pictures:
+def shrink_pictures(largest: Mapping[str, NDArray[Any]], fields: Sequence[str]) -> Pictures:
     """Make the fields of the pictures of their largest size.
 
     Args:
@@ -147,7 +147,7 @@ def balanced_order(cells: Indices, seed: int, epoch: int) -> NDArray[np.int64]:
     return rng.permutation(np.concatenate(drawn))
 
 
-def prefetched(items: Items[Item], start: int = 0, ahead: int = 2) -> Generator[Item, None, None]:
+def prefetch(items: Items[Item], start: int = 0, ahead: int = 2) -> Generator[Item, None, None]:
     """Yield items in order from number `start` on, made in another thread while the caller works on those before."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch") as pool:
         waiting: deque[Future[Item]] = deque()

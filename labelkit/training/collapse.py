@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Found = Literal["no-number", "dead", "stuck", "lost", "slow"]
-Did = Literal["went-back", "began-anew", "went-on", "nothing"]
+Did = Literal["went-back", "began-again", "went-on", "nothing"]
 
 COLLAPSED = 0.95  # of the constant predictor's CMAE: above it a network has learned next to nothing
 _LITTLE = 0.92  # above it a network goes on at its end, so that rounding alone does not decide where it ends
@@ -107,12 +107,12 @@ class Event:
         return self.epoch - (self.found == "no-number")
 
 
-def begun(events: Sequence[Event]) -> int:
+def count_earlier_epochs(events: Sequence[Event]) -> int:
     """Count the epochs before the present attempt: one that begins anew or goes on has all its epochs before it."""
-    return max((event.after for event in events if event.did in ("began-anew", "went-on")), default=0)
+    return max((event.after for event in events if event.did in ("began-again", "went-on")), default=0)
 
 
-def unfit(layers: Iterable[Layer]) -> tuple[str, ...]:
+def find_unfit(layers: Iterable[Layer]) -> tuple[str, ...]:
     """Say what is wrong with activations before the first step; nothing where they are alive and centred."""
     said = []
     for layer in layers:
@@ -125,7 +125,7 @@ def unfit(layers: Iterable[Layer]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def judged(
+def judge_collapse(
     history: Sequence[Signs], events: Sequence[Event], *, epochs: int, patience: int, tries: int
 ) -> Event | None:
     """Judge a training after an epoch.
@@ -146,23 +146,25 @@ def judged(
         return None
     chance = max(2, min(patience, max(_CHANCE_EPOCHS, math.ceil(_CHANCE * epochs))))
     best = min(history, key=lambda signs: signs.cmae_ratio)
-    if len(history) - begun(events) >= epochs or len(history) - max(best.epoch, since) >= patience:  # it would end
+    if (
+        len(history) - count_earlier_epochs(events) >= epochs or len(history) - max(best.epoch, since) >= patience
+    ):  # it would end
         if len(events) >= tries:
             return None
         bound = COLLAPSED if events and events[-1].did == "went-on" else _LITTLE  # other weights are for the collapsed
-        is_slow = len(attempt) >= chance and all(_collapsed(signs, bound) for signs in history)
+        is_slow = len(attempt) >= chance and all(_is_collapsed(signs, bound) for signs in history)
         found: Found | None = "slow" if is_slow else None
     else:
-        found = _found(attempt, best.cmae_ratio, chance)
-    return found and _answered(found, reasons(history), history, events, tries)
+        found = _find_collapse(attempt, best.cmae_ratio, chance)
+    return found and _decide(found, find_reasons(history), history, events, tries)
 
 
-def not_a_number(epoch: int, why: str, history: Sequence[Signs], events: Sequence[Event], tries: int) -> Event:
+def judge_no_number(epoch: int, why: str, history: Sequence[Signs], events: Sequence[Event], tries: int) -> Event:
     """Judge a loss or an answer that is no number, in an epoch."""
-    return _answered("no-number", (why, *reasons(history)), history, events, tries, epoch)
+    return _decide("no-number", (why, *find_reasons(history)), history, events, tries, epoch)
 
 
-def _found(attempt: Sequence[Signs], best: float, chance: int) -> Found | None:
+def _find_collapse(attempt: Sequence[Signs], best: float, chance: int) -> Found | None:
     """Say how an attempt has collapsed, if it has.
 
     Args:
@@ -175,25 +177,25 @@ def _found(attempt: Sequence[Signs], best: float, chance: int) -> Found | None:
         return "dead"
     if best < _LEARNED:
         latest = attempt[-_LOST_EPOCHS:]
-        return "lost" if len(latest) == _LOST_EPOCHS and all(map(_collapsed, latest)) else None
-    if len(attempt) < chance or not all(map(_collapsed, attempt)):
+        return "lost" if len(latest) == _LOST_EPOCHS and all(map(_is_collapsed, latest)) else None
+    if len(attempt) < chance or not all(map(_is_collapsed, attempt)):
         return None
-    slow = attempt[-1].cmae_ratio < _WILD and _falling([signs.loss for signs in attempt[-chance:]])
+    slow = attempt[-1].cmae_ratio < _WILD and _is_falling([signs.loss for signs in attempt[-chance:]])
     return None if slow else "stuck"
 
 
-def _collapsed(signs: Signs, bound: float = COLLAPSED) -> bool:
+def _is_collapsed(signs: Signs, bound: float = COLLAPSED) -> bool:
     # The training's median is not the best constant for other people: one that says the same to all may err less.
     return signs.cmae_ratio > bound or signs.spread < _SAME_SPREAD
 
 
-def _falling(losses: Sequence[float]) -> bool:
+def _is_falling(losses: Sequence[float]) -> bool:
     half = len(losses) // 2
     before, after = sum(losses[:half]) / half, sum(losses[-half:]) / half
     return after < before - _FALLING * abs(before)
 
 
-def _answered(
+def _decide(
     found: Found,
     why: tuple[str, ...],
     history: Sequence[Signs],
@@ -208,7 +210,7 @@ def _answered(
         return Event(epoch, found, why, "nothing", 0, rate, dropout, draw)
     if found == "slow":
         in_vain = bool(events) and events[-1].did == "went-on"
-        return Event(epoch, found, why, "began-anew" if in_vain else "went-on", 0, rate, 0.0, draw + in_vain)
+        return Event(epoch, found, why, "began-again" if in_vain else "went-on", 0, rate, 0.0, draw + in_vain)
     wild = not history or history[-1].cmae_ratio > _WILD
     if found in ("dead", "stuck") and not wild:
         # Two dropped layers of a few dozen neurons pass on too little to learn from (docs/study.md).
@@ -216,12 +218,12 @@ def _answered(
     else:
         rate = _SLOWER * rate
     best = min(history, key=lambda signs: signs.cmae_ratio, default=None)
-    if best is not None and best.cmae_ratio < _LEARNED and not _collapsed(best):
+    if best is not None and best.cmae_ratio < _LEARNED and not _is_collapsed(best):
         return Event(epoch, found, why, "went-back", best.epoch, rate, dropout, draw)
-    return Event(epoch, found, why, "began-anew", 0, rate, dropout, draw + 1)
+    return Event(epoch, found, why, "began-again", 0, rate, dropout, draw + 1)
 
 
-def reasons(history: Sequence[Signs]) -> tuple[str, ...]:
+def find_reasons(history: Sequence[Signs]) -> tuple[str, ...]:
     """Say what may be why the latest epoch is as it is."""
     if not history:
         return ()
@@ -255,7 +257,7 @@ FOUND: Mapping[Found, str] = {
 _HOW = "with {0.rate:g} of the learning rate and {0.dropout:g} of the dropout"
 DID: Mapping[Did, str] = {
     "went-back": "went back to the weights of epoch {0.to_epoch}, " + _HOW,
-    "began-anew": "began anew with other weights (draw {0.draw}), " + _HOW,
+    "began-again": "began again with new weights (draw {0.draw}), " + _HOW,
     "went-on": "went on for as many epochs again, " + _HOW,
     "nothing": "nothing more is done, as --tries are used up",
 }

@@ -33,7 +33,7 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def shown(
+def show_epochs(
     steps: int, constant_cmae_deg: float, *, quiet: bool
 ) -> Iterator[tuple[Callable[[], None], Callable[[Epoch, Epoch, int], None]]]:
     """Show a training on stderr.

@@ -10,7 +10,7 @@ from typing import Any
 
 from labelkit.errors import RunError
 from labelkit.runs.folder import GUARD, GUARD_SCHEMA, write_json
-from labelkit.training.collapse import Event, Layer, Signs, begun
+from labelkit.training.collapse import Event, Layer, Signs, count_earlier_epochs
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class GuardRecord:
         return max((event.epoch for event in self.events if event.did != "nothing"), default=0)
 
     @property
-    def begun(self) -> int:
+    def earlier_epochs(self) -> int:
         """The epochs that were done before the present attempt began."""
-        return begun(self.events)
+        return count_earlier_epochs(self.events)
 
     @property
     def acted(self) -> int:

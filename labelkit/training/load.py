@@ -77,7 +77,7 @@ def dataset_of(run: Path | str, dataset: Path | str | None = None) -> Dataset:
 
 def weights_of(model: keras.Model) -> Weights:
     """Copy a network's weights out of it, by name."""
-    return {name_of(variable): copied(variable) for variable in model.weights}
+    return {name_of(variable): copy_values(variable) for variable in model.weights}
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
@@ -95,7 +95,7 @@ def put_weights(model: keras.Model, weights: Weights) -> None:
         variable.assign(weights[name_of(variable)])
 
 
-def copied(variable: keras.Variable) -> NDArray[Any]:
+def copy_values(variable: keras.Variable) -> NDArray[Any]:
     """Copy the numbers of a variable out of whichever backend holds them."""
     import keras
 

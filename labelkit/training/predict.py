@@ -52,12 +52,14 @@ def predict(model: keras.Model, settings: TrainSettings, samples: Samples) -> Pr
     """
     batches = (samples.indices[k : k + _PREDICT_BATCH] for k in range(0, len(samples), _PREDICT_BATCH))
     said = [
-        part for indices in batches for part in answers(model, samples.source.gather_fields(settings.fields, indices))
+        part
+        for indices in batches
+        for part in ask_network(model, samples.source.gather_fields(settings.fields, indices))
     ]
-    return understood(np.concatenate(said).astype(np.float64), settings)
+    return predictions_from_output(np.concatenate(said).astype(np.float64), settings)
 
 
-def answers(model: keras.Model, pictures: Pictures) -> list[FloatArray]:
+def ask_network(model: keras.Model, pictures: Pictures) -> list[FloatArray]:
     """Ask a network about a batch, in halves, quarters, ... where memory does not do for the whole."""
     n = len(next(iter(pictures.values())))
     try:
@@ -66,10 +68,10 @@ def answers(model: keras.Model, pictures: Pictures) -> list[FloatArray]:
         if n == 1 or not is_out_of_memory(error):
             raise
     halves = ({field: stack[half] for field, stack in pictures.items()} for half in (np.s_[: n // 2], np.s_[n // 2 :]))
-    return [answer for half in halves for answer in answers(model, half)]
+    return [answer for half in halves for answer in ask_network(model, half)]
 
 
-def understood(said: FloatArray, settings: TrainSettings) -> Predictions:
+def predictions_from_output(said: FloatArray, settings: TrainSettings) -> Predictions:
     """Turn a network's output into normals.
 
     Args:

@@ -11,7 +11,7 @@ from labelkit.records import FloatArray
 from labelkit.runs.arrays import Arrays
 from labelkit.settings import TrainSettings
 from labelkit.training.batches import Pictures
-from labelkit.training.load import copied, name_of
+from labelkit.training.load import copy_values, name_of
 from labelkit.training.losses import loss_of
 
 # As Keras names them.
@@ -58,8 +58,8 @@ class Stepper:
 
     def gradient_norm(self) -> float:
         """Give the root mean square norm of the gradients of about the last thousand steps, as Adam remembers them."""
-        squares = [copied(each).sum() for each in self._optimizer.variables if each.path.endswith(_SQUARES)]
-        remembered = 1.0 - self._optimizer.beta_2 ** (int(copied(self._optimizer.iterations)) // self.parts)
+        squares = [copy_values(each).sum() for each in self._optimizer.variables if each.path.endswith(_SQUARES)]
+        remembered = 1.0 - self._optimizer.beta_2 ** (int(copy_values(self._optimizer.iterations)) // self.parts)
         return float(np.sqrt(np.sum(squares) / remembered)) if remembered else 0.0
 
     def state(self) -> Arrays:
@@ -72,7 +72,7 @@ class Stepper:
             variable.assign(state[name] * self.parts if name == _OPTIMIZER + _ITERATION else state[name])
 
     def _read(self, name: str, variable: keras.Variable) -> Any:
-        values = copied(variable)
+        values = copy_values(variable)
         return values // self.parts if name == _OPTIMIZER + _ITERATION else values  # Keras counts parts
 
     def _variables(self) -> dict[str, keras.Variable]:

@@ -249,10 +249,10 @@ def test_a_network_that_collapses_is_brought_back_and_all_who_ask_are_told(datas
     code, out, _ = called(capsys, "train", dataset, *SMALL, *wild, "--report", "--out", tmp_path / "run")
     assert code == 0
     events = report_of(tmp_path / "run")["guard"]
-    assert [event["did"] for event in events] == ["began-anew"]
+    assert [event["did"] for event in events] == ["began-again"]
     assert f"it collapsed 1 time and was brought back; {tmp_path / 'run'}/guard.json says why" in out
     assert "epoch 3: nothing is learned (it errs" in caplog.text
-    assert "began anew with other weights (draw 1), with 0.5 of the learning rate" in (
+    assert "began again with new weights (draw 1), with 0.5 of the learning rate" in (
         tmp_path / "run" / "report.html"
     ).read_text(encoding="utf-8")
     code, out, _ = called(capsys, "train", dataset, *SMALL, *wild, "--no-guard", "--json", "--out", tmp_path / "free")

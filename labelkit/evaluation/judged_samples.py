@@ -1,4 +1,4 @@
-"""Judged beside the truth, and all that is said of one side of a split."""
+"""JudgedSamples beside the truth, and all that is said of one side of a split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from labelkit.cells import Cells, IntArray
 from labelkit.evaluation.by_cell import CellErrors, errors_by_cell
 from labelkit.evaluation.calibration import UncertaintyCalibration, calibrate
-from labelkit.evaluation.extremes import apart_in_time
+from labelkit.evaluation.extremes import keep_apart_in_time
 from labelkit.evaluation.measures import Measures, measure, measure_by, normals_apart_deg
 from labelkit.evaluation.outcomes import Outcomes, outcomes
 from labelkit.geometry.orientation import centred_deg
@@ -23,7 +23,7 @@ GALLERY = 24  # samples in the gallery of the best, and in that of the worst
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedSamples:
     """What a network said of some samples, beside the truth; view frame.
 
     Attributes:
@@ -84,10 +84,10 @@ class Judged:
 
     def _extremes(self, key: FloatArray) -> list[int]:
         order = np.argsort(key, kind="stable")[: (len(self) + 1) // 2]
-        return apart_in_time(order, self.rows, GALLERY)
+        return keep_apart_in_time(order, self.rows, GALLERY)
 
 
-def side_report(judged: Judged, constant_deg: FloatArray, cells: Cells) -> dict[str, Any]:
+def side_report(judged: JudgedSamples, constant_deg: FloatArray, cells: Cells) -> dict[str, Any]:
     """Say in plain values, as JSON holds them, how the samples of one side came out.
 
     Args:
@@ -110,7 +110,7 @@ def side_report(judged: Judged, constant_deg: FloatArray, cells: Cells) -> dict[
     }
 
 
-def prediction_rows(side: str, judged: Judged) -> Iterator[dict[str, Any]]:
+def prediction_rows(side: str, judged: JudgedSamples) -> Iterator[dict[str, Any]]:
     """List truth and prediction of each sample: label angles (not centred), degrees, view frame."""
     true, predicted = centred_deg(judged.true_deg), centred_deg(judged.predicted_deg)
     for k in range(len(judged)):
