@@ -87,7 +87,7 @@ class Task(NamedTuple):
 
 
 def drawn(family: str, draw: int) -> dict[str, Any]:
-    """Draw a network's settings evenly from the study's ranges [seed, Table 1]."""
+    """Draw a network's settings evenly from the study's ranges (Laboyrie 2017, Table 1)."""
     rng = np.random.default_rng([FAMILIES.index(family), draw])
     settings: dict[str, Any] = {
         "kernel_size": int(rng.integers(2, 8)),

@@ -46,7 +46,7 @@ EPOCHS = 6
 LONG = 60  # where pictures are augmented; and beside it, to tell what comes of the steps alone
 MOBILE_EPOCHS = 20  # in six, no MobileNet learns anything
 
-# As the study trained it, as far as is known [FACTS]: three colours, Adam at Keras's own rate, nothing else.
+# As the study trained it, as far as is known (docs/study.md): three colours, Adam at Keras's own rate, nothing else.
 STUDY: Mapping[str, Any] = {
     "model": "study-vanilla",
     "resolutions": "32",

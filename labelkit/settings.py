@@ -66,7 +66,7 @@ class SimulateSettings(Settings):
     participants: int = Field(8, ge=1, le=999, description="participants to simulate")
     frames: int = Field(60, ge=1, le=100_000, description="frames per participant")
     seed: int = Field(1, ge=0, description="the same seed gives the same files")
-    # The study's disc (FACTS, geometry of the label): inside it a hand is at most 48 degrees oblique.
+    # The study's disc (Laboyrie 2017): inside it a hand is at most 48 degrees oblique.
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the disc of centred angles, degrees")
     # 1: what participants are asked for. At 3 fingers bend by 60 degrees, as of a hand at ease, and at times by 140.
     curl: float = Field(1.0, ge=0, le=3, description="how far the fingers bend, times those of a hand held open")
@@ -109,7 +109,7 @@ class BuildSettings(Settings):
     region: Literal["palm", "hand"] = Field("palm", description="what the normal is of: the palm, or all skin seen")
     # Open3D's is there to compare with; docs/accuracy.md does.
     plane_engine: Literal["labelkit", "open3d"] = Field("labelkit", description="what fits the plane")
-    # Plane: FACTS, fitting a plane: hypotheses at 10 mm, then refits at 4 mm, err least on hands with fingers.
+    # Plane: hypotheses at 10 mm, then refits at 4 mm, err least on hands with fingers.
     inlier_mm: float = Field(10.0, gt=0, le=100, description="distance from the plane within which a point votes, mm")
     refit_mm: float = Field(4.0, gt=0, le=100, description="the same for the refits, mm")
     crop: Literal["virtual-camera", "box"] = Field("virtual-camera", description="re-project the hand, or cut it out")
@@ -179,7 +179,7 @@ class CoverageSettings(Settings):
 # the default network's work, and colour tells the hand from what is behind it once there are a dozen people to learn
 # from. `small` has less than a fiftieth of study-vanilla's parameters.
 _OURS: dict[str, Any] = {"model": "vanilla", "resolutions": "64,32", "input": "rgb"}
-# The study's three networks, with the settings it found best [FACTS: results]. What the study does not
+# The study's three networks, with the settings it found best (Laboyrie 2017). What the study does not
 # state (pooling and stride of MobileNet, what of SqueezeNet lies between its figures) is chosen; docs/training.md
 # says what.
 _STUDY: dict[str, Any] = {"input": "grey", "normalisation": "scale", "loss": "mae"}
@@ -217,7 +217,7 @@ class TrainSettings(Settings):
         description="pixels as they are, to -1..1, each sample to mean 0 and deviation 1, or all training samples",
     )
     # The ranges of kernel size, filters, dropout, dense, base, squeeze ratio and pct3x3 are those the study searched
-    # [seed, Table 1]; its "bottleneck 1x1s" are `base`.
+    # (Laboyrie 2017, Table 1); its "bottleneck 1x1s" are `base`.
     kernel_size: int = Field(3, ge=2, le=7, description="side of the convolutions, pixels")
     filters: int = Field(16, ge=5, le=25, description="filters of the first convolution")
     growth: int = Field(2, ge=1, le=4, description="filters of a stage over those of the one before")

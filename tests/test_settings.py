@@ -120,7 +120,7 @@ def test_a_number_out_of_range_says_which_are_allowed():
         load_settings(TrainSettings, typed={"validation": 1.5}, environment={})
 
 
-# [seed, Table 1]
+# Laboyrie 2017, Table 1
 @pytest.mark.parametrize(
     ("key", "low", "high"),
     [

@@ -1,7 +1,7 @@
 """Who is trained on, who is validated on, who is tested on: whole participants, never frames.
 
 Neighbouring frames of one recording are near-copies, and one hand looks like itself: a split by
-frames measures memory (FACTS: the study's errors). It can be asked for, to compare with those who did
+frames measures memory (docs/study.md). It can be asked for, to compare with those who did
 so, and says that it leaks.
 """
 

@@ -30,7 +30,7 @@ class CellErrors:
     outside: int
 
     def as_plain(self) -> dict[str, Any]:
-        """Say all of it in plain values, as JSON holds them: `null` where there is no sample."""
+        """Give all of it in plain values, for JSON: `null` without a sample."""
         return {
             "cell_deg": self.cells.cell_deg,
             "reach_deg": self.cells.reach_deg,

@@ -1,4 +1,4 @@
-"""The best and the worst samples of a gallery: each shows something of its own."""
+"""The best and the worst samples of a gallery: each from another moment."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from labelkit.figures.layout import FAINT, INK, MINUS, panel
 from labelkit.figures.saving import house_style
 from labelkit.records import FloatArray
 
-RUN_COLORS = ("#2f4a86", "#c25a12")  # first run, second run: told apart by the colour-blind and in grey
+RUN_COLORS = ("#2f4a86", "#c25a12")  # first run, second run: different for the colour-blind and in grey
 
 # Inches.
 _SIDE, _EDGE, _GAP, _TITLE, _FOOT = 4.3, 0.7, 0.9, 0.35, 0.5
@@ -201,7 +201,7 @@ def _plain(axes: Axes) -> None:
 
 
 def calibration_figure(runs: Mapping[str, UncertaintyCalibration]) -> Figure:
-    """Draw how many samples lie within their stated bounds, and the error beside what was stated."""
+    """Draw how many samples lie within their stated bounds, and the error against the stated one."""
     with house_style():
         figure = Figure(figsize=(9.4, 4.2), facecolor="white")
         shares, errors = panel(figure, 0.7, 0.35, 3.3, 3.3), panel(figure, 5.2, 0.35, 3.3, 3.3)

@@ -32,7 +32,7 @@ REACH_DEG = 45.0  # the study's disc
 _WIDTH, _MARGIN, _GAP = 12.0, 0.3, 0.3
 _TITLE, _TALL, _UNDER, _TITLES, _LINE = 1.05, 2.95, 0.72, 0.25, 0.2
 _WIDE = (_WIDTH - 2 * _MARGIN - 2 * _GAP - _TALL) / 2
-_VALUE = 35  # characters of a value beside its name
+_VALUE = 35  # characters of a value, printed next to its name
 _NEAR_DEG = 5.0  # half the side of the disc's magnifier: one cell of the coverage map to either side
 
 
@@ -246,7 +246,7 @@ def draw_disc(axes: Axes, limit: float, *, words: bool = True) -> None:
 
 
 def _magnify(axes: Axes, sample: Sample, angles: FloatArray) -> None:
-    """Show the label's surroundings enlarged beside the disc, with the ellipses of 1 and 2 standard deviations."""
+    """Show the label's surroundings enlarged next to the disc, with the ellipses of 1 and 2 standard deviations."""
     x, y = angles
     right = x > 0
     corner = (x - _NEAR_DEG, y - _NEAR_DEG)

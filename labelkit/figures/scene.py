@@ -34,7 +34,7 @@ from labelkit.records import BoolArray, Calibration, ColorImage, FloatArray, Int
 
 HAND, PALM, NORMAL, FINGERS, PLANE = "#ffffff", "#2f7fd6", "#b3400e", "#00224e", "#ffffff"
 NO_DEPTH = "#ffffff"
-OFF_PLANE = "PuOr_r"  # told apart by the colour-blind; white where a point lies on the plane
+OFF_PLANE = "PuOr_r"  # also different for the colour-blind; white where a point lies on the plane
 
 # Metres: of the drawn normal, of the fingers' direction, half of the drawn square of plane.
 _NORMAL_M, _FINGERS_M, _PLANE_M = 0.09, 0.075, 0.06
@@ -61,8 +61,8 @@ class Scene:
     """A frame as far as it could be read, and what was found in it as far as that went.
 
     Attributes:
-        depth_m: (H, W) metres, NaN where nothing was seen; None where it cannot be read.
-        color: (H, W, 3); None where it cannot be read.
+        depth_m: (H, W) metres, NaN where nothing was seen; None if it cannot be read.
+        color: (H, W, 3); None if it cannot be read.
     """
 
     depth_m: FloatArray | None
@@ -192,7 +192,7 @@ def _mirror_back(sample: Sample, directions: FloatArray) -> FloatArray:
 
 
 def draw_arrow(axes: Axes, start: FloatArray, end: FloatArray, color: str, *, dotted: bool = False) -> None:
-    """Draw an arrow that stands out from any picture; a point where it is too short to have a head."""
+    """Draw an arrow that stands out from any picture; a point if it is too short to have a head."""
     style = {"arrowstyle": "-|>", "color": color, "linewidth": 2.0, "shrinkA": 0, "shrinkB": 0}
     style |= {"linestyle": (0, (1.4, 1.0))} if dotted else {}
     arrow = axes.annotate("", tuple(end), tuple(start), arrowprops=style, zorder=6, annotation_clip=False)

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.imaging.limbs import BORDER, LEAST_AREA_M2, Limb, Search, limbs_of, small_picture
+from labelkit.imaging.limbs import BORDER, LEAST_AREA_M2, Limb, SearchView, limbs_of, small_picture
 from labelkit.records import BoolArray, FloatArray, Reason, Rejection
 
 # At full resolution, what lies farther than this behind its pixel of the search, the nearest around, is no hand.
@@ -368,7 +368,7 @@ def _free_share(limb: Limb, part_mask: BoolArray, *, beside_mask: BoolArray) -> 
     return free / max(1, int(np.count_nonzero(bounding)))
 
 
-def _outlined(depth_m: FloatArray, search: Search, found: _Candidate, range_m: tuple[float, float]) -> Hand:
+def _outlined(depth_m: FloatArray, search: SearchView, found: _Candidate, range_m: tuple[float, float]) -> Hand:
     """Outline the hand at full resolution: what is not behind the pixels of the search that show it."""
     stride, limb = search.stride, found.limb
     y, x = (axis.start for axis in limb.box)

@@ -1,7 +1,7 @@
 """Networks in pure Keras 3: one file per family, one table.
 
-A family is a function that takes the normalised pyramid and a Style, and the settings it wants by name,
-as keywords; it returns features (n, k). What stands before and behind it is the same for all: the inputs
+A family is a function that takes the normalised pyramid and a Style, and its own settings by name,
+as keywords; it returns features (n, k). What comes before and after it is the same for all: the inputs
 and their one normalisation, the dense layers, and the answer.
 """
 
@@ -62,11 +62,9 @@ def _keys(family: str) -> list[str]:
 
 
 def _refuse_foreign(settings: TrainSettings, family: str) -> None:
-    """Refuse a setting that this family does not read: it would be believed to have an effect."""
+    """Refuse a setting that this family does not read: users would think that it has an effect."""
     own = _keys(family)
     for other in MODELS:
         for key in _keys(other):
             if key not in own and getattr(settings, key) != TrainSettings.model_fields[key].default:
-                raise SettingsError(
-                    f"{key.replace('_', '-')} is a setting of {other} and says nothing to {family}; leave it out"
-                )
+                raise SettingsError(f"{key.replace('_', '-')} is a setting of {other}, not of {family}; leave it out")

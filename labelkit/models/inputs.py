@@ -20,7 +20,9 @@ STATISTICS = "dataset_statistics"  # the layer that holds mean and variance of t
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _LEAST_SPREAD = 1.0  # grey levels; under it a picture is flat and dividing would only amplify noise
-_FARTHEST = 255.0  # mm behind the nearest point, so that depth spans as many levels as colour; a hand is 200 mm long
+_FARTHEST = (
+    255.0  # mm farther than the nearest point, so that depth spans as many levels as colour; a hand is 200 mm long
+)
 _UNSEEN = 1e6  # farther than any depth
 
 
@@ -29,7 +31,7 @@ def pyramid_inputs(
 ) -> tuple[dict[str, keras.KerasTensor], Pyramid]:
     """Declare the network's inputs and normalise them.
 
-    Depth enters as millimetres behind the nearest point of its smallest picture, 0..255; what is
+    Depth enters as millimetres farther than the nearest point of its smallest picture, 0..255; what is
     farther, or was not seen, counts as 255. So it is of colour's range, and of the hand's relief alone.
 
     Args:

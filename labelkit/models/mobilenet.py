@@ -1,4 +1,4 @@
-"""MobileNet in one branch per resolution: depthwise convolutions, each with a pointwise one behind it."""
+"""MobileNet in one branch per resolution: depthwise convolutions, each followed by a pointwise one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SqueezeNet in one branch per resolution: Fire modules, which squeeze the channels before they look around."""
+"""SqueezeNet in one branch per resolution: Fire modules, which reduce the channels before the 3x3 convolutions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def squeezenet(
     Args:
         pyramid: side in pixels -> (n, S, S, channels), normalised.
         base, incr, freq, pct3x3, squeeze_ratio: see `fire_of`.
-        residual: add a module's input to its output where they have as many channels.
+        residual: add a module's input to its output if they have as many channels.
     Returns:
         (n, features).
     Raises:

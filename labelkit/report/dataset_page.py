@@ -17,7 +17,19 @@ from labelkit.curation.wording import counted, percent
 from labelkit.dataset.manifest import Manifest, ParticipantEntry, RecordingEntry
 from labelkit.records import ColorImage
 from labelkit.report.coverage_page import SCRIPT, Groups, coverage_map, map_style
-from labelkit.report.page import TEMPLATES, Cell, Column, Section, Shown, data_block, data_url, facts, note, page, table
+from labelkit.report.page import (
+    Cell,
+    Column,
+    Section,
+    Shown,
+    data_block,
+    data_url,
+    facts,
+    note,
+    page,
+    read_template,
+    table,
+)
 from labelkit.report.shown_samples import ShownSamples, thumbnail
 from labelkit.report.tiles import NormalArrow, arrow_end, jpeg_of, tile, tiles
 
@@ -71,8 +83,8 @@ def dataset_report(
         whole, groups: the coverage of all samples, and of `participant` and `split`.
         frame: the angles' frame, view or camera.
         rejected: of each rejected frame its participant, frame, color_frame, reason and detail.
-        read_color: reads a colour picture by the name it has in the label table, None where that cannot be; None
-            where the recordings are not at hand.
+        read_color: reads a colour picture by the name it has in the label table, None if it cannot; None
+            if the recordings are not there.
     """
     turns = turns_between(samples.view_normals, samples.cells.stamps_s, samples.cells.recordings)
     jumps = np.flatnonzero(jump_mask(turns, turn_deg=JUMP_DEG, within_s=JUMP_WITHIN_S))
@@ -99,8 +111,8 @@ def dataset_report(
         sections,
         lead=f"{counted(manifest.samples, 'sample')} of {counted(len(manifest.participants), 'participant')}, "
         f"from {counted(manifest.frames, 'source frame')}",
-        style=map_style(whole.target) + _read_asset("report.css"),
-        script=SCRIPT + _read_asset("report.js"),
+        style=map_style(whole.target) + read_template("report.css"),
+        script=SCRIPT + read_template("report.js"),
     )
     return DatasetReport(html, len(jumps), len(twins.pairs), len(leaks.pairs))
 
@@ -113,7 +125,7 @@ _FITS_LEAD = "The samples whose points lie furthest from their plane (rms of the
 _UNCERTAIN_LEAD = "The samples whose labels are least certain: one standard deviation of the normal's direction."
 _JUMPS_LEAD = (
     f"ShownSamples that turned by {JUMP_DEG:g} degrees or more within {JUMP_WITHIN_S:g} s of the one before in their "
-    "recording. Hands seldom do; where the crops look alike, one of the two labels is wrong."
+    "recording. Hands seldom do; if the crops look alike, one of the two labels is wrong."
 )
 _TWINS_LEAD = (
     f"Pairs of pictures in different recordings that differ by less than {TWIN_RMS:g} grey levels (rms, 32 x 32 "
@@ -123,10 +135,6 @@ _LEAKAGE_LEAD = (
     "A test is worth something only on people the network has never met. The sides are those of a training with the "
     "default settings, or of the run that was named."
 )
-
-
-def _read_asset(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _share(part: int, whole: int) -> Shown:

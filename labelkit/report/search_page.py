@@ -84,8 +84,8 @@ def _notes(search: Search, trials: Sequence[Trial], ranking: Sequence[Ranked]) -
         if each.is_short and each.finished >= search.settings.max_trials:
             came = ", ".join(f"{count} {outcome}" for outcome, count in each.outcomes.items())
             yield note(
-                f"{each.structure}: {each.learned} of {each.finished} trials learned ({came or 'others: 0'}); its score "
-                f"is the mean of {each.scored} errors, not of {each.best_of}.",
+                f"{each.structure}: {each.learned} of {each.finished} trials learned ({came or 'others: 0'}); its "
+                f"score is the mean of {each.scored} errors, not of {each.best_of}.",
                 warning=True,
             )
 

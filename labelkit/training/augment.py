@@ -1,4 +1,4 @@
-"""Turn, mirror, scale, shift, light, blur and roughen pictures, and move their labels along.
+"""Turn, mirror, scale, shift, light, blur and add noise to pictures, and move their labels along.
 
 The label is the direction of the normal in the picture, so it moves exactly: a turn of the picture
 about its centre, where the view frame's z axis passes, turns (n_x, n_y), and a mirror flips n_x. Scale,
@@ -27,7 +27,7 @@ _GAIN, _TINT, _OFFSET = 0.3, 0.2, 15.0
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How much of what is asked for; the rest is the same for all.
+    """How strong the changes are that can be set; the rest is fixed.
 
     Attributes:
         turn_deg: largest turn either way, degrees.

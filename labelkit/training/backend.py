@@ -1,4 +1,4 @@
-"""All that is said to the library below Keras; the rest of training is pure Keras 3."""
+"""All that depends on the library below Keras; the rest of training is pure Keras 3."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def start_keras(seed: int, precision: Precision = "float32") -> str:
-    """Import Keras on its backend, silence what TensorFlow says at its start, and seed everything.
+    """Import Keras on its backend, hide TensorFlow's log lines at its start, and seed everything.
 
     On TensorFlow every operation is made deterministic, so that the same seed gives the same weights.
 
     Args:
         seed: of the initial weights and of dropout.
-        precision: "mixed" computes in bfloat16 and keeps weights in float32; "auto" does so where there is a
+        precision: "mixed" computes in bfloat16 and keeps weights in float32; "auto" does so if there is a
             GPU that can.
     Returns:
         "float32" or "mixed".
@@ -72,7 +72,7 @@ def _has_bfloat16_gpu(backend: str) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Say which Keras and which backend are at work."""
+    """Give the versions of Keras and its backend."""
     keras = _import_library("keras")
     backend = str(keras.config.backend())
     return {"keras": keras.__version__, "backend": backend, backend: _import_library(backend).__version__}
@@ -94,9 +94,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def compile_network(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatArray]:
-    """Compile a network for many single calls, pictures in and predictions out, as its backend does that best.
+    """Compile a network for many single calls, pictures in and predictions out, as is fastest on its backend.
 
-    torch runs as it is: its compiler wants a C++ compiler on the machine, and minutes.
+    torch runs as it is: its compiler needs a C++ compiler on the machine, and minutes.
     """
     import keras
 
@@ -116,7 +116,7 @@ def compile_network(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatAr
 
 
 def event_tools() -> SimpleNamespace:
-    """Give what a TensorBoard event file is written with: TensorFlow's own messages and its record writer."""
+    """Give the tools that write a TensorBoard event file: TensorFlow's messages and its record writer."""
     with _quiet_start():
         tf = _import_library("tensorflow")
     summary, event = (_import_library(f"tensorflow.core.{name}_pb2") for name in ("framework.summary", "util.event"))
@@ -140,9 +140,9 @@ def _import_library(name: str) -> Any:
 
 @contextlib.contextmanager
 def _quiet_start() -> Iterator[None]:
-    """Keep stderr clean during an import, unless it fails or the user has asked to hear TensorFlow.
+    """Keep stderr clean during an import, unless it fails or the user has set TensorFlow's log level.
 
-    TensorFlow 2.21 says some lines before it reads its own log level, so the level alone does not do.
+    TensorFlow 2.21 writes some lines before it reads its own log level, so the level alone is not enough.
     """
     if _LOG_LEVEL in os.environ:
         yield

@@ -41,7 +41,7 @@ class Items(Protocol[ItemOut]):
 class Batches:
     """The batches of one epoch of training: pictures as stored, and the angles they show.
 
-    Batch k of epoch e is the same whenever, and after whatever else, it is asked for.
+    Batch k of epoch e does not depend on when, or after which other batches, it is read.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Batches:
             indices: (n,) samples of the source.
             centred_rad: (n, 2) their centred azimuth and elevation, radians, view frame.
             epoch: counted from 1.
-            balanced: show every cell of orientations as often, in place of every sample once.
+            balanced: show every cell of orientations equally often, instead of every sample once.
             augment: change the pictures at random, at most so much, and their angles with them.
         """
         if balanced:
@@ -130,8 +130,8 @@ def epoch_order(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
 def balanced_order(cells: Indices, seed: int, epoch: int) -> NDArray[np.int64]:
     """Draw as many samples as there are, each cell as often as any other to within one.
 
-    A cell's samples come one after another in a random order, and again from the start where they are
-    fewer than its share. What lies outside all cells counts as a cell of its own.
+    A cell's samples come one after another in a random order, and again from the start if they are
+    fewer than its share. Samples outside all cells count as one more cell.
 
     Args:
         cells: (n,) the cell of each sample.
@@ -148,7 +148,7 @@ def balanced_order(cells: Indices, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def prefetch(items: Items[Item], start: int = 0, ahead: int = 2) -> Generator[Item, None, None]:
-    """Yield items in order from number `start` on, made in another thread while the caller works on those before."""
+    """Yield items in order from number `start` on, made in another thread while the caller works on earlier ones."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch") as pool:
         waiting: deque[Future[Item]] = deque()
         for number in range(start, len(items)):

@@ -1,4 +1,4 @@
-"""Looks into a network while it trains, and puts its weights right before it does."""
+"""Checks a network's weights before it trains, and watches it while it trains."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from labelkit.training.statistics import learn_statistics
 
 log = logging.getLogger(__name__)
 
-_SAMPLES = 32  # as few as tell a silent unit of a dense layer from one that answers now and then
+_SAMPLES = 32  # enough to tell a silent unit of a dense layer from one that is active at times
 _LEAST = 1e-12  # keeps a division by a spread finite
 _ANSWERS = ("angles_rad", "direction", "log_scale")  # as models.head names them
 _ANSWER_SPREAD = 0.1  # rad, a quarter of what labels spread over: no answer begins far from the middle of the disc
@@ -44,7 +44,7 @@ class Watch:
 
     def layers(self) -> tuple[Layer, ...]:
         """Look at every activation."""
-        # Called as it is: to compile it would take longer than all that it is asked in a run.
+        # Not compiled: that would take longer than all its calls in a run.
         seen = self._activations(self._pictures, training=False)
         return tuple(describe_activation(name, _in_rows(values)) for name, values in seen.items())
 
@@ -59,7 +59,7 @@ class Watch:
 
 
 class Guard:
-    """Watches over a training: looks after each epoch, judges, and keeps what it saw in the run folder."""
+    """Watches a training: looks at it after each epoch, decides, and writes its record to the run folder."""
 
     def __init__(self, run: Path, watch: Watch, sides: Sides, settings: TrainSettings, journal: GuardRecord) -> None:
         """Go on after what is in the journal."""
@@ -72,7 +72,7 @@ class Guard:
         self._constant_deg = measure(self._true_deg, constant).cmae_deg
 
     def look(self, epoch: Epoch, predicted_deg: FloatArray, largest_loss: float, gradient_norm: float) -> None:
-        """Take down the signs of an epoch.
+        """Record the signs of an epoch.
 
         Args:
             predicted_deg: (n, 2) centred angles of the validation samples.
@@ -108,7 +108,7 @@ class Guard:
         return event
 
     def judge_no_number(self, epoch: int, what: str) -> Event:
-        """Judge a loss or an answer that is no number."""
+        """Decide what to do about a loss or an answer that is NaN or infinite."""
         journal = self.journal
         event = judge_no_number(epoch, what, journal.signs, journal.events, self._settings.tries)
         self._keep(replace(journal, events=(*journal.events, event)))
@@ -120,7 +120,7 @@ class Guard:
 
 
 def guard_of(run: Path, model: keras.Model, sides: Sides, settings: TrainSettings, epochs: int, events: int) -> Guard:
-    """Go on guarding a run of which so many epochs are done and so many events were.
+    """Open the guard of a run after this many epochs and events.
 
     Raises:
         RunError: the journal is damaged or does not reach that far.
@@ -132,7 +132,7 @@ def guard_of(run: Path, model: keras.Model, sides: Sides, settings: TrainSetting
 
 
 def spread_of(predicted_deg: FloatArray, true_deg: FloatArray) -> float:
-    """Set the deviation of predictions (n, 2) beside that of the truth; 1 where that has none."""
+    """Divide the deviation of predictions (n, 2) by that of the truth; 1 if the truth has none."""
     deviation = true_deg.std(axis=0)
     return float(np.mean(predicted_deg.std(axis=0) / deviation)) if deviation.all() else 1.0
 
@@ -144,7 +144,7 @@ def take_few(train: Samples, settings: TrainSettings) -> Pictures:
 
 
 def describe_activation(name: str, values: FloatArray) -> Layer:
-    """Describe what an activation gives.
+    """Summarise the values of an activation.
 
     Args:
         values: (n, units) for each sample and place.
@@ -162,7 +162,7 @@ def begin(model: keras.Model, train: Samples, settings: TrainSettings) -> Start 
     """Make a network ready for its first step: statistics of the dataset, and weights that are fit.
 
     Returns:
-        What the guard found; None where there is no guard.
+        What the guard found; None if there is no guard.
     """
     if settings.normalisation == "dataset":
         learn_statistics(model, train, settings)
@@ -176,7 +176,7 @@ def begin(model: keras.Model, train: Samples, settings: TrainSettings) -> Start 
 
 
 def begin_again(model: keras.Model, train: Samples, settings: TrainSettings, draw: int) -> None:
-    """Give a network other fresh weights: those of draw `draw`, levelled unless the settings start plain."""
+    """Give a network the fresh weights of another draw, levelled unless `start` is plain."""
     from labelkit.models import build_model
 
     seed_keras(settings.seed + draw * 1_000_003)  # far from the seeds that people choose side by side
@@ -191,7 +191,7 @@ def begin_again(model: keras.Model, train: Samples, settings: TrainSettings, dra
 def level(model: keras.Model, pictures: Pictures) -> None:
     """Scale and shift each layer's weights so that, on these pictures, it gives mean 0 and deviation 1.
 
-    Each unit is centred by its bias, each layer scaled as a whole; the answer is given a small spread. The
+    Each unit is centred by its bias, each layer scaled as a whole; the answer gets a small spread. The
     directions of the kernels stay as they were drawn.
 
     Source: Mishkin & Matas 2016, All you need is a good init (LSUV), without its orthonormal draw.

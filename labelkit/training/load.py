@@ -49,7 +49,7 @@ def load_run(path: Path | str, weights: str = BEST) -> TrainedRun:
     run = Path(path)
     settings, split = read_settings(run), read_split(run)
     start_keras(settings.seed)
-    from labelkit.models import build_model  # behind start_keras, which quiets the import
+    from labelkit.models import build_model  # after start_keras, which hides TensorFlow's log lines
 
     model = build_model(settings)
     load_weights(model, run / weights)
@@ -60,7 +60,7 @@ def dataset_of(run: Path | str, dataset: Path | str | None = None) -> Dataset:
     """Open the dataset that a run was trained on.
 
     Args:
-        dataset: where it is now; where the run remembers it, if None.
+        dataset: its path now; the path in the run folder if None.
     Raises:
         RunError: no run, or that is another dataset.
         DatasetError: no dataset is there.
@@ -96,7 +96,7 @@ def put_weights(model: keras.Model, weights: Weights) -> None:
 
 
 def copy_values(variable: keras.Variable) -> NDArray[Any]:
-    """Copy the numbers of a variable out of whichever backend holds them."""
+    """Copy the numbers of a variable from its backend."""
     import keras
 
     return np.array(keras.ops.convert_to_numpy(variable))

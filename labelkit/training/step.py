@@ -1,4 +1,4 @@
-"""One step of training, in as many parts as memory asks for, and all the state that steps change."""
+"""One step of training, in as many parts as fit into memory, and all the state that steps change."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Stepper:
     """
 
     def __init__(self, model: keras.Model, settings: TrainSettings, parts: int = 1, dropout: float = 1.0) -> None:
-        """Begin with an optimizer that remembers nothing.
+        """Make a new optimizer.
 
         Args:
-            dropout: what the settings' is multiplied by.
+            dropout: factor on the dropout of the settings.
         """
         self.model = model
         for layer in model.layers:
@@ -80,7 +80,7 @@ class Stepper:
         seeds = [variable for variable in self.model.variables if id(variable) not in weights]
         return {
             **{_WEIGHT + name_of(variable): variable for variable in self.model.weights},
-            # Keras numbers the paths of seeds anew for each network of a process; their order stays.
+            # Keras gives seeds new numbers in each network of a process; their order stays.
             **{f"{_SEED}{number}": variable for number, variable in enumerate(seeds)},
             # Sums of gradients are always empty between steps.
             **{

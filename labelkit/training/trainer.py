@@ -50,8 +50,8 @@ def fit_run(
 
     Stops after `settings.epochs`, or when the validation CMAE has not fallen for `settings.patience`. When
     a step does not fit into memory, training goes on from the last checkpoint with each batch in twice
-    as many parts. Where the network collapses, the guard goes back to the best weights, or begins with others or goes
-    on with these, for as many epochs again.
+    as many parts. If the network collapses, the guard goes back to the best weights, begins with others, or goes on
+    with these, for as many epochs again.
 
     Args:
         run: weights after the best epoch and the last, history, diagnostics, checkpoints and what the guard saw
@@ -62,7 +62,7 @@ def fit_run(
     Returns:
         All epochs; the best is the first of those with the smallest cmae_deg.
     Raises:
-        TrainingError: the loss is no number any more and the guard may do no more; TooLargeError: not even one sample
+        TrainingError: the loss is NaN or infinite and the guard has no tries left; TooLargeError: not even one sample
             fits into memory.
         RunError: the checkpoint is damaged or of another network.
         OutputError: a checkpoint cannot be written; the one before stays.
@@ -93,12 +93,12 @@ def fit_run(
 
 @dataclass
 class Progress:
-    """Where a training stands.
+    """How far a training has come.
 
     Attributes:
-        epoch: the one under way, counted from 1.
+        epoch: the present one, counted from 1.
         step: steps of it that are done.
-        parts: in how many each batch is taken.
+        parts: how many parts each batch is cut into.
         dropout: what the settings' dropout is multiplied by.
         loss, largest_loss: of those steps: the sum over their samples, and the largest of a step.
         learning_rate: of the last step.
@@ -128,7 +128,7 @@ class Progress:
 
 
 def restore_training(run: Path, model: keras.Model, settings: TrainSettings, least_parts: int = 1) -> Training:
-    """Put a training back to where its run's checkpoint was written.
+    """Restore a training from its run's checkpoint.
 
     Raises:
         RunError: the checkpoint is damaged or of another network, or the history does not reach it.
@@ -151,7 +151,7 @@ def restore_training(run: Path, model: keras.Model, settings: TrainSettings, lea
 
 
 class Training:
-    """A training under way in a run folder."""
+    """A training in a run folder."""
 
     def __init__(
         self, run: Path, stepper: Stepper, progress: Progress, settings: TrainSettings, history: list[Epoch]
@@ -194,11 +194,11 @@ class Training:
             on_epoch(epoch, best, self._earlier_epochs + settings.epochs)
             if self.guard and (event := self.guard.judge()):
                 self._act(event, sides)
-        self.save()  # so that whoever is killed from here on trains no more
+        self.save()  # so that a process killed after this does not train again
         return self.history
 
     def _recover(self, what: str, sides: Sides) -> None:
-        """Do what is to be done about a number that is none: the epoch is done again."""
+        """Let the guard act on a number that is NaN or infinite, and do the epoch again; raise if it cannot."""
         event = self.guard.judge_no_number(self.progress.epoch, what) if self.guard else None
         if event is None or event.did == "nothing":
             raise TrainingError(
@@ -300,7 +300,7 @@ class Training:
 
 
 class _NoNumberError(Exception):
-    """A loss or an answer is no number; the text says which and where."""
+    """A loss or an answer is NaN or infinite; the text says which and where."""
 
 
 class _MemoryFullError(Exception):

@@ -74,7 +74,7 @@ def test_the_covariance_says_how_much_the_normal_scatters():
         fit = robustly(plane_points(truth, offset_m, n=400, noise_m=0.002, seed=seed), inlier_m=0.02, refit_m=0.02)
         error = tangent_basis(fit.plane.normal) @ (truth - fit.plane.normal)
         strayed.append(error @ np.linalg.solve(fit.normal_cov_rad2, error))
-    # FACTS: a round Gaussian holds 68 % within 2.30 and 95 % within 6.18
+    # a round Gaussian holds 68 % within 2.30 and 95 % within 6.18
     assert 0.58 < np.mean(np.array(strayed) < 2.30) < 0.78
     assert np.mean(np.array(strayed) < 6.18) > 0.90
 

@@ -210,19 +210,19 @@ def test_a_number_that_is_none_goes_back_where_something_was_learned_and_begins_
     event = judge_no_number(3, "the loss became nan", history(1.0, 0.6), (), 3)
     assert did(event) == ("no-number", "went-back", 2, 0.5, 1.0, 0)
     assert did(judge_no_number(1, "the loss became nan", [], (), 3)) == ("no-number", "began-again", 0, 0.5, 1.0, 1)
-    assert "epoch 3: no number any more (the loss became nan" in in_words(event)
+    assert "epoch 3: not a number (NaN or infinite) (the loss became nan" in in_words(event)
 
 
 @pytest.mark.parametrize(
     ("shown", "words"),
     [
         ({"ratio": 30.0}, "errs 30 times as much"),
-        ({"spread": 0.02}, "predictions spread over 2.0% of what labels do"),
+        ({"spread": 0.02}, "predictions spread over 2.0% of the labels' spread"),
         ({"silent": 0.8}, "80% of the units of dense1_leaky are silent"),
         ({"bias": -0.9}, "biases of dense1 have drifted to -0.90"),
         ({"gradient_norm": 0.0}, "gradients have vanished"),
         ({"gradient_norm": 50.0}, "gradients have grown to 50, 50 times the usual"),
-        ({"largest_loss": 9.0}, "the loss of a step jumped to 9, where the mean is 0.3"),
+        ({"largest_loss": 9.0}, "the loss of a step jumped to 9, the mean is 0.3"),
         ({}, "no layer, gradient or loss stands out"),
         ({"loss": -1.0, "largest_loss": -0.5}, "no layer, gradient or loss stands out"),
     ],
