@@ -4,7 +4,7 @@ import json
 
 from labelkit.deploy import timing as module
 from tests.commands import called
-from tests.runs import make_run
+from tests.made_runs import make_run
 
 
 def test_each_run_is_a_line_and_an_entry(tmp_path, capfd, monkeypatch):

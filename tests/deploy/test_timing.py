@@ -8,7 +8,7 @@ from labelkit.deploy.timing import measure_latency, time_calls_ms
 from labelkit.errors import RunError
 from labelkit.runs.arrays import write_weights
 from labelkit.runs.folder import BEST
-from tests.runs import make_run
+from tests.made_runs import make_run
 
 
 def test_calls_are_timed_one_by_one_after_a_warm_up():

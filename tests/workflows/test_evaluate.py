@@ -22,7 +22,7 @@ from labelkit.training.samples import read_samples
 from labelkit.workflows.evaluate import evaluate
 from tests.commands import called
 from tests.datasets import make_dataset
-from tests.runs import SMALL, make_run
+from tests.made_runs import SMALL, make_run
 
 UNTIMED = EvaluateSettings(latency=False)
 
