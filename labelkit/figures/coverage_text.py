@@ -99,7 +99,7 @@ def _map(coverage: Coverage, terminal: Terminal) -> list[str]:
 
 
 def _numbers(coverage: Coverage, room: int) -> dict[int, str]:
-    """Write the counts as exactly as fits in a row, a blank before each; nothing where they do not fit."""
+    """Write the counts as exactly as fits in a row, a blank before each; empty if they do not fit."""
     for exact_below in (10_000, 1_000):
         numbers = {count: compact(count, exact_below) for count in np.unique(coverage.counts).tolist()}
         if coverage.cells.side * (max(map(len, numbers.values())) + 1) <= room:

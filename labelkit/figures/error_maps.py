@@ -182,7 +182,7 @@ def distribution_figure(runs: Sequence[Answers]) -> Figure:
         axes.set(xlim=(0, 60), ylim=(0, 100))
         axes.set_xlabel("angle between normals, degrees", fontsize=9, color=INK)
         axes.set_ylabel("share of samples under it, %", fontsize=9, color=INK)
-        _plain(axes)
+        _clear_axes(axes)
         axes.legend(fontsize=8.5, frameon=False, labelcolor=INK, loc="lower right")
     return figure
 
@@ -194,7 +194,7 @@ def _draw_shares(axes: Axes, apart_deg: FloatArray, **how: Any) -> None:
     axes.plot(ordered, 100 * np.arange(1, len(ordered) + 1) / len(ordered), drawstyle="steps-post", **how)
 
 
-def _plain(axes: Axes) -> None:
+def _clear_axes(axes: Axes) -> None:
     axes.tick_params(labelsize=8, colors=INK, length=3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set(color=FAINT)
@@ -221,5 +221,5 @@ def calibration_figure(runs: Mapping[str, UncertaintyCalibration]) -> Figure:
         errors.set_ylabel("found (root mean square, along one direction)", fontsize=9, color=INK)
         errors.legend(fontsize=8.5, frameon=False, labelcolor=INK)
         for axes in (shares, errors):
-            _plain(axes)
+            _clear_axes(axes)
     return figure
