@@ -364,9 +364,9 @@ def test_an_answer_that_is_no_number_goes_back_to_the_best_weights(tmp_path, sid
 
 
 def test_a_network_that_loses_what_it_learned_goes_back(tmp_path, sides, monkeypatch):
-    real = trainer.falling
+    real = trainer.cosine_factor
     # three epochs of a rate that no network stands, 4 steps of 8 each
-    monkeypatch.setattr(trainer, "falling", lambda done: 300.0 if 0.5 <= done < 0.8 else real(done))
+    monkeypatch.setattr(trainer, "cosine_factor", lambda done: 300.0 if 0.5 <= done < 0.8 else real(done))
     run = claim_run("vanilla", tmp_path / "run")
     _, epochs = trained(run, sides, epochs=10, **LEARNS)
     event = read_journal(run).events[0]
