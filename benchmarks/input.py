@@ -41,7 +41,7 @@ from labelkit.runs.folder import claim_run
 from labelkit.settings import TrainSettings
 from labelkit.training.augment import Augmentation
 from labelkit.training.backend import start_keras
-from labelkit.training.batches import Batches, epoch_order, prefetched
+from labelkit.training.batches import Batches, epoch_order, prefetch
 from labelkit.training.samples import Samples, Sides
 
 RESULT = Path(__file__).parent / "results" / "input.json"
@@ -139,7 +139,7 @@ def from_labelkit(samples: Samples, epoch: int) -> Iterator[Any]:
         seed=0,
         epoch=epoch,
     )
-    for pictures, angles in prefetched(batches):
+    for pictures, angles in prefetch(batches):
         yield {field: tf.convert_to_tensor(stack) for field, stack in pictures.items()}, tf.convert_to_tensor(angles)
 
 
@@ -238,7 +238,7 @@ def own_peak_mb(folder: Path) -> dict[str, float]:
         epoch=1,
         augment=Augmentation(TrainSettings().turn_deg),
     )
-    for _ in prefetched(batches):
+    for _ in prefetch(batches):
         lines = Path("/proc/self/status").read_text().splitlines()
         now = {key: int(rest.split()[0]) / 1024 for key, rest in (line.split(":", 1) for line in lines) if "Rss" in key}
         everything = sum(now.values())

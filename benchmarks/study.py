@@ -153,8 +153,8 @@ def beside() -> dict[str, list[Row]]:
 def before_the_first_step(sides: Sides) -> list[dict[str, Any]]:
     """Examine the activations of untrained networks: the weakest signal, the largest mean, the most silent layer."""
     from labelkit.models import build_model
-    from labelkit.training.collapse import unfit
-    from labelkit.training.guard import Watch, few, level
+    from labelkit.training.collapse import find_unfit
+    from labelkit.training.guard import Watch, level, take_few
 
     cases = [
         *((f"study-{family}", norm) for family in FAMILIES for norm in ("none", "scale", "standardise")),
@@ -167,7 +167,7 @@ def before_the_first_step(sides: Sides) -> list[dict[str, Any]]:
         network = build_model(settings)
         watch = Watch(network, sides.train, settings)
         drawn = watch.layers()
-        level(network, few(sides.train, settings))
+        level(network, take_few(sides.train, settings))
         found.append(
             {
                 "model": model,
@@ -176,8 +176,8 @@ def before_the_first_step(sides: Sides) -> list[dict[str, Any]]:
                 "most_spread": max(layer.spread for layer in drawn),
                 "most_off_centre": max(layer.off_centre for layer in drawn),
                 "most_silent": max(layer.silent for layer in drawn),
-                "unfit": unfit(drawn),
-                "unfit_levelled": unfit(watch.layers()),
+                "unfit": find_unfit(drawn),
+                "unfit_levelled": find_unfit(watch.layers()),
             }
         )
     return found
@@ -222,7 +222,7 @@ def network(settings: TrainSettings, mistakes: frozenset[str]) -> Any:
     import keras
 
     from labelkit.models import build_model
-    from labelkit.models.head import answered
+    from labelkit.models.head import add_head
     from labelkit.models.inputs import pyramid_inputs
     from labelkit.models.parts import Style
     from labelkit.models.vanilla import vanilla
@@ -240,7 +240,7 @@ def network(settings: TrainSettings, mistakes: frozenset[str]) -> Any:
         keys = {key: getattr(settings, key) for key in ("kernel_size", "filters", "growth", "stages")}
         features = vanilla(pyramid, style, **keys)
         said = {key: getattr(settings, key) for key in ("dense", "dropout", "loss", "uncertainty")}
-        model = keras.Model(inputs, answered(features, style, **said))
+        model = keras.Model(inputs, add_head(features, style, **said))
     if DEGREES in mistakes:
         model = keras.Model(model.inputs, (90.0 - model.output) * (np.pi / 180.0))
     return model

@@ -3,16 +3,16 @@
     python benchmarks/tune.py [--repetitions 20] [--trials 32] [--only proposals|real|workers]
     python benchmarks/tune.py --record [--runs 91] [--dataset DATASET]
 
-The first part asks `labelkit.tuning` for trials as `labelkit tune` does. A surrogate answers them: a random forest
-fitted to recorded trainings, with noise as large as its residuals. The recorded trainings are real: random draws from
-the study's ranges of the vanilla network and of the learning rate, each trained on simulated people and validated on
-others (benchmarks/tune-runs.csv; `--record` makes it again, in about 12 minutes on one idle core, and continues where
-it was stopped). For each repetition both samplers have the same seeds, so that
+The first part asks `labelkit.tuning` for trials as `labelkit tune` does, and answers them from a stand-in: a random
+forest fitted to recorded trainings, with noise of the size that it leaves unexplained. The recorded trainings are
+real: random draws from the study's ranges of the vanilla network and of the learning rate, each trained on
+simulated people and validated on others (benchmarks/tune-runs.csv; `--record` makes it again, in about 12 minutes on
+one quiet core; run it again to go on if it was stopped). For each repetition both samplers have the same seeds, so that
 their first ten trials are the same. It is scored by the mean of the best 16, as the study scores a structure; a
-trial that learned nothing counts as the constant predictor's error, so that a mean is always of 16.
+trial that learned nothing counts as the error of the constant predictor, so that each mean is of 16 errors.
 
-The second part compares one search by TPE with real trainings and as many random ones: the recorded runs are those of
-a random search with the same seed. The first ten trials of both are the same, and come from the table.
+The second part is one search by TPE with real trainings, compared with as many random ones: the recorded runs are
+what a random search with the same seed trains. Its first ten trials are theirs too, and are taken from the table.
 
 The third part runs real trainings with one process and then with two.
 
@@ -62,21 +62,23 @@ TRAIN: dict[str, Any] = {
 
 
 def record(runs: int, dataset: Path | None) -> None:
-    """Train random draws, one row each; those that are recorded already are left out."""
-    for number, study, claim, measured in _trained("random", runs, dataset, known=len(_rows())):
-        keep(number, study.terms.constant_cmae_deg, claim.drawn.values, measured)
+    """Train random draws, a row each; those that are recorded already are left out."""
+    for number, search, claim, measured in _train_trials("random", runs, dataset, known=len(_rows())):
+        keep(number, search.terms.constant_cmae_deg, claim.drawn.values, measured)
         print(number + 1, "of", runs, measured.outcome, measured.cmae_deg, f"{measured.seconds:.1f} s", flush=True)
 
 
-def _trained(sampler: str, trials: int, dataset: Path | None, *, known: int) -> Iterator[tuple[int, Any, Any, Any]]:
-    """Search with real trainings in this process; yield number, study, claim and outcome of each.
+def _train_trials(
+    sampler: str, trials: int, dataset: Path | None, *, known: int
+) -> Iterator[tuple[int, Any, Any, Any]]:
+    """Search with real trainings in this process, and give for each trial: number, search, claim, result.
 
     Args:
-        known: so many trials come from the table and are not trained.
+        known: this many trials are taken from the table and not trained.
     """
     from labelkit.settings import TuneSettings
     from labelkit.training.backend import start_keras
-    from labelkit.tuning.study import begin_study
+    from labelkit.tuning.folder import begin_search
     from labelkit.workflows.run_trial import TrainTrial, one_thread_each, terms_of
     from labelkit.workflows.train import checked
 
@@ -92,33 +94,33 @@ def _trained(sampler: str, trials: int, dataset: Path | None, *, known: int) -> 
         )
         data, samples = checked(path, settings_of(settings))
         terms = terms_of(data, samples, settings_of(settings))
-        study = begin_study(Path(scratch) / "study", settings, terms)
+        search = begin_search(Path(scratch) / "search", settings, terms)
         objective = TrainTrial(path, terms, settings.grace, latency=False)
         for number in range(trials):
-            claim = study.take()
+            claim = search.take()
             assert claim is not None
             if number < known:
-                study.finish(claim, _recorded(rows[number], claim.drawn.values))
+                search.finish(claim, _result_of(rows[number], claim.drawn.values))
                 continue
             keras.backend.clear_session()
             measured = objective(claim.drawn, lambda *_: None)
-            study.finish(claim, measured)
-            yield number, study, claim, measured
+            search.finish(claim, measured)
+            yield number, search, claim, measured
 
 
-def _recorded(row: dict[str, str], values: Any) -> Any:
-    """Find the outcome of a recorded run, which must be of the same draw."""
+def _result_of(row: dict[str, str], values: Any) -> Any:
+    """Give the result of a recorded run, which must have the same settings."""
     from labelkit.tuning.trial import Measured
 
     if any(abs(float(row[name]) - values[name]) > 1e-9 for name in RANGES):
-        raise SystemExit(f"{RUNS}: run {row['run']} is of another draw; make the table again with --record")
+        raise SystemExit(f"{RUNS}: run {row['run']} has other settings; make the table again with --record")
     return Measured(row["outcome"], float(row["cmae_deg"]) if row["cmae_deg"] else None)  # type: ignore[arg-type]
 
 
 def settings_of(settings: Any) -> Any:
     """Make the settings that all trials share."""
+    from labelkit.tuning.folder import trial_settings
     from labelkit.tuning.space import structures_of
-    from labelkit.tuning.study import trial_settings
 
     return trial_settings(structures_of(settings)[0], {}, settings, seed=0)
 
@@ -159,11 +161,11 @@ def _rows() -> list[dict[str, str]]:
 
 
 class StandIn:
-    """Predicts the outcome of a training with these settings.
+    """Answers a trial with an error such as a real training of these settings has.
 
-    A forest predicts a run's CMAE from its settings, as in the surrogate benchmarks of Eggensperger et al. 2015. Its
-    residuals on held-out runs are added as noise, drawn by the trial's seed. A run that ended above the constant
-    predictor's error learned nothing and counts as that error.
+    A forest predicts a run's CMAE from its settings, as in the surrogate benchmarks of Eggensperger et al. 2015, and
+    what it does not explain of runs that it has not seen is added as noise, drawn by the trial's seed. A run
+    that ended above the constant predictor's error counts in the forest as that error: nothing was learned.
     """
 
     def __init__(self) -> None:
@@ -190,7 +192,7 @@ class StandIn:
         from labelkit.tuning.trial import Measured
 
         predicted = float(self._forest.predict([self._place(drawn.values)])[0])
-        # Runs that learn nothing differ little, so the noise is that of runs with similar outcomes.
+        # Runs that learn nothing differ little, so the noise is taken from runs with about the same prediction.
         near = np.argsort(np.abs(self._forest.oob_prediction_ - predicted))[:20]
         error = predicted + float(np.random.default_rng(drawn.seed).choice(self._left[near]))
         on_epoch(1, error)
@@ -206,11 +208,11 @@ def _error_deg(row: dict[str, str]) -> float:
 
 
 def real(trials: int, dataset: Path | None) -> dict[str, Any]:
-    """Search with TPE and real trainings; compare with the recorded random ones."""
+    """Search with TPE and real trainings, and compare with the recorded random ones."""
     chance = [_error_deg(row) for row in _rows()[:trials]]
     tpe = chance[:SAME]
-    for number, study, _, measured in _trained("tpe", trials, dataset, known=SAME):
-        tpe.append(measured.cmae_deg if measured.outcome == "learned" else study.terms.constant_cmae_deg)
+    for number, search, _, measured in _train_trials("tpe", trials, dataset, known=SAME):
+        tpe.append(measured.cmae_deg if measured.outcome == "learned" else search.terms.constant_cmae_deg)
         print(f"trial {number}: TPE {tpe[-1]:.2f}, random {chance[number]:.2f}", flush=True)
     best_of = trials // 2
     means = {"tpe": float(np.mean(sorted(tpe)[:best_of])), "random": float(np.mean(sorted(chance)[:best_of]))}
@@ -225,7 +227,7 @@ def real(trials: int, dataset: Path | None) -> dict[str, Any]:
 def proposals(repetitions: int, trials: int) -> dict[str, Any]:
     """Search the surrogate with TPE and at random, from the same seeds."""
     from labelkit.settings import TuneSettings
-    from labelkit.tuning.study import Terms, begin_study
+    from labelkit.tuning.folder import Terms, begin_search
 
     stand_in = StandIn()
     print(f"stand-in from {stand_in.runs} runs; it explains {stand_in.explained:.0%} of their variance, unseen")
@@ -237,10 +239,10 @@ def proposals(repetitions: int, trials: int) -> dict[str, Any]:
                     {"max_trials": trials, "sampler": sampler, "seed": seed, "ranges": RANGES, "train": TRAIN}
                 )
                 terms = Terms("", "recorded runs", stand_in.constant_deg)
-                study = begin_study(Path(scratch) / f"{sampler}-{seed}", settings, terms)
-                while claim := study.take():
+                search = begin_search(Path(scratch) / f"{sampler}-{seed}", settings, terms)
+                while claim := search.take():
                     claim.run(stand_in)
-                results.append(sorted(_counted_deg(trial, stand_in.constant_deg) for trial in study.trials()))
+                results.append(sorted(_counted_deg(trial, stand_in.constant_deg) for trial in search.trials()))
             tpe, chance = found["tpe"][-1], found["random"][-1]
             print(
                 f"seed {seed:>2}, TPE and random: mean of best {BEST_OF} {_score(tpe):6.2f} {_score(chance):6.2f}, "

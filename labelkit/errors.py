@@ -39,7 +39,7 @@ class RunError(LabelkitError, ValueError):
     """A run folder is missing, unfinished, damaged or of another version."""
 
 
-class StudyError(LabelkitError, ValueError):
+class SearchError(LabelkitError, ValueError):
     """A search's folder is of another search, of another dataset, damaged, or of another version."""
 
 

@@ -24,7 +24,7 @@ Handedness = Literal["right", "left"]
 PYRAMID_SIZES = (128, 64, 32)  # pixels; the three inputs of the study's network
 
 # Where a hand may be when neither the sidecar nor the command line says: closer, a Kinect v1 sees
-# nothing; farther, the hand is under 60 pixels high and its plane is noise (FACTS: 2.8 mm steps at 1 m).
+# nothing; farther, the hand is under 60 pixels high and its plane is noise (depth in steps of 2.8 mm at 1 m).
 DEFAULT_RANGE_M = (0.4, 1.5)
 
 

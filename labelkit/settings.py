@@ -111,7 +111,7 @@ class BuildSettings(Settings):
     region: Literal["palm", "hand"] = Field("palm", description="what the normal is of: the palm, or all skin seen")
     # Open3D's is there to compare with; docs/accuracy.md does.
     plane_engine: Literal["labelkit", "open3d"] = Field("labelkit", description="what fits the plane")
-    # Plane: FACTS, fitting a plane: hypotheses at 10 mm, then refits at 4 mm, err least on hands with fingers.
+    # Plane: hypotheses at 10 mm, then refits at 4 mm, err least on hands with fingers.
     inlier_mm: float = Field(10.0, gt=0, le=100, description="distance from the plane within which a point votes, mm")
     refit_mm: float = Field(4.0, gt=0, le=100, description="the same for the refits, mm")
     crop: Literal["virtual-camera", "box"] = Field("virtual-camera", description="re-project the hand, or cut it out")
@@ -367,14 +367,16 @@ class TuneSettings(Settings):
     command: ClassVar[str] = "tune"
 
     name: str = Field(
-        "study",
+        "search",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="its folder is studies/NAME",
+        description="its folder is searches/NAME",
         json_schema_extra=WHICH,
     )
-    # Numbers as in the study: 32 trials a structure, which is scored by the mean error of its best 16 [seed].
+    # Numbers as in the study (Laboyrie 2017): 32 trials a structure, scored by the mean error of its best 16.
     max_trials: int = Field(32, ge=1, le=100_000, description="trials of each structure", json_schema_extra=HOW)
-    best_of: int = Field(16, ge=1, description="a structure's score is the mean of so many", json_schema_extra=HOW)
+    best_of: int = Field(
+        16, ge=1, description="a structure's score is the mean of so many errors", json_schema_extra=HOW
+    )
     sampler: Literal["tpe", "gp", "random"] = Field(
         "tpe", description="what proposes trials: TPE, a Gaussian process (needs torch), or chance"
     )
@@ -384,13 +386,17 @@ class TuneSettings(Settings):
     seed: int = Field(
         0, ge=0, description="seed of proposals, weights and order; and of the split, unless it has its own"
     )
-    # By then a network that learns at all is clear of the constant predictor, and the guard has had a second go.
-    grace: int = Field(12, ge=1, description="epochs after which a run that has learned next to nothing is stopped")
+    # By then a network that learns at all is better than the constant predictor, and the guard has tried twice.
+    grace: int = Field(
+        12, ge=1, description="epochs after which a run that is no better than the constant predictor is stopped"
+    )
     latency: bool = Field(True, description="time every trial's network for one picture (seconds each)")
     jobs: int = Field(0, ge=0, description="trials at a time; 0 takes one per core", json_schema_extra=HOW)
     train: dict[str, Any] = Field({}, description="settings of `labelkit train` that all trials share")
     ranges: dict[str, dict[str, Any]] = Field({}, description="settings of `labelkit train` that are searched")
-    structures: list[dict[str, Any]] = Field([], description="what is searched apart: a name and settings each")
+    structures: list[dict[str, Any]] = Field(
+        [], description="networks that are searched by themselves: a name and settings each"
+    )
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

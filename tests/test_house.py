@@ -194,3 +194,12 @@ def test_every_command_has_its_workflow_and_its_help(name):
 def test_every_command_stands_in_the_documentation(name):
     pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")]
     assert any(re.search(rf"labelkit {name}\b", page.read_text(encoding="utf-8")) for page in pages)
+
+
+def test_no_two_classes_of_the_package_share_a_name():
+    found: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(path.relative_to(PACKAGE).as_posix())
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("tune")
 @click.argument("dataset", type=click.Path(path_type=Path), required=False)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the search. [studies/NAME]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the search. [searches/NAME]")
 @click.option("--dry-run", is_flag=True, help="Check ranges, networks and dataset; run nothing.")
 @settings_flags(TuneSettings, leave_out=("train", "ranges", "structures"))
 @json_flag
@@ -29,8 +29,8 @@ def command(
     """Search the ranges and structures in --config on DATASET (default: dataset), by the validation error.
 
     Each structure gets --max-trials trials and is scored by the mean error of its best ones. The same command
-    goes on with a search that was stopped, and joins in from any machine that shares the folder. The test is
-    never touched: train the best settings with `labelkit train --config studies/NAME/best.toml`.
+    goes on with a search that was stopped, and takes part in it from other machines that share the folder. The test is
+    never touched: train the best settings with `labelkit train --config searches/NAME/best.toml`.
     """
     result = tune(dataset, settings, out=out, dry_run=dry_run, quiet=quiet or as_json)
     show(result, as_json=as_json, quiet=quiet, text=lambda: "\n".join(_lines(result)))
@@ -38,7 +38,7 @@ def command(
 
 def _lines(result: TuneResult | TunePlan) -> Iterator[str]:
     if isinstance(result, TunePlan):
-        yield f"{result.study}: {result.trials} trials to run, {result.jobs} at a time"
+        yield f"{result.search}: {result.trials} trials to run, {result.jobs} at a time"
         yield f"structures: {', '.join(result.structures)}"
         if result.networks:
             yield f"all {result.networks} networks at the corners of their ranges can be built"
@@ -46,12 +46,12 @@ def _lines(result: TuneResult | TunePlan) -> Iterator[str]:
     yield "structure                 score     of    best  spread  collapsed"
     for each in result.structures:
         yield _row(each)
-    constant = f"always saying the same: {result.constant_cmae_deg:.2f}"
+    constant = f"constant predictor: {result.constant_cmae_deg:.2f}"
     yield f"score: mean validation CMAE of the best trials, degrees ({constant})"
     for each in result.structures:
         if each.is_short:
-            yield f"NOTE: {each.structure}: only {each.scored} of the {each.best_of} trials to be averaged learned"
-    yield f"study: {result.study} ({result.finished} of {result.asked} trials; report.html, result.json, trials.csv)"
+            yield f"NOTE: {each.structure}: the score is the mean of {each.scored} trials, not of {each.best_of}"
+    yield f"search: {result.search} ({result.finished} of {result.asked} trials; report.html, result.json, trials.csv)"
     if result.best:
         yield f"the best, tested: labelkit train --config {result.best}"
 

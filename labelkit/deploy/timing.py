@@ -69,7 +69,7 @@ def measure_latency(run: Path, *, seconds: float = 1.5) -> Latency:
     return Latency(**json.loads(done.stdout))
 
 
-def timed_ms(call: Callable[[], object], seconds: float) -> list[float]:
+def time_calls_ms(call: Callable[[], object], seconds: float) -> list[float]:
     """Time single calls, milliseconds each, for so long but at least 30 times; the first ten are not counted."""
     for _ in range(_WARM_UP):
         call()
@@ -85,7 +85,7 @@ def timed_ms(call: Callable[[], object], seconds: float) -> list[float]:
 def _measure_here(run: Path, seconds: float) -> Latency:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    from labelkit.training.backend import compiled
+    from labelkit.training.backend import compile_network
     from labelkit.training.load import load_run
 
     model = load_run(run).model
@@ -96,8 +96,8 @@ def _measure_here(run: Path, seconds: float) -> Latency:
         each.name: rng.integers(0, 256, (1, *each.shape[1:])).astype(keras.backend.standardize_dtype(each.dtype))
         for each in model.inputs
     }
-    call = compiled(model)
-    taken = timed_ms(lambda: call(pictures), seconds)
+    call = compile_network(model)
+    taken = time_calls_ms(lambda: call(pictures), seconds)
     return Latency(float(np.median(taken)), float(np.percentile(taken, 95)), len(taken), keras.config.backend())
 
 

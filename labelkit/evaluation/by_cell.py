@@ -30,16 +30,16 @@ class CellErrors:
     outside: int
 
     def as_plain(self) -> dict[str, Any]:
-        """Say all of it in plain values, as JSON holds them: `null` where there is no sample."""
+        """Give all of it in plain values, for JSON: `null` without a sample."""
         return {
             "cell_deg": self.cells.cell_deg,
             "reach_deg": self.cells.reach_deg,
             "edges_deg": self.cells.edges_deg.tolist(),
             "outside": self.outside,
             "counts": self.counts.tolist(),
-            "mean_deg": _plain(self.mean_deg),
-            "drift_azimuth_deg": _plain(self.drift_deg[..., 0]),
-            "drift_elevation_deg": _plain(self.drift_deg[..., 1]),
+            "mean_deg": _as_lists(self.mean_deg),
+            "drift_azimuth_deg": _as_lists(self.drift_deg[..., 0]),
+            "drift_elevation_deg": _as_lists(self.drift_deg[..., 1]),
         }
 
 
@@ -66,5 +66,5 @@ def errors_by_cell(true_deg: FloatArray, predicted_deg: FloatArray, cells: Cells
     )
 
 
-def _plain(values: FloatArray) -> list[list[float | None]]:
+def _as_lists(values: FloatArray) -> list[list[float | None]]:
     return [[None if np.isnan(value) else round(float(value), 3) for value in row] for row in values]

@@ -19,16 +19,16 @@ _BINS = 8  # of equally many samples, by stated uncertainty
 
 @dataclass(frozen=True)
 class UncertaintyCalibration:
-    """Stated uncertainties beside the errors that came.
+    """Stated uncertainties compared with the errors.
 
     Attributes:
-        mean_d2: mean squared Mahalanobis distance; 2 where the uncertainty is right, more where it is too small.
+        mean_d2: mean squared Mahalanobis distance; 2 if the uncertainty is right, more if it is too small.
         within_68, within_95: share of the samples with d2 <= 2.30 and <= 6.18.
         observed: at each of NOMINAL, the share of the samples within the bounds that should hold so many.
         worst_gap: the largest distance of `observed` from NOMINAL.
         mean_sd_deg: mean stated standard deviation.
         bin_sd_deg, bin_error_deg: samples in order of their stated deviation, in up to eight groups: the group's
-            root mean square of what was stated, and of the error along one direction. Equal where it is right.
+            root mean square of what was stated, and of the error along one direction. Equal if it is right.
     """
 
     mean_d2: float

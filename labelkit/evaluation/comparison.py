@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelkit.evaluation.judged import Judged
+from labelkit.evaluation.judged_samples import JudgedSamples
 
 
 @dataclass(frozen=True)
@@ -14,10 +14,10 @@ class Comparison:
     """How a second network's angles between normals differ from a first one's, sample by sample.
 
     Attributes:
-        difference_deg: mean of second minus first; negative where the second is better.
+        difference_deg: mean of second minus first; negative if the second is better.
         second_better: share of the samples on which the second is nearer to the truth.
-        participants: each participant's mean difference. Samples of one person are no independent
-            witnesses: how many people agree says more than any number of samples.
+        participants: each participant's mean difference. Samples of one person are not
+            independent: the number of people that agree says more than the number of samples.
     """
 
     samples: int
@@ -26,8 +26,8 @@ class Comparison:
     participants: dict[str, float]
 
 
-def compare(first: Judged, second: Judged) -> Comparison | None:
-    """Compare two networks; None where they were not asked about the same samples, in any order."""
+def compare(first: JudgedSamples, second: JudgedSamples) -> Comparison | None:
+    """Compare two networks; None if they were not asked about the same samples, in any order."""
     one, other = np.argsort(first.rows, kind="stable"), np.argsort(second.rows, kind="stable")
     if not np.array_equal(first.rows[one], second.rows[other]):
         return None

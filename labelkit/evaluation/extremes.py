@@ -1,4 +1,4 @@
-"""The best and the worst samples of a gallery: each shows something of its own."""
+"""The best and the worst samples of a gallery: each from another moment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labelkit.cells import IntArray
 NEAR_ROWS = 8
 
 
-def apart_in_time(order: IntArray, rows: IntArray, n: int) -> list[int]:
+def keep_apart_in_time(order: IntArray, rows: IntArray, n: int) -> list[int]:
     """Take the first samples of an order, leaving out each that is a neighbour of one already taken.
 
     Args:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from labelkit.geometry.orientation import angle_between
 from labelkit.records import BoolArray, FloatArray
 
-SUCCESS_DEG, FAILURE_DEG = 5.0, 15.0  # what the study calls so [seed]
+SUCCESS_DEG, FAILURE_DEG = 5.0, 15.0  # a success and a failure in Laboyrie 2017
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ def flip_mask(true_deg: FloatArray, predicted_deg: FloatArray) -> BoolArray:
 def measure_by(
     names: Sequence[str] | NDArray[np.str_], true_deg: FloatArray, predicted_deg: FloatArray
 ) -> dict[str, Measures]:
-    """Measure apart for each name, such as the participant (n,) of each sample."""
+    """Measure separately for each name, such as the participant (n,) of each sample."""
     names = np.asarray(names)
     return {str(name): measure(true_deg[names == name], predicted_deg[names == name]) for name in np.unique(names)}
 
 
 def constant_deg(training_deg: FloatArray) -> FloatArray:
-    """Find the best predictor that never looks: the median of each training angle, (2,).
+    """Find the best constant predictor: the median of each training angle, (2,).
 
     No constant has a smaller MAE on the training samples, so a network that is no better has learned
     nothing.

@@ -100,7 +100,7 @@ def _map(coverage: Coverage, terminal: Terminal) -> list[str]:
 
 
 def _numbers(coverage: Coverage, room: int) -> dict[int, str]:
-    """Write the counts as exactly as fits in a row, a blank before each; nothing where they do not fit."""
+    """Write the counts as exactly as fits in a row, a blank before each; empty if they do not fit."""
     for exact_below in (10_000, 1_000):
         numbers = {count: compact(count, exact_below) for count in np.unique(coverage.counts).tolist()}
         if coverage.cells.side * (max(map(len, numbers.values())) + 1) <= room:
@@ -112,11 +112,11 @@ def _cell(number: str, shade: Shade | None, wide: int, color: bool) -> str:
     if shade is None:
         return EMPTY.rjust(wide)
     if color:
-        return _painted(number.rjust(wide), shade)
+        return _paint(number.rjust(wide), shade)
     return number.rjust(wide) if number else shade.look.block * wide
 
 
-def _painted(text: str, shade: Shade) -> str:
+def _paint(text: str, shade: Shade) -> str:
     return f"\x1b[48;5;{shade.look.ansi}m\x1b[38;5;{shade.look.ansi_ink}m{text}\x1b[0m"
 
 
@@ -139,7 +139,7 @@ def _legend(coverage: Coverage, numbers: bool, color: bool) -> str:
     if numbers and not color:
         return f"Each number: distinct samples in a cell; {EMPTY} none; full from {coverage.target:,} on."
     shown = [shade for shade in shades if color or shade.low <= coverage.target]  # without colour, full is full
-    pieces = [f"{_painted('  ', shade) if color else shade.look.block * 2} {compact(shade.low)}+" for shade in shown]
+    pieces = [f"{_paint('  ', shade) if color else shade.look.block * 2} {compact(shade.low)}+" for shade in shown]
     filling = sum(not shade.full for shade in shown)
     return "  ".join([f"Distinct samples: {EMPTY} 0", *pieces[:filling], "Full:", *pieces[filling:]])
 
@@ -149,7 +149,7 @@ def _group_table(by: str, groups: Mapping[str, Coverage], target: int) -> list[s
     return [
         f"{by:<{_NAME_WIDTH}}{'samples':>9}{'distinct':>9}{'started':>9}{'full':>7}  emptiest",
         *(
-            f"{_fitted(name)}{c.samples:>9,}{c.distinct:>9,}{percent(c.started_share):>9}{percent(c.filled_share):>7}  "
+            f"{_fit(name)}{c.samples:>9,}{c.distinct:>9,}{percent(c.started_share):>9}{percent(c.filled_share):>7}  "
             f"{c.emptiest.region if c.emptiest else 'nowhere'}"
             for name, c in rank_groups(groups)
         ),
@@ -157,7 +157,7 @@ def _group_table(by: str, groups: Mapping[str, Coverage], target: int) -> list[s
     ]
 
 
-def _fitted(name: str) -> str:
+def _fit(name: str) -> str:
     plain = printable(name, _NAME_WIDTH - 1)
     columns = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in plain)
     return plain + " " * max(1, _NAME_WIDTH - columns)

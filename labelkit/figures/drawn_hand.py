@@ -42,7 +42,7 @@ def hand_drawing(azimuth_deg: float, elevation_deg: float) -> HandDrawing:
     """Outline a hand whose palm has this orientation (centred); the outlines overlap."""
     normal = normal_from_angles_deg(label_from_centred_deg(np.array([azimuth_deg, elevation_deg])))
     camera_from_hand = view_from_camera(-normal).T
-    return HandDrawing([_seen(_capsule(*bone), camera_from_hand) for bone in _BONES], normal[:2] * _NORMAL_LENGTH)
+    return HandDrawing([_project(_capsule(*bone), camera_from_hand) for bone in _BONES], normal[:2] * _NORMAL_LENGTH)
 
 
 def draw_hand(axes: Axes, centre: tuple[float, float], length: float, azimuth_deg: float, elevation_deg: float) -> None:
@@ -75,7 +75,7 @@ def _capsule(start: tuple[float, float], end: tuple[float, float], half_width: f
     return np.concatenate([b + cap, a - cap, (b + cap)[:1]])
 
 
-def _seen(points: FloatArray, camera_from_hand: FloatArray) -> FloatArray:
+def _project(points: FloatArray, camera_from_hand: FloatArray) -> FloatArray:
     """Project points (n, 2) of the hand's plane as a near camera sees them: (n, 2), x right, y down."""
     x, y, z = camera_from_hand[:, :2] @ points.T
     scale = _CAMERA_DISTANCE / (_CAMERA_DISTANCE + z)

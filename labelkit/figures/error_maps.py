@@ -16,14 +16,14 @@ from matplotlib.ticker import FuncFormatter
 
 from labelkit.evaluation.by_cell import CellErrors
 from labelkit.evaluation.calibration import NOMINAL, UncertaintyCalibration
-from labelkit.evaluation.judged import Judged
+from labelkit.evaluation.judged_samples import JudgedSamples
 from labelkit.evaluation.measures import FAILURE_DEG, SUCCESS_DEG, normals_apart_deg
 from labelkit.figures.drawn_hand import draw_hand
 from labelkit.figures.layout import FAINT, INK, MINUS, panel
 from labelkit.figures.saving import house_style
 from labelkit.records import FloatArray
 
-RUN_COLORS = ("#2f4a86", "#c25a12")  # first run, second run: told apart by the colour-blind and in grey
+RUN_COLORS = ("#2f4a86", "#c25a12")  # first run, second run: different for the colour-blind and in grey
 
 # Inches.
 _SIDE, _EDGE, _GAP, _TITLE, _FOOT = 4.3, 0.7, 0.9, 0.35, 0.5
@@ -43,7 +43,7 @@ class Answers:
     """
 
     name: str
-    judged: Judged
+    judged: JudgedSamples
     constant_deg: FloatArray
 
 
@@ -80,14 +80,14 @@ def _draw_disc(axes: Axes, errors: CellErrors) -> None:
     axes.pcolormesh(cells.edges_deg, cells.edges_deg, empty, cmap=ListedColormap(["#f1f3f6"]), **_GRID)
     axes.add_patch(Circle((0, 0), cells.reach_deg, facecolor="none", edgecolor=INK, linewidth=0.8, clip_on=False))
     ticks = np.arange(-(limit // 15), limit // 15 + 1) * 15
-    axes.set_xticks(ticks, [_signed(tick) for tick in ticks])
-    axes.set_yticks(ticks, [_signed(tick) for tick in ticks])
+    axes.set_xticks(ticks, [_with_sign(tick) for tick in ticks])
+    axes.set_yticks(ticks, [_with_sign(tick) for tick in ticks])
     axes.tick_params(labelsize=8, colors=INK, length=3)
     axes.set_xlabel(f"← left ({MINUS}) · azimuth, degrees · right (+) →", fontsize=9, color=INK)
     axes.set_ylabel(f"← bottom (+) · elevation, degrees · top ({MINUS}) →", fontsize=9, color=INK)
 
 
-def _signed(angle: float, _: object = None) -> str:
+def _with_sign(angle: float, _: object = None) -> str:
     return f"{angle:+g}".replace("-", MINUS) if angle else "0"
 
 
@@ -135,7 +135,7 @@ def _key(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def scatter_figure(judged: Judged) -> Figure:
+def scatter_figure(judged: JudgedSamples) -> Figure:
     """Draw predicted against true angles: on the line is right, within the band is no failure, level is collapsed."""
     with house_style():
         figure = Figure(figsize=(2 * (_EDGE + _SIDE) + _GAP, _TITLE + _SIDE + _FOOT), facecolor="white")
@@ -161,7 +161,7 @@ def _draw_scatter(axes: Axes, true_deg: FloatArray, predicted_deg: FloatArray, a
     axes.set_xlabel(f"true {angle}, degrees", fontsize=9, color=INK)
     axes.set_ylabel(f"predicted {angle}, degrees", fontsize=9, color=INK)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(_signed))
+        axis.set_major_formatter(FuncFormatter(_with_sign))
     axes.tick_params(labelsize=8, colors=INK, length=3)
     axes.spines[:].set(color=FAINT)
 
@@ -182,7 +182,7 @@ def distribution_figure(runs: Sequence[Answers]) -> Figure:
         axes.set(xlim=(0, 60), ylim=(0, 100))
         axes.set_xlabel("angle between normals, degrees", fontsize=9, color=INK)
         axes.set_ylabel("share of samples under it, %", fontsize=9, color=INK)
-        _plain(axes)
+        _clear_axes(axes)
         axes.legend(fontsize=8.5, frameon=False, labelcolor=INK, loc="lower right")
     return figure
 
@@ -194,14 +194,14 @@ def _draw_shares(axes: Axes, apart_deg: FloatArray, **how: Any) -> None:
     axes.plot(ordered, 100 * np.arange(1, len(ordered) + 1) / len(ordered), drawstyle="steps-post", **how)
 
 
-def _plain(axes: Axes) -> None:
+def _clear_axes(axes: Axes) -> None:
     axes.tick_params(labelsize=8, colors=INK, length=3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set(color=FAINT)
 
 
 def calibration_figure(runs: Mapping[str, UncertaintyCalibration]) -> Figure:
-    """Draw how many samples lie within their stated bounds, and the error beside what was stated."""
+    """Draw how many samples lie within their stated bounds, and the error against the stated one."""
     with house_style():
         figure = Figure(figsize=(9.4, 4.2), facecolor="white")
         shares, errors = panel(figure, 0.7, 0.35, 3.3, 3.3), panel(figure, 5.2, 0.35, 3.3, 3.3)
@@ -221,5 +221,5 @@ def calibration_figure(runs: Mapping[str, UncertaintyCalibration]) -> Figure:
         errors.set_ylabel("found (root mean square, along one direction)", fontsize=9, color=INK)
         errors.legend(fontsize=8.5, frameon=False, labelcolor=INK)
         for axes in (shares, errors):
-            _plain(axes)
+            _clear_axes(axes)
     return figure

@@ -32,7 +32,7 @@ REACH_DEG = 45.0  # the study's disc
 _WIDTH, _MARGIN, _GAP = 12.0, 0.3, 0.3
 _TITLE, _TALL, _UNDER, _TITLES, _LINE = 1.05, 2.95, 0.72, 0.25, 0.2
 _WIDE = (_WIDTH - 2 * _MARGIN - 2 * _GAP - _TALL) / 2
-_VALUE = 35  # characters of a value beside its name
+_VALUE = 35  # characters of a value, printed next to its name
 _NEAR_DEG = 5.0  # half the side of the disc's magnifier: one cell of the coverage map to either side
 
 
@@ -83,32 +83,32 @@ def explained_figure(explained: Explained) -> Figure:
 def _draw_title(axes: Axes, explained: Explained) -> None:
     axes.set_axis_off()
     color = INK if explained.scene.sample else MISSING
-    axes.text(0, 0.67, _tail(explained.title, 80), fontsize=14, fontweight="bold", color=INK, va="center")
+    axes.text(0, 0.67, _cut_beginning(explained.title, 80), fontsize=14, fontweight="bold", color=INK, va="center")
     axes.text(0, 0.4, printable(explained.verdict, 135), fontsize=11.5, color=color, va="center")
 
 
-def _head(axes: Axes, text: str) -> None:
+def _draw_heading(axes: Axes, text: str) -> None:
     axes.set_title(text, fontsize=10, color=INK, loc="left", pad=4)
 
 
-def _absent(axes: Axes, heading: str, why: str) -> None:
+def _draw_absence(axes: Axes, heading: str, why: str) -> None:
     """Leave a panel empty, and say why."""
     axes.set(xticks=[], yticks=[], facecolor="#f1f3f6")
     axes.spines[:].set(color=FAINT, linewidth=0.8)
-    _head(axes, heading)
+    _draw_heading(axes, heading)
     axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", fontsize=9.5, color="#5a6270")
 
 
 def _draw_color(axes: Axes, scene: Scene) -> None:
     canvas = scene.color_canvas
     if canvas is None or scene.color is None:
-        _absent(axes, "Colour", "no colour picture could be read")
+        _draw_absence(axes, "Colour", "no colour picture could be read")
         return
     drawn.draw_picture(axes, scene.color)
     scene.draw_box(axes)
     if not scene.sample:
         scene.draw_hand(axes, canvas)
-    _head(axes, f"Colour, {_size(scene.color)}")
+    _draw_heading(axes, f"Colour, {_size(scene.color)}")
     if scene.hand:
         drawn.key(axes, [("hand", "box of the hand" if scene.sample else "hand")], ncols=1)
 
@@ -120,12 +120,12 @@ def _size(image: FloatArray | ColorImage) -> str:
 def _draw_depth(figure: Figure, left: float, scene: Scene) -> None:
     axes = panel(figure, left, _TITLE, _WIDE, _TALL)
     if scene.depth_m is None or scene.depth_canvas is None:
-        _absent(axes, "Depth", "no depth picture could be read")
+        _draw_absence(axes, "Depth", "no depth picture could be read")
         return
     shown = drawn.draw_depth(axes, scene.depth_m)
     scene.draw_hand(axes, scene.depth_canvas)
     holes = float(np.mean(~np.isfinite(scene.depth_m)))
-    _head(axes, f"Depth, {_size(scene.depth_m)}, {percent(holes)} of them empty")
+    _draw_heading(axes, f"Depth, {_size(scene.depth_m)}, {percent(holes)} of them empty")
     if holes < 1:
         _bar(figure, shown, left + 0.05, _TITLE + _TALL + 0.12, 0.52 * _WIDE, "metres")
     legend = [("no depth", "empty"), *([("hand", "hand")] if scene.hand else [])]
@@ -145,7 +145,7 @@ def _bar(figure: Figure, shown: AxesImage, left: float, top: float, width: float
 def _draw_close_up(axes: Axes, scene: Scene) -> None:
     canvas = scene.color_canvas or scene.depth_canvas
     if canvas is None or scene.hand is None:
-        _absent(axes, "Hand, palm, normal", "no hand to show")
+        _draw_absence(axes, "Hand, palm, normal", "no hand to show")
         return
     window = scene.window(canvas)
     if scene.color is not None:
@@ -154,7 +154,7 @@ def _draw_close_up(axes: Axes, scene: Scene) -> None:
         drawn.draw_depth(axes, scene.depth_m, window)
     for draw in (scene.draw_palm, scene.draw_plane, scene.draw_hand, scene.draw_fingers, scene.draw_normal):
         draw(axes, canvas)
-    _head(axes, "Hand, palm, normal" if scene.palm else "Hand: no palm was found on it")
+    _draw_heading(axes, "Hand, palm, normal" if scene.palm else "Hand: no palm was found on it")
     if scene.palm:
         normal = "normal, 2 sd" if scene.sample else "normal"
         keys = [
@@ -174,7 +174,7 @@ def _draw_residuals(figure: Figure, left: float, top: float, scene: Scene, palm:
     rms_mm = palm.fit.rms_m * 1000
     scale_mm = next((scale for scale in (2, 5, 10, 20) if 2.5 * rms_mm <= scale), 50)
     shown = drawn.draw_residuals(axes, scene, scale_mm)
-    _head(axes, f"Palm against plane, rms {rms_mm:.1f} mm")
+    _draw_heading(axes, f"Palm against plane, rms {rms_mm:.1f} mm")
     _bar(figure, shown, left + 0.05, top + _TALL + 0.12, 0.58 * _TALL, "mm off the plane, + nearer")
     drawn.key(axes, [("outlier", "outliers"), ("rest", "not palm")], ncols=1, right=True)
 
@@ -182,9 +182,9 @@ def _draw_residuals(figure: Figure, left: float, top: float, scene: Scene, palm:
 def _draw_pyramid(axes: Axes, explained: Explained) -> None:
     sample = explained.scene.sample
     if sample is None:
-        _absent(axes, "Crop", "no crop: the frame was rejected")
+        _draw_absence(axes, "Crop", "no crop: the frame was rejected")
         return
-    _head(axes, "Crop as stored: 128, 64, 32 pixels" + (", mirrored" if sample.mirrored else ""))
+    _draw_heading(axes, "Crop as stored: 128, 64, 32 pixels" + (", mirrored" if sample.mirrored else ""))
     draw_pyramid(axes, sample)
     normal = sample.normal if explained.plain_cut else sample.view_normal
     drawn.draw_arrow(axes, np.array([63.5, 63.5]), 63.5 + 55 * normal[:2], drawn.NORMAL)
@@ -206,7 +206,7 @@ def _draw_orientation(axes: Axes, scene: Scene, palm: Palm) -> None:
     angles = _angles(scene, palm)
     limit = max(REACH_DEG + 7, min(90.0, 10 * ceil(hypot(*angles) / 10 + 0.3)))
     draw_disc(axes, limit)
-    _head(axes, "Orientation, view frame, centred")
+    _draw_heading(axes, "Orientation, view frame, centred")
     if scene.sample is None:
         axes.plot(*angles, marker="o", markersize=8, markerfacecolor="white", markeredgecolor=MISSING, linestyle="")
         axes.text(0.5, -0.03, "not a label: the frame was rejected", transform=axes.transAxes, ha="center", va="top",
@@ -246,7 +246,7 @@ def draw_disc(axes: Axes, limit: float, *, words: bool = True) -> None:
 
 
 def _magnify(axes: Axes, sample: Sample, angles: FloatArray) -> None:
-    """Show the label's surroundings enlarged beside the disc, with the ellipses of 1 and 2 standard deviations."""
+    """Show the label's surroundings enlarged next to the disc, with the ellipses of 1 and 2 standard deviations."""
     x, y = angles
     right = x > 0
     corner = (x - _NEAR_DEG, y - _NEAR_DEG)
@@ -270,7 +270,7 @@ def _rows(lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Break long values into several rows; very long ones lose their beginning."""
     rows: list[tuple[str, str]] = []
     for what, value in lines:
-        parts = textwrap.wrap(_tail(value, 4 * _VALUE), _VALUE, break_on_hyphens=False) or [""]
+        parts = textwrap.wrap(_cut_beginning(value, 4 * _VALUE), _VALUE, break_on_hyphens=False) or [""]
         rows += zip((what, *[""] * (len(parts) - 1)), parts, strict=True)
     return rows
 
@@ -283,7 +283,7 @@ def _draw_words(axes: Axes, heading: str, rows: Sequence[tuple[str, str]]) -> No
         axes.text(1.2, row + 1.6, value, fontsize=9, color=INK, va="center")
 
 
-def _tail(name: str, limit: int) -> str:
+def _cut_beginning(name: str, limit: int) -> str:
     """Cut a name at its beginning: what tells one frame from the next is at its end."""
     plain = printable(name, 4096)
     return plain if len(plain) <= limit else f"…{plain[1 - limit :]}"

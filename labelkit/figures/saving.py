@@ -1,4 +1,4 @@
-"""Figures as bytes: the same figure gives the same bytes, whoever's matplotlib settings are in force."""
+"""Figures as bytes: the same figure gives the same bytes with all matplotlib settings of users."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from labelkit.records import BoolArray, Calibration, ColorImage, FloatArray, Int
 
 HAND, PALM, NORMAL, FINGERS, PLANE = "#ffffff", "#2f7fd6", "#b3400e", "#00224e", "#ffffff"
 NO_DEPTH = "#ffffff"
-OFF_PLANE = "PuOr_r"  # told apart by the colour-blind; white where a point lies on the plane
+OFF_PLANE = "PuOr_r"  # also different for the colour-blind; white where a point lies on the plane
 
 # Metres: of the drawn normal, of the fingers' direction, half of the drawn square of plane.
 _NORMAL_M, _FINGERS_M, _PLANE_M = 0.09, 0.075, 0.06
@@ -61,8 +61,8 @@ class Scene:
     """A frame as far as it could be read, and what was found in it as far as that went.
 
     Attributes:
-        depth_m: (H, W) metres, NaN where nothing was seen; None where it cannot be read.
-        color: (H, W, 3); None where it cannot be read.
+        depth_m: (H, W) metres, NaN where nothing was seen; None if it cannot be read.
+        color: (H, W, 3); None if it cannot be read.
     """
 
     depth_m: FloatArray | None
@@ -109,7 +109,7 @@ class Scene:
         """Outline the hand."""
         if self.hand:
             for line in self.outlines(self.hand.mask, canvas):
-                axes.plot(*_closed(line).T, color=HAND, linewidth=1.0, path_effects=_halo(INK, 2.0))
+                axes.plot(*_close_line(line).T, color=HAND, linewidth=1.0, path_effects=_halo(INK, 2.0))
 
     def draw_box(self, axes: Axes) -> None:
         """Draw the hand's box on the colour picture."""
@@ -121,7 +121,7 @@ class Scene:
 
     def draw_palm(self, axes: Axes, canvas: Canvas) -> None:
         """Tint the region that the plane was fitted to."""
-        if self.palm and (lines := [_closed(line) for line in self.outlines(self.palm.mask, canvas)]):
+        if self.palm and (lines := [_close_line(line) for line in self.outlines(self.palm.mask, canvas)]):
             region = Path.make_compound_path(*(Path(line, closed=True) for line in lines))
             axes.add_patch(PathPatch(region, facecolor=PALM, edgecolor=PALM, alpha=0.45, linewidth=1.0))
 
@@ -144,11 +144,13 @@ class Scene:
             return
         if self.sample:
             base = transform_points(self.calibration.color_from_depth, self.palm.middle[None])[0]
-            ends = base + _NORMAL_M * _back(self.sample, directions_within(self.sample, 2.0))
+            ends = base + _NORMAL_M * _mirror_back(self.sample, directions_within(self.sample, 2.0))
             depth_from_color = np.linalg.inv(self.calibration.color_from_depth)
             rim = canvas.place(transform_points(depth_from_color, ends))
             axes.add_patch(
-                PathPatch(Path(_closed(rim), closed=True), facecolor=NORMAL, alpha=0.35, edgecolor="white", zorder=5)
+                PathPatch(
+                    Path(_close_line(rim), closed=True), facecolor=NORMAL, alpha=0.35, edgecolor="white", zorder=5
+                )
             )
         base_px, end_px = self._normal(canvas)
         draw_arrow(axes, base_px, end_px, NORMAL)
@@ -185,12 +187,12 @@ def view_angles(sample: Sample, directions: FloatArray) -> FloatArray:
     return centred_from_label_deg(angles_deg_from_normal(directions @ view_from_camera(sample.ray).T))
 
 
-def _back(sample: Sample, directions: FloatArray) -> FloatArray:
+def _mirror_back(sample: Sample, directions: FloatArray) -> FloatArray:
     return mirror_vectors(directions) if sample.mirrored else directions
 
 
 def draw_arrow(axes: Axes, start: FloatArray, end: FloatArray, color: str, *, dotted: bool = False) -> None:
-    """Draw an arrow that stands out from any picture; a point where it is too short to have a head."""
+    """Draw an arrow that stands out from any picture; a point if it is too short to have a head."""
     style = {"arrowstyle": "-|>", "color": color, "linewidth": 2.0, "shrinkA": 0, "shrinkB": 0}
     style |= {"linestyle": (0, (1.4, 1.0))} if dotted else {}
     arrow = axes.annotate("", tuple(end), tuple(start), arrowprops=style, zorder=6, annotation_clip=False)
@@ -256,7 +258,7 @@ def draw_residuals(axes: Axes, scene: Scene, scale_mm: float) -> AxesImage:
     outlier_mask[palm.mask] = ~palm.fit.inlier_mask
     contours, _ = cv2.findContours(outlier_mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     for contour in contours:
-        axes.plot(*_closed(contour[:, 0] + np.array(hand.corner)).T, color=INK, linewidth=1.0)
+        axes.plot(*_close_line(contour[:, 0] + np.array(hand.corner)).T, color=INK, linewidth=1.0)
     frame_axes(axes, scene.window(scene.depth_canvas))
     return shown
 
@@ -290,7 +292,7 @@ def _handle(kind: str, label: str) -> Line2D | Patch:
             return Line2D([], [], color=color, linewidth=2.0, linestyle="-" if kind == "normal" else ":", label=label)
 
 
-def _closed(line: FloatArray) -> FloatArray:
+def _close_line(line: FloatArray) -> FloatArray:
     return np.concatenate([line, line[:1]])
 
 

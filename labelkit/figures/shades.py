@@ -1,4 +1,4 @@
-"""The shades of a coverage map: few classes of counts, told apart in colour and in grey."""
+"""The shades of a coverage map: few classes of counts, different in colour and in grey."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Look:
     Attributes:
         color, ink: of the cell and of the writing on it, in figures.
         ansi, ansi_ink: the same among a terminal's 256 colours.
-        block: the character that stands for it where there is no colour.
+        block: the character for it without colour.
     """
 
     color: str
@@ -30,7 +30,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Shade:
-    """One class of counts: from `low` to `high`, without end where that is None.
+    """One class of counts: from `low` to `high`, without end if that is None.
 
     Attributes:
         full: whether such a cell holds the target.
@@ -59,7 +59,7 @@ def shades_for(target: int) -> tuple[Shade, ...]:
     """Choose the classes for a target: from 1 up, ascending, without gaps.
 
     Returns:
-        Six shades; fewer where the target is under 3. A full cell always looks full.
+        Six shades; fewer if the target is under 3. A full cell always looks full.
     """
     looks = {max(1, ceil(share * target)): look for share, look in _LOOKS.items()}  # of two alike, the fuller stays
     lows = sorted(looks)
@@ -68,5 +68,5 @@ def shades_for(target: int) -> tuple[Shade, ...]:
 
 
 def shade_index(counts: IntArray, shades: tuple[Shade, ...]) -> IntArray:
-    """Find each count's shade; -1 where nothing was counted."""
+    """Find each count's shade; -1 if nothing was counted."""
     return np.searchsorted([shade.low for shade in shades], counts, side="right") - 1

@@ -18,7 +18,7 @@ from labelkit.training.collapse import Signs
 from labelkit.training.guard_record import GuardRecord
 from labelkit.wording import printable
 
-# Of the histograms, a strip for each tensor: values told apart, epochs shown, and inches.
+# Of the histograms, a strip for each tensor: classes of values, epochs shown, and inches.
 _BINS, _LONGEST = 48, 200
 _NAME, _WIDE, _TALL, _UNDER, _GAP, _TOP = 1.6, 2.0, 0.42, 0.12, 0.5, 0.5
 

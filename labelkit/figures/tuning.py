@@ -23,19 +23,19 @@ _ACROSS, _WIDE, _TALL, _LEFT, _TOP, _FOOT = 3, 2.6, 1.7, 0.6, 0.45, 0.5
 _BAR, _NAME = 0.24, 1.5
 
 _COLORS = colormaps["viridis_r"]
-# A structure each: the marks tell them apart in grey.
+# One for each structure: the marks also differ when printed in grey.
 _MARKS = "osD^vP*X<>"
 _MARK_COLORS = ("#2f4a86", "#2a8f6d", "#8a4fa3", "#c2911a", "#5b6472", "#3f8fc4")
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A finished trial.
+class TrialPoint:
+    """A finished trial, as the figures need it.
 
     Attributes:
         number: in its structure, counted from 0.
-        error_deg: validation CMAE; None where it did not learn.
-        latency_ms: for one picture; None where it did not learn or was not timed.
+        error_deg: validation CMAE; None if it did not learn.
+        latency_ms: for one picture; None if it did not learn or was not timed.
         values: of the settings that were searched.
     """
 
@@ -46,11 +46,11 @@ class Tried:
     values: Mapping[str, Any]
 
 
-def _learned(trials: Sequence[Tried]) -> list[tuple[Tried, float]]:
+def _with_errors(trials: Sequence[TrialPoint]) -> list[tuple[TrialPoint, float]]:
     return [(trial, trial.error_deg) for trial in trials if trial.error_deg is not None]
 
 
-def history_figure(trials: Sequence[Tried], structures: Sequence[str], constant_cmae_deg: float) -> Figure:
+def history_figure(trials: Sequence[TrialPoint], structures: Sequence[str], constant_cmae_deg: float) -> Figure:
     """Draw the error of each trial in its order, and the best so far, a panel for each structure.
 
     Trials that did not learn stand on the line of the constant predictor.
@@ -58,7 +58,7 @@ def history_figure(trials: Sequence[Tried], structures: Sequence[str], constant_
     with house_style():
         across, down = min(_ACROSS, len(structures)), math.ceil(len(structures) / _ACROSS)
         figure = Figure(figsize=(0.1 + across * (_LEFT + _WIDE), down * (_TOP + _TALL + _FOOT)), facecolor="white")
-        errors = [error for _, error in _learned(trials)]
+        errors = [error for _, error in _with_errors(trials)]
         low, high = min(errors, default=0.0), max([*errors, constant_cmae_deg])
         for k, name in enumerate(structures):
             left, top = _LEFT + (k % across) * (_LEFT + _WIDE), _TOP + k // across * (_TOP + _TALL + _FOOT)
@@ -70,9 +70,9 @@ def history_figure(trials: Sequence[Tried], structures: Sequence[str], constant_
     return figure
 
 
-def _draw_history(axes: Axes, name: str, trials: Sequence[Tried], constant_cmae_deg: float) -> None:
+def _draw_history(axes: Axes, name: str, trials: Sequence[TrialPoint], constant_cmae_deg: float) -> None:
     failed = [trial.number for trial in trials if trial.error_deg is None]
-    numbers, errors = [trial.number for trial, _ in _learned(trials)], [error for _, error in _learned(trials)]
+    numbers, errors = [trial.number for trial, _ in _with_errors(trials)], [error for _, error in _with_errors(trials)]
     axes.axhline(constant_cmae_deg, color="#6a7280", linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
     axes.plot(numbers, errors, "o", markersize=4, color=RUN_COLORS[0], alpha=0.7, markeredgewidth=0)
     axes.plot(failed, [constant_cmae_deg] * len(failed), "x", markersize=5, color=MISSING, clip_on=False)
@@ -81,10 +81,10 @@ def _draw_history(axes: Axes, name: str, trials: Sequence[Tried], constant_cmae_
     )
     axes.set_title(name, fontsize=9.5, color=INK, pad=6)
     axes.set_xlabel("trial", fontsize=8.5, color=INK)
-    _plain(axes)
+    _clear_axes(axes)
 
 
-def _plain(axes: Axes) -> None:
+def _clear_axes(axes: Axes) -> None:
     axes.tick_params(labelsize=8, colors=INK, length=3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set(color=FAINT)
@@ -108,12 +108,12 @@ def importance_figure(importance: Mapping[str, Mapping[str, float]]) -> Figure:
             axes.set_yticks(range(len(shares)), [setting.replace("_", " ") for setting in shares])
             axes.set(xlim=(0, 1), ylim=(rows - 0.5, -0.5))
             axes.set_title(name, fontsize=9.5, color=INK, pad=6)
-            _plain(axes)
+            _clear_axes(axes)
             axes.tick_params(axis="y", length=0)
     return figure
 
 
-def parallel_figure(trials: Sequence[Tried], log_settings: frozenset[str]) -> Figure:
+def parallel_figure(trials: Sequence[TrialPoint], log_settings: frozenset[str]) -> Figure:
     """Draw each trial that learned as a line through its settings, coloured by its error; the best lie on top.
 
     A trial's line is broken at a setting that it did not draw.
@@ -122,7 +122,7 @@ def parallel_figure(trials: Sequence[Tried], log_settings: frozenset[str]) -> Fi
         trials: at least one that learned.
         log_settings: those that are drawn on a logarithmic axis.
     """
-    by_error = sorted(_learned(trials), key=lambda pair: -pair[1])
+    by_error = sorted(_with_errors(trials), key=lambda pair: -pair[1])
     learned, errors = [trial for trial, _ in by_error], np.array([error for _, error in by_error])
     names = list(dict.fromkeys(name for trial in learned for name in trial.values))
     columns: dict[str, list[Any]] = {"structure": [trial.structure for trial in learned]}
@@ -153,7 +153,7 @@ def parallel_figure(trials: Sequence[Tried], log_settings: frozenset[str]) -> Fi
 
 
 def _axis(axes: Axes, x: int, name: str, values: Sequence[Any], is_log: bool) -> list[float]:
-    """Draw one setting's axis with its ends; give each value's height on it, NaN where there is none."""
+    """Draw one setting's axis with its ends; return each value's height on it, NaN if there is none."""
     axes.plot([x, x], [0, 1], color=FAINT, linewidth=1.0, zorder=0, clip_on=False)
     axes.text(x, 1.13, name.replace("_", " "), ha="center", fontsize=8.5, color=INK)
     known = [value for value in values if value is not None]
@@ -176,8 +176,8 @@ def _axis(axes: Axes, x: int, name: str, values: Sequence[Any], is_log: bool) ->
     return list((numbers - low) / (high - low))
 
 
-def pareto_figure(trials: Sequence[Tried], front: Sequence[Tried]) -> Figure:
-    """Draw error against latency of the trials that learned and were timed, and those that nothing beats in both.
+def pareto_figure(trials: Sequence[TrialPoint], front: Sequence[TrialPoint]) -> Figure:
+    """Draw error against latency of the trials that learned and were timed, and join those that no other beats in both.
 
     Args:
         front: at least one, fastest first.
@@ -201,11 +201,11 @@ def pareto_figure(trials: Sequence[Tried], front: Sequence[Tried]) -> Figure:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
         axes.legend(fontsize=8.5, frameon=False, labelcolor=INK, loc="upper left", bbox_to_anchor=(1.01, 1.02))
-        _plain(axes)
+        _clear_axes(axes)
         axes.tick_params(which="minor", labelsize=8, colors=INK)
     return figure
 
 
-def _places(trials: Sequence[Tried]) -> tuple[list[float], list[float]]:
+def _places(trials: Sequence[TrialPoint]) -> tuple[list[float], list[float]]:
     """Give latency and error of trials that have both."""
     return [float(trial.latency_ms or 0) for trial in trials], [float(trial.error_deg or 0) for trial in trials]

@@ -41,7 +41,7 @@ _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
+class SearchView:
     """The small depth picture and what is derived from it; all arrays have one shape."""
 
     stride: int
@@ -102,7 +102,7 @@ class Limb:
         return marked
 
 
-def shrink_to_search(depth_m: FloatArray, focal_px: float, range_m: tuple[float, float]) -> Search | None:
+def shrink_to_search(depth_m: FloatArray, focal_px: float, range_m: tuple[float, float]) -> SearchView | None:
     """Shrink a depth picture, (H, W) metres, for the search; None if nothing is in the working range.
 
     Args:
@@ -121,7 +121,7 @@ def shrink_to_search(depth_m: FloatArray, focal_px: float, range_m: tuple[float,
     standing_mask = in_range & ~_find_steps(z, _STEP_M)
     pixel_m = np.where(in_range, z * np.float32(stride / focal_px), np.float32(0))
     origin = (columns.start * stride, rows.start * stride)
-    return Search(stride, origin, z, pixel_m, standing_mask, _radius_px(standing_mask) * pixel_m)
+    return SearchView(stride, origin, z, pixel_m, standing_mask, _radius_px(standing_mask) * pixel_m)
 
 
 def _shrink(depth_m: FloatArray, stride: int, nearest_m: float) -> FloatArray:
@@ -174,7 +174,7 @@ def _find_steps(z: FloatArray, step_m: float) -> BoolArray:
         return np.asarray(z - nearest > step_m)
 
 
-def limbs_of(search: Search) -> Iterator[Limb]:
+def limbs_of(search: SearchView) -> Iterator[Limb]:
     """Divide every surface into parts thicker than a hand and the limbs that remain."""
     border_mask = np.ones(search.z.shape, dtype=bool)
     border_mask[BORDER:-BORDER, BORDER:-BORDER] = False

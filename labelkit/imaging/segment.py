@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.imaging.limbs import BORDER, LEAST_AREA_M2, Limb, Search, limbs_of, shrink_to_search
+from labelkit.imaging.limbs import BORDER, LEAST_AREA_M2, Limb, SearchView, limbs_of, shrink_to_search
 from labelkit.records import BoolArray, FloatArray, Reason, Rejection
 
 # At full resolution, a pixel farther than this behind the nearest search pixel around it is not part of the hand.
@@ -368,7 +368,7 @@ def _free_share(limb: Limb, part_mask: BoolArray, *, beside_mask: BoolArray) -> 
     return free / max(1, int(np.count_nonzero(bounding)))
 
 
-def _outline(depth_m: FloatArray, search: Search, found: _Candidate, range_m: tuple[float, float]) -> Hand:
+def _outline(depth_m: FloatArray, search: SearchView, found: _Candidate, range_m: tuple[float, float]) -> Hand:
     """Outline the hand at full resolution: the pixels that are not behind those of the search."""
     stride, limb = search.stride, found.limb
     y, x = (axis.start for axis in limb.box)

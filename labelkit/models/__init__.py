@@ -1,7 +1,7 @@
 """Networks in pure Keras 3: one file per family, one table.
 
-A family is a function that takes the normalised pyramid and a Style, and the settings it wants by name,
-as keywords; it returns features (n, k). What stands before and behind it is the same for all: the inputs
+A family is a function that takes the normalised pyramid and a Style, and its own settings by name,
+as keywords; it returns features (n, k). What comes before and after it is the same for all: the inputs
 and their one normalisation, the dense layers, and the answer.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import fields
 import keras
 
 from labelkit.errors import SettingsError, nearest
-from labelkit.models.head import answered
+from labelkit.models.head import add_head
 from labelkit.models.inputs import pyramid_inputs
 from labelkit.models.mobilenet import mobilenet
 from labelkit.models.parts import Style
@@ -33,7 +33,7 @@ def build_model(settings: TrainSettings) -> keras.Model:
     """Build the network that the settings describe, with fresh weights.
 
     Returns:
-        A network from the pyramid, as stored, to an orientation in the view frame; `models.head.answered`
+        A network from the pyramid, as stored, to an orientation in the view frame; `models.head.add_head`
         says in which numbers.
     Raises:
         SettingsError: the name is unknown, the network cannot be built so, or a setting is of another family.
@@ -45,7 +45,7 @@ def build_model(settings: TrainSettings) -> keras.Model:
     style = Style(family, **{field.name: getattr(settings, field.name) for field in fields(Style)[1:]})
     inputs, pyramid = pyramid_inputs(settings.input, settings.sizes, settings.normalisation)
     features = MODELS[family](pyramid, style, **{key: getattr(settings, key) for key in _keys(family)})
-    answer = answered(
+    answer = add_head(
         features,
         style,
         dense=settings.dense,
@@ -62,11 +62,9 @@ def _keys(family: str) -> list[str]:
 
 
 def _refuse_foreign(settings: TrainSettings, family: str) -> None:
-    """Refuse a setting that this family does not read: it would be believed to have an effect."""
+    """Refuse a setting that this family does not read: users would think that it has an effect."""
     own = _keys(family)
     for other in MODELS:
         for key in _keys(other):
             if key not in own and getattr(settings, key) != TrainSettings.model_fields[key].default:
-                raise SettingsError(
-                    f"{key.replace('_', '-')} is a setting of {other} and says nothing to {family}; leave it out"
-                )
+                raise SettingsError(f"{key.replace('_', '-')} is a setting of {other}, not of {family}; leave it out")

@@ -1,4 +1,4 @@
-"""What a network costs, whatever machine it runs on."""
+"""What a network costs on every machine: its multiplications."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def multiply_adds(model: keras.Model) -> int:
 
     Every kernel counts once for each position of its layer's output: convolutions (depthwise, pointwise
     and grouped ones too) and dense layers. Normalisations, activations and poolings are left out, as
-    is usual: a few operations a value, where a kernel has hundreds.
+    is usual: they take a few operations for each value, and a kernel takes hundreds.
     """
     return sum(multiply_adds(each) if isinstance(each, keras.Model) else _of_layer(each) for each in model.layers)
 

@@ -1,4 +1,4 @@
-"""From features to the answer: dense layers, then two angles or a unit normal, and how sure the network is."""
+"""From features to the answer: dense layers, then two angles or a unit normal, and the uncertainty."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from labelkit.models.parts import Style
 Loss = Literal["mae", "smooth-l1", "angular"]
 Uncertainty = Literal["none", "gaussian", "laplace"]
 
-_FIRST_LOG_SCALE = -1.5  # exp(-1.5) rad are 13 degrees, about what a network errs when it begins to learn
+_FIRST_LOG_SCALE = -1.5  # exp(-1.5) rad are 13 degrees, about the error of a network that begins to learn
 _LEAST_LOG_SCALE = -5.0  # 0.4 degrees, under the error of the labels: no likelihood grows without bound
 _LEAST_LENGTH = 1e-12  # keeps a division by a vanishing vector finite
 
 
-def answered(
+def add_head(
     features: keras.KerasTensor, style: Style, *, dense: int, dropout: float, loss: Loss, uncertainty: Uncertainty
 ) -> keras.KerasTensor:
     """Answer with an orientation, in the view frame.
 
     Two dense layers, of `dense` and half as many neurons, with dropout before each; then the answer,
-    float32 also where the rest is of less precision.
+    in float32 also if the rest is of less precision.
 
     Returns:
         (n, 2) centred azimuth and elevation, radians; or, for the loss "angular", (n, 3) the unit normal,

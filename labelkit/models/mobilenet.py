@@ -1,4 +1,4 @@
-"""MobileNet in one branch per resolution: depthwise convolutions, each with a pointwise one behind it."""
+"""MobileNet in one branch per resolution: depthwise convolutions, each followed by a pointwise one."""
 
 from __future__ import annotations
 
@@ -41,18 +41,20 @@ def mobilenet(
     branches = []
     for size, picture in pyramid.items():
         own = style.of_branch(size, pyramid)
-        x = _resized(picture, max(1, round(size * resolution)))
-        x = own.convolved(x, thin, kernel_size, f"branch{size}_stem")
-        x = own.finished(x, f"branch{size}_stem", norm=False)
+        x = _resize(picture, max(1, round(size * resolution)))
+        x = own.convolve(x, thin, kernel_size, f"branch{size}_stem")
+        x = own.finish_stage(x, f"branch{size}_stem", norm=False)
         for stage in range(1, stages + 1):
             name = f"branch{size}_stage{stage}"
-            x = _separable(x, thin * growth ** (stage - 1), kernel_size, name, own)
-            x = own.finished(x, name)
+            x = _convolve_separably(x, thin * growth ** (stage - 1), kernel_size, name, own)
+            x = own.finish_stage(x, name)
         branches.append(x)
-    return style.joined(branches)
+    return style.join_branches(branches)
 
 
-def _separable(x: keras.KerasTensor, filters: int, kernel_size: int, name: str, style: Style) -> keras.KerasTensor:
+def _convolve_separably(
+    x: keras.KerasTensor, filters: int, kernel_size: int, name: str, style: Style
+) -> keras.KerasTensor:
     style.check_kernel(x, kernel_size, name)
     kernel = style.how["kernel_initializer"]
     x = keras.layers.DepthwiseConv2D(
@@ -61,7 +63,7 @@ def _separable(x: keras.KerasTensor, filters: int, kernel_size: int, name: str, 
     return keras.layers.Conv2D(filters, 1, kernel_initializer=kernel, name=name)(x)
 
 
-def _resized(picture: keras.KerasTensor, side: int) -> keras.KerasTensor:
+def _resize(picture: keras.KerasTensor, side: int) -> keras.KerasTensor:
     if side == picture.shape[1]:
         return picture
     return ops.image.resize(picture, (side, side), interpolation="bilinear", antialias=True)

@@ -18,7 +18,7 @@ Shrink = Literal["pool", "stride", "none"]
 Padding = Literal["same", "valid"]
 Join = Literal["flatten", "average"]
 
-_SLOPE = 0.1  # of LeakyReLU below zero [seed]
+_SLOPE = 0.1  # of LeakyReLU below zero (Laboyrie 2017)
 _RRELU_SLOPES = 1 / 8, 1 / 3  # Xu et al. 2015, Empirical evaluation of rectified activations
 _INITIALIZERS = {"xavier": "glorot_uniform", "he": "he_uniform"}
 _MOST_GROUPS = 8  # of channels that are normalised together
@@ -26,7 +26,7 @@ _MOST_GROUPS = 8  # of channels that are normalised together
 
 @keras.saving.register_keras_serializable("labelkit")
 class RReLU(keras.layers.Layer):  # type: ignore[misc]
-    """A leaky ReLU whose slope below zero is drawn for each number in training, and is the mean one otherwise."""
+    """A leaky ReLU whose slope below zero is drawn for each number in training, and is the mean slope otherwise."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -54,14 +54,14 @@ class Style:
     join: Join
 
     def of_branch(self, size: int, sizes: Collection[int]) -> Style:
-        """Give the style of the branch of one size: the smallest of several may shrink in a way of its own."""
+        """Give the style of the branch of one size: the smallest of several may shrink in another way."""
         if self.shrink_smallest == "same" or len(sizes) == 1 or size != min(sizes):
             return self
         return replace(self, shrink=self.shrink_smallest)
 
     @property
     def how(self) -> dict[str, Any]:
-        """What Keras's convolutions are told beyond their size: padding and initial kernels."""
+        """Arguments of Keras's convolutions beyond their size: padding and initial kernels."""
         return {"padding": self.padding, "kernel_initializer": _INITIALIZERS[self.initializer]}
 
     @property
@@ -69,8 +69,8 @@ class Style:
         """Of the convolution that shrinks a stage."""
         return 2 if self.shrink == "stride" else 1
 
-    def convolved(self, x: keras.KerasTensor, filters: int, kernel_size: int, name: str) -> keras.KerasTensor:
-        """Convolve; shrinks where the style strides.
+    def convolve(self, x: keras.KerasTensor, filters: int, kernel_size: int, name: str) -> keras.KerasTensor:
+        """Convolve; shrink the picture if the style strides.
 
         Raises:
             SettingsError: the kernel is larger than the picture.
@@ -79,7 +79,7 @@ class Style:
         return keras.layers.Conv2D(filters, kernel_size, self.stride, name=name, **self.how)(x)
 
     def check_kernel(self, x: keras.KerasTensor, kernel_size: int, name: str) -> None:
-        """Refuse a kernel that finds no place in the picture: without padding, nothing would be left.
+        """Refuse a kernel larger than the picture: without padding, nothing would be left.
 
         Raises:
             SettingsError: names the stage.
@@ -90,14 +90,14 @@ class Style:
                 "would shrink to nothing; lower kernel-size or stages, or let padding be same"
             )
 
-    def finished(self, x: keras.KerasTensor, name: str, *, norm: bool = True) -> keras.KerasTensor:
-        """End a stage: normalise, halve by a maximum where the style pools, activate.
+    def finish_stage(self, x: keras.KerasTensor, name: str, *, norm: bool = True) -> keras.KerasTensor:
+        """End a stage: normalise, halve by a maximum if the style pools, activate.
 
         Raises:
             SettingsError: there is nothing left to halve.
         """
         if norm:
-            x = self._normalised(x, name)
+            x = self._normalise(x, name)
         if self.shrink == "pool":
             if x.shape[1] < 2:
                 raise SettingsError(
@@ -105,10 +105,10 @@ class Style:
                     "lower stages or kernel-size, or let shrink be none"
                 )
             x = keras.layers.MaxPooling2D(2, name=f"{name}_max")(x)
-        # Behind the maximum: the result is the same, as every activation rises, at a quarter of the work.
-        return self.activated(x, name)
+        # After the maximum: every activation rises, so the result is the same at a quarter of the work.
+        return self.activate(x, name)
 
-    def _normalised(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    def _normalise(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         if self.norm == "batch":
             return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
         if self.norm == "group":
@@ -117,7 +117,7 @@ class Style:
             return keras.layers.GroupNormalization(groups, name=f"{name}_norm")(x)
         return x
 
-    def activated(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    def activate(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """Apply the activation."""
         if self.activation == "leaky-relu":
             return keras.layers.LeakyReLU(negative_slope=_SLOPE, name=f"{name}_leaky")(x)
@@ -125,7 +125,7 @@ class Style:
             return RReLU(name=f"{name}_rrelu")(x)
         return keras.layers.ReLU(name=f"{name}_relu")(x)
 
-    def joined(self, branches: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    def join_branches(self, branches: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
         """Make one vector of the branches' last pictures: all their numbers, or the mean of each channel."""
         layer = keras.layers.Flatten if self.join == "flatten" else keras.layers.GlobalAveragePooling2D
         flat = [layer(name=f"{self.join}{number}")(x) for number, x in enumerate(branches, start=1)]
@@ -134,7 +134,7 @@ class Style:
     def dense(self, x: keras.KerasTensor, neurons: int, name: str) -> keras.KerasTensor:
         """Connect fully, and activate."""
         x = keras.layers.Dense(neurons, kernel_initializer=_INITIALIZERS[self.initializer], name=name)(x)
-        return self.activated(x, name)
+        return self.activate(x, name)
 
 
 def _in_words(name: str) -> str:

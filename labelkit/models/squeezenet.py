@@ -1,4 +1,4 @@
-"""SqueezeNet in one branch per resolution: Fire modules, which squeeze the channels before they look around."""
+"""SqueezeNet in one branch per resolution: Fire modules, which reduce the channels before the 3x3 convolutions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def squeezenet(
     Args:
         pyramid: side in pixels -> (n, S, S, channels), normalised.
         base, incr, freq, pct3x3, squeeze_ratio: see `fire_of`.
-        residual: add a module's input to its output where they have as many channels.
+        residual: add a module's input to its output if they have as many channels.
     Returns:
         (n, features).
     Raises:
@@ -56,14 +56,14 @@ def squeezenet(
     branches = []
     for size, picture in pyramid.items():
         own = style.of_branch(size, pyramid)
-        x = own.convolved(picture, filters, kernel_size, f"branch{size}_stem")
-        x = own.finished(x, f"branch{size}_stem", norm=False)
+        x = own.convolve(picture, filters, kernel_size, f"branch{size}_stem")
+        x = own.finish_stage(x, f"branch{size}_stem", norm=False)
         for stage in range(1, stages + 1):
             fire = fire_of(stage, base=base, incr=incr, freq=freq, pct3x3=pct3x3, squeeze_ratio=squeeze_ratio)
             name = f"branch{size}_stage{stage}"
-            x = own.finished(_fired(x, fire, name, own, residual), name)
+            x = own.finish_stage(_add_fire(x, fire, name, own, residual), name)
         branches.append(x)
-    return style.joined(branches)
+    return style.join_branches(branches)
 
 
 def fire_of(stage: int, *, base: int, incr: int, freq: int, pct3x3: float, squeeze_ratio: float) -> Fire:
@@ -91,10 +91,10 @@ def fire_of(stage: int, *, base: int, incr: int, freq: int, pct3x3: float, squee
     return fire
 
 
-def _fired(x: keras.KerasTensor, fire: Fire, name: str, style: Style, residual: bool) -> keras.KerasTensor:
+def _add_fire(x: keras.KerasTensor, fire: Fire, name: str, style: Style, residual: bool) -> keras.KerasTensor:
     kernel = style.how["kernel_initializer"]
     squeezed = keras.layers.Conv2D(fire.squeeze, 1, kernel_initializer=kernel, name=f"{name}_squeeze")(x)
-    squeezed = style.activated(squeezed, f"{name}_squeeze")
+    squeezed = style.activate(squeezed, f"{name}_squeeze")
     # Always padded: the two kinds of filters must see pictures of one size.
     expanded = [
         keras.layers.Conv2D(

@@ -36,7 +36,7 @@ def vanilla(
         own = style.of_branch(size, pyramid)
         for stage in range(1, stages + 1):
             name = f"branch{size}_stage{stage}"
-            x = own.convolved(x, filters * growth ** (stage - 1), kernel_size, name)
-            x = own.finished(x, name)
+            x = own.convolve(x, filters * growth ** (stage - 1), kernel_size, name)
+            x = own.finish_stage(x, name)
         branches.append(x)
-    return style.joined(branches)
+    return style.join_branches(branches)

@@ -32,7 +32,7 @@ def coverage_page(whole: Coverage, name: str, frame: str, groups: Groups) -> byt
         whole: all samples.
         name: the dataset's.
         frame: the angles' frame, view or camera.
-        groups: what can be chosen beside all samples.
+        groups: what can be chosen besides all samples.
     """
     body = coverage_map(whole, frame, groups)
     return page(f"Coverage of {name}", [Section("Map", body)], style=map_style(whole.target), script=SCRIPT)

@@ -16,7 +16,19 @@ from labelkit.curation.doubts import TWIN_RMS, Turns, Twins, find_twins, jump_ma
 from labelkit.dataset.manifest import Manifest, ParticipantEntry, RecordingEntry
 from labelkit.records import ColorImage
 from labelkit.report.coverage_page import SCRIPT, Groups, coverage_map, map_style
-from labelkit.report.page import TEMPLATES, Cell, Column, Section, Shown, data_block, data_url, facts, note, page, table
+from labelkit.report.page import (
+    Cell,
+    Column,
+    Section,
+    Shown,
+    data_block,
+    data_url,
+    facts,
+    note,
+    page,
+    read_template,
+    table,
+)
 from labelkit.report.shown_samples import ShownSamples, thumbnail
 from labelkit.report.tiles import NormalArrow, arrow_end, jpeg_of, tile, tiles
 from labelkit.wording import counted, percent
@@ -71,8 +83,8 @@ def dataset_report(
         whole, groups: the coverage of all samples, and of `participant` and `split`.
         frame: the angles' frame, view or camera.
         rejected: of each rejected frame its participant, frame, color_frame, reason and detail.
-        read_color: reads a colour picture by the name it has in the label table, None where that cannot be; None
-            where the recordings are not at hand.
+        read_color: reads a colour picture by the name it has in the label table, None if it cannot; None
+            if the recordings are not there.
     """
     turns = turns_between(samples.view_normals, samples.cells.stamps_s, samples.cells.recordings)
     jumps = np.flatnonzero(jump_mask(turns, turn_deg=JUMP_DEG, within_s=JUMP_WITHIN_S))
@@ -92,15 +104,15 @@ def dataset_report(
         Section("Near duplicates", _twins(samples, whole, twins, len(compared)), lead=_TWINS_LEAD),
         Section("Leakage between splits", _leakage(samples, groups, leaks, sides), lead=_LEAKAGE_LEAD),
         Section("Rejections", _rejections(manifest, rejected, read_color)),
-        Section("How it was made", _made(manifest)),
+        Section("How it was made", _provenance(manifest)),
     ]
     html = page(
         f"{name}: dataset report",
         sections,
         lead=f"{counted(manifest.samples, 'sample')} of {counted(len(manifest.participants), 'participant')}, "
         f"from {counted(manifest.frames, 'source frame')}",
-        style=map_style(whole.target) + _own("report.css"),
-        script=SCRIPT + _own("report.js"),
+        style=map_style(whole.target) + read_template("report.css"),
+        script=SCRIPT + read_template("report.js"),
     )
     return DatasetReport(html, len(jumps), len(twins.pairs), len(leaks.pairs))
 
@@ -113,7 +125,7 @@ _FITS_LEAD = "The samples whose points lie furthest from their plane (rms of the
 _UNCERTAIN_LEAD = "The samples whose labels are least certain: one standard deviation of the normal's direction."
 _JUMPS_LEAD = (
     f"ShownSamples that turned by {JUMP_DEG:g} degrees or more within {JUMP_WITHIN_S:g} s of the one before in their "
-    "recording. Hands seldom do; where the crops look alike, one of the two labels is wrong."
+    "recording. Hands seldom do; if the crops look alike, one of the two labels is wrong."
 )
 _TWINS_LEAD = (
     f"Pairs of pictures in different recordings that differ by less than {TWIN_RMS:g} grey levels (rms, 32 x 32 "
@@ -125,19 +137,15 @@ _LEAKAGE_LEAD = (
 )
 
 
-def _own(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
-
-
 def _share(part: int, whole: int) -> Shown:
     return Shown(percent(part / whole), part / whole) if whole else Shown("–", None)  # noqa: RUF001
 
 
-def _rejected(entry: Manifest | ParticipantEntry | RecordingEntry) -> Shown:
+def _rejected_share(entry: Manifest | ParticipantEntry | RecordingEntry) -> Shown:
     return _share(entry.frames - entry.samples, entry.frames)
 
 
-def _signed(angle: float) -> str:
+def _with_sign(angle: float) -> str:
     return f"{angle:+.0f}°".replace("-", "\N{MINUS SIGN}")
 
 
@@ -149,7 +157,7 @@ def _overview(manifest: Manifest, whole: Coverage) -> Markup:
             "participants": f"{len(manifest.participants):,}",
             "recordings": f"{len(manifest.recordings):,}",
             "source frames": f"{manifest.frames:,}",
-            "rejected": _rejected(manifest).words,
+            "rejected": _rejected_share(manifest).words,
             f"cells with {whole.target:,} or more": percent(whole.filled_share),
         }
     )
@@ -166,7 +174,7 @@ def _coverage(samples: ShownSamples, whole: Coverage, groups: Groups, frame: str
     index = samples.cells.index
     order = np.argsort(index, kind="stable")
     of_cells = np.split(order, np.searchsorted(index[order], np.arange(whole.cells.side**2 + 1)))[1:]
-    chosen = [_some(of_cells[cell], samples.cells.distinct, most) for cell in reachable]
+    chosen = [_choose_numbers(of_cells[cell], samples.cells.distinct, most) for cell in reachable]
     return (
         coverage_map(whole, frame, groups)
         + Markup('<div class="chosen" aria-live="polite"></div>\n')
@@ -174,7 +182,7 @@ def _coverage(samples: ShownSamples, whole: Coverage, groups: Groups, frame: str
     )
 
 
-def _some(numbers: Numbers, distinct: NDArray[np.bool_], most: int) -> Numbers:
+def _choose_numbers(numbers: Numbers, distinct: NDArray[np.bool_], most: int) -> Numbers:
     return spread(numbers[distinct[numbers]], most)
 
 
@@ -186,7 +194,7 @@ def _gallery_entry(samples: ShownSamples, number: int) -> list[Any]:
 
 def _caption(samples: ShownSamples, number: int) -> str:
     azimuth, elevation = 90.0 - samples.column("view_azimuth")[number], 90.0 - samples.column("view_elevation")[number]
-    return f"{samples.column('frame')[number]} ({_signed(azimuth)}, {_signed(elevation)})"
+    return f"{samples.column('frame')[number]} ({_with_sign(azimuth)}, {_with_sign(elevation)})"
 
 
 def _sample_tile(samples: ShownSamples, number: int, words: str = "") -> Markup:
@@ -278,7 +286,7 @@ def _leakage(samples: ShownSamples, groups: Groups, leaks: Twins, sides: NDArray
     columns = [Column("side"), *(Column(title, numeric=True) for title in ("participants", "samples", "distinct"))]
     columns += [Column(title, numeric=True) for title in ("cells full", "cells started", "twins on another side")]
     body = table(columns, rows, caption="The sides of the split")
-    alike = _alike(samples.split)
+    alike = _find_alike_names(samples.split)
     if alike:
         words = ", ".join(f"{one!r} ({samples.split[one]}) and {two!r} ({samples.split[two]})" for one, two in alike)
         body += note(f"These names may be the same person on two sides: {words}.", warning=True)
@@ -291,7 +299,7 @@ def _leakage(samples: ShownSamples, groups: Groups, leaks: Twins, sides: NDArray
     )
 
 
-def _alike(split: Mapping[str, str]) -> list[tuple[str, str]]:
+def _find_alike_names(split: Mapping[str, str]) -> list[tuple[str, str]]:
     """Find names on different sides that differ in case, spaces and signs only."""
     seen: dict[str, list[str]] = {}
     for name in split:
@@ -315,7 +323,7 @@ def _participants(manifest: Manifest, coverages: Mapping[str, Coverage], split: 
                 split.get(name),
                 entry.frames,
                 entry.samples,
-                _rejected(entry),
+                _rejected_share(entry),
                 c.distinct,
                 Shown(percent(c.filled_share), c.filled_share),
                 Shown(percent(c.started_share), c.started_share),
@@ -383,7 +391,7 @@ def _rejected_tiles(frames: Sequence[Mapping[str, Any]], read_color: ReadColor) 
     return shown
 
 
-def _made(manifest: Manifest) -> Markup:
+def _provenance(manifest: Manifest) -> Markup:
     settings = [[key.replace("_", "-"), str(value)] for key, value in manifest.settings.items()]
     versions = [[key, value] for key, value in manifest.versions.items()]
     return table([Column("setting"), Column("value")], settings, caption="Settings of the build", shown=50) + table(

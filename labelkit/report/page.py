@@ -7,7 +7,7 @@
     )
     html = page("A dataset", [Section("Balance", body, lead="What each participant brings.")])
 
-Whatever is put into a page is text and stays text, unless it is a `Markup`: names of participants and
+A value that is put into a page is text and stays text, unless it is a `Markup`: names of participants and
 files are not ours. A fragment of one's own is written as `Markup("<b>{}</b>").format(name)`, which
 escapes what is filled in, or as a template beside this module, for `render`. Nothing else makes a
 `Markup` of a string.
@@ -99,8 +99,8 @@ def page(
     Returns:
         The file's content; the same arguments, the same bytes.
     """
-    style = _own("page.css") + style
-    script = _own("page.js") + script
+    style = read_template("page.css") + style
+    script = read_template("page.js") + script
     return render(
         "page.html",
         title=title,
@@ -123,7 +123,7 @@ def _hash(code: str) -> str:
 
 
 @cache
-def _own(name: str) -> str:
+def read_template(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
@@ -137,12 +137,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["cell"] = _as_shown
+    environment.filters["cell"] = _cell_text
     return environment
 
 
 def render(template: str, **values: Any) -> Markup:
-    """Fill in a template of the folder beside this module; every value is escaped but a `Markup`."""
+    """Fill in a template of TEMPLATES; every value is escaped except a `Markup`."""
     return Markup(_environment().get_template(template).render(**values))
 
 
@@ -167,7 +167,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, caption:
     return render("table.html", columns=columns, rows=rows, caption=caption, shown=shown)
 
 
-def _as_shown(cell: Cell) -> Shown:
+def _cell_text(cell: Cell) -> Shown:
     if isinstance(cell, Shown):
         return cell
     if cell is None or isinstance(cell, str):

@@ -1,4 +1,4 @@
-"""The page of a run, or of two beside each other: what came out, where it errs, and what the training was like."""
+"""The page of a run, or of two side by side: the results, where the network errs, and how it trained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from labelkit.cells import Cells
 from labelkit.evaluation.comparison import Comparison, compare
-from labelkit.evaluation.judged import Judged
+from labelkit.evaluation.judged_samples import JudgedSamples
 from labelkit.evaluation.measures import Measures, nearest_normals
 from labelkit.figures.error_maps import (
     Answers,
@@ -43,7 +43,7 @@ class Cost:
     Attributes:
         multiply_adds: for one picture.
         weights_bytes: size of best.h5.
-        latency_ms, latency_p95_ms: for one picture, compiled, on one core; None where it was not measured.
+        latency_ms, latency_p95_ms: for one picture, compiled, on one core; None if it was not measured.
     """
 
     parameters: int
@@ -55,7 +55,7 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """All that the page says of one run.
+    """All that the page shows of one run.
 
     Attributes:
         name: of the run.
@@ -63,8 +63,8 @@ class RunResult:
         leaks: whether single frames were split, so that the same people stand on every side.
         seconds, samples_per_s: of the training steps.
         constant_deg: (2,) what the constant predictor says, centred, degrees.
-        histograms: "weights" and "activations" -> theirs, an entry an epoch; empty where none were kept.
-        guard: what its guard saw and did; None where it had none.
+        histograms: "weights" and "activations" -> theirs, an entry an epoch; empty if none were kept.
+        guard: what its guard saw and did; None if it had no guard.
         crops: row in labels.parquet -> (S, S, 3) picture, for the test's galleries.
     """
 
@@ -77,8 +77,8 @@ class RunResult:
     samples_per_s: float
     train_samples: int
     constant_deg: FloatArray
-    validation: Judged
-    test: Judged
+    validation: JudgedSamples
+    test: JudgedSamples
     cells: Cells
     histograms: Mapping[str, Histograms]
     guard: GuardRecord | None
@@ -91,7 +91,7 @@ class RunResult:
 
     @property
     def cmae_ratio(self) -> float | None:
-        """The CMAE on the test as a share of the constant predictor's; None where that is never wrong."""
+        """The CMAE on the test as a share of the constant predictor's; None if that is never wrong."""
         return self.test.measures.cmae_deg / self.constant.cmae_deg if self.constant.cmae_deg else None
 
     @property
@@ -104,7 +104,7 @@ def run_page(runs: Sequence[RunResult]) -> bytes:
     """Make the page of one run, or of two.
 
     Returns:
-        The HTML file's content; it needs nothing beside it.
+        The content of an HTML file that needs no other file.
     """
     names = " and ".join(run.name for run in runs)
     first = runs[0]
@@ -122,18 +122,18 @@ def _sections(runs: Sequence[RunResult]) -> Iterator[Section | None]:
     yield _space(runs)
     yield _outcomes(runs)
     yield _uncertainty(runs)
-    yield _gallery(runs, "Worst", "The largest angles between normals, no two of one moment.", Judged.worst)
-    yield _gallery(runs, "Best", "The smallest angles between normals, no two of one moment.", Judged.best)
+    yield _gallery(runs, "Worst", "The largest angles between normals, no two of one moment.", JudgedSamples.worst)
+    yield _gallery(runs, "Best", "The smallest angles between normals, no two of one moment.", JudgedSamples.best)
     yield _training(runs)
     yield _guard(runs)
-    yield _inside(runs)
+    yield _inner_life(runs)
     yield _settings(runs)
 
 
 def _result(runs: Sequence[RunResult]) -> Section:
     body = Markup("").join([*_warnings(runs), *([_figures(runs[0])] if len(runs) == 1 else []), _table(runs)])
     if len(runs) == 2:
-        body += _compared(runs, compare(runs[0].test, runs[1].test))
+        body += _comparison(runs, compare(runs[0].test, runs[1].test))
     return Section(
         "Result", body, lead="Degrees, view frame. CMAE is the mean of the two angles' mean absolute errors."
     )
@@ -149,8 +149,8 @@ def _warnings(runs: Sequence[RunResult]) -> Iterator[Markup]:
             )
         if run.cmae_ratio is not None and run.cmae_ratio > COLLAPSED:
             yield note(
-                f"{run.name} has learned next to nothing: its error is {100 * run.cmae_ratio:.0f} % of that of "
-                "always saying the same.",
+                f"{run.name} has learned almost nothing: its error is {100 * run.cmae_ratio:.0f} % of that of "
+                "the constant predictor.",
                 warning=True,
             )
 
@@ -174,7 +174,7 @@ def _share(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-# What is said of errors and of cost: a heading, and how it is read off and written.
+# The rows on errors and on cost: a heading, and how its value is written.
 _NONE = "–"  # noqa: RUF001
 _ERRORS: Mapping[str, Callable[[Measures], str]] = {
     "samples": lambda m: f"{m.samples:,}",
@@ -199,7 +199,7 @@ _COSTS: Mapping[str, Callable[[Cost], str]] = {
 
 
 def _table(runs: Sequence[RunResult]) -> Markup:
-    """Set errors and cost of all runs, and the constant predictor, beside each other."""
+    """Make a table of errors and costs of all runs and of the constant predictor."""
     alike = all(run.constant == runs[0].constant for run in runs)
     columns: dict[str, tuple[Measures, Cost | None]] = {}
     for run in runs:
@@ -219,12 +219,12 @@ def _table(runs: Sequence[RunResult]) -> Markup:
     )
 
 
-def _compared(runs: Sequence[RunResult], found: Comparison | None) -> Markup:
+def _comparison(runs: Sequence[RunResult], found: Comparison | None) -> Markup:
     first, second = runs
     if found is None:
         return note(
-            f"{first.name} and {second.name} were tested on other samples, so their figures differ by the people too, "
-            "not by the networks alone.",
+            f"{first.name} and {second.name} were tested on other samples, so their errors differ by the people "
+            "too, not only because of the networks.",
             warning=True,
         )
     better = sum(difference < 0 for difference in found.participants.values())
@@ -240,7 +240,7 @@ def _participants(runs: Sequence[RunResult]) -> Section:
     titles = ["samples", "CMAE", "azimuth", "elevation", "normals", "median", "< 5°", "< 10°", "< 15°", "flipped"]
     columns = [Column("participant"), *_run_column(runs), *(Column(title, numeric=True) for title in titles)]
     rows: list[list[Cell]] = [
-        [name, *_run_cell(runs, run), *_measured(measures)]
+        [name, *_run_cell(runs, run), *_measure_cells(measures)]
         for run in runs
         for name, measures in run.test.by_participant().items()
     ]
@@ -256,7 +256,7 @@ def _run_cell(runs: Sequence[RunResult], run: RunResult) -> list[Cell]:
     return [run.name] if len(runs) == 2 else []
 
 
-def _measured(measures: Measures) -> list[Cell]:
+def _measure_cells(measures: Measures) -> list[Cell]:
     shares = (measures.under_5, measures.under_10, measures.under_15, measures.flip_rate)
     return [
         measures.samples,
@@ -276,7 +276,7 @@ def _errors(runs: Sequence[RunResult]) -> Section:
         body += _plate(
             scatter_figure(run.test),
             alt=f"Predicted against true angles of the test, {run.name}.",
-            caption=f"{run.name}: test samples. Grey: within 5 and 15 degrees. A flat cloud has learned but the mean.",
+            caption=f"{run.name}: test samples. Grey: within 5 and 15 degrees. A flat cloud: it learned only the mean.",
         )
     return Section("Errors", body)
 
@@ -348,7 +348,7 @@ def _uncertainty(runs: Sequence[RunResult]) -> Section | None:
     lead = "d² is the squared Mahalanobis distance of the true normal: the angle over the stated deviation, squared."
     body = table(columns, rows, caption="Test") + _plate(
         calibration_figure(stated),
-        alt="Samples within their stated bounds, and errors beside the stated uncertainty.",
+        alt="Samples within their stated bounds, and errors against the stated uncertainty.",
         caption="On the line: right. Below it on the left, above it on the right: too sure of itself.",
     )
     return Section("Uncertainty", body, lead=lead)
@@ -406,7 +406,7 @@ def _guard(runs: Sequence[RunResult]) -> Section | None:
     body += _events(journals) + _plate(
         signs_figure(journals),
         alt="Spread of the predictions, silent units and gradients over the epochs.",
-        caption="Dotted: something was done. A spread near 0 is a network that says the same of everything.",
+        caption="Dotted: something was done. A spread near 0: the network gives the same answer to all pictures.",
     )
     return Section("Guard", body, lead="Whether the network collapsed, why, and what was done about it.")
 
@@ -444,22 +444,22 @@ def _events(journals: Mapping[str, GuardRecord]) -> Markup:
     return table(columns, rows, caption="What was found")
 
 
-def _inside(runs: Sequence[RunResult]) -> Section | None:
+def _inner_life(runs: Sequence[RunResult]) -> Section | None:
     body = Markup("")
     for run in runs:
         if run.histograms:
             body += _plate(
-                histograms_figure(grouped(run.histograms)),
+                histograms_figure(group_tensors(run.histograms)),
                 alt=f"Histograms of kernels, biases and activations over the epochs, {run.name}.",
                 caption=f"{run.name}. Epochs from left to right, values upward; the line is zero.",
                 as_png=True,
             )
-    lead = f"What became of each layer. {EVENTS} in the run folder holds the same for TensorBoard."
+    lead = f"The values of each layer over the epochs. {EVENTS} in the run folder holds the same for TensorBoard."
     return Section("Inside the network", body, lead=lead) if body else None
 
 
-def grouped(histograms: Mapping[str, Histograms]) -> dict[str, Histograms]:
-    """Sort tensors into kernels, biases, what else is learned, and activations; leave out what there is none of."""
+def group_tensors(histograms: Mapping[str, Histograms]) -> dict[str, Histograms]:
+    """Sort tensors into kernels, biases, other weights and activations; leave out empty groups."""
     groups: dict[str, dict[str, Sequence[Histogram]]] = {"kernels": {}, "biases": {}, "other weights": {}}
     for name, tensor in histograms.get("weights", {}).items():
         layer, _, what = name.rpartition(".")
@@ -481,6 +481,6 @@ def _plate(figure: Figure, *, alt: str, caption: str, as_png: bool = False) -> M
     return plate(figure_bytes(figure, kind), name, alt=alt, caption=caption)  # type: ignore[arg-type]
 
 
-def rows_shown(judged: Judged) -> Iterable[int]:
+def list_picture_rows(judged: JudgedSamples) -> Iterable[int]:
     """List the samples whose pictures the page shows."""
     return dict.fromkeys([*judged.worst(), *judged.best()])

@@ -1,4 +1,4 @@
-"""Turn, mirror, scale, shift, light, blur and roughen pictures, and move their labels along.
+"""Turn, mirror, scale, shift, light, blur and add noise to pictures, and move their labels along.
 
 The label is the direction of the normal in the picture, so it moves exactly: a turn of the picture
 about its centre, where the view frame's z axis passes, turns (n_x, n_y), and a mirror flips n_x. Scale,
@@ -27,7 +27,7 @@ _GAIN, _TINT, _OFFSET = 0.3, 0.2, 15.0
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How much of what is asked for; the rest is the same for all.
+    """How strong the changes are that can be set; the rest is fixed.
 
     Attributes:
         turn_deg: largest turn either way, degrees.
@@ -40,7 +40,7 @@ class Augmentation:
     blur: float = 0.0
 
 
-def augmented(
+def augment_pictures(
     pictures: Mapping[str, NDArray[Any]], in_picture: FloatArray, rng: np.random.Generator, most: Augmentation
 ) -> tuple[dict[str, NDArray[Any]], FloatArray]:
     """Draw a changed copy of each sample.
@@ -68,10 +68,10 @@ def augmented(
     for k in range(n):
         move = turn_and_mirror(turns_rad[k], mirrors[k])
         for kind, stack in pictures.items():
-            changed[kind][k] = moved_picture(stack[k], scales[k] * move, shifts_px[k])
+            changed[kind][k] = move_picture(stack[k], scales[k] * move, shifts_px[k])
         if "rgb" in changed:
-            lit = blurred(relit(changed["rgb"][k], gains[k], offsets[k]), float(blurs_px[k]))
-            changed["rgb"][k] = noisy(lit, float(noises[k]), rng)
+            lit = blur(relight(changed["rgb"][k], gains[k], offsets[k]), float(blurs_px[k]))
+            changed["rgb"][k] = add_noise(lit, float(noises[k]), rng)
         moved[k] = move @ in_picture[k]
     return changed, moved
 
@@ -82,7 +82,7 @@ def turn_and_mirror(turn_rad: float, mirror: float) -> FloatArray:
     return np.array([[cos * mirror, -sin], [sin * mirror, cos]])
 
 
-def moved_picture(picture: NDArray[Any], move: FloatArray, shift_px: FloatArray) -> NDArray[Any]:
+def move_picture(picture: NDArray[Any], move: FloatArray, shift_px: FloatArray) -> NDArray[Any]:
     """Move a square picture about its centre by a (2, 2) matrix, then shift it; the border is repeated.
 
     Args:
@@ -98,18 +98,18 @@ def moved_picture(picture: NDArray[Any], move: FloatArray, shift_px: FloatArray)
     )
 
 
-def relit(picture: ColorImage, gain: FloatArray, offset: FloatArray) -> ColorImage:
+def relight(picture: ColorImage, gain: FloatArray, offset: FloatArray) -> ColorImage:
     """Multiply the colours (S, S, 3) by `gain` (3,) and add `offset` grey levels."""
     table = np.clip(np.arange(256)[:, None] * gain + offset, 0.0, 255.0).round().astype(np.uint8)
     return np.asarray(cv2.LUT(picture, table[None]), dtype=np.uint8)
 
 
-def blurred(picture: ColorImage, sd_px: float) -> ColorImage:
+def blur(picture: ColorImage, sd_px: float) -> ColorImage:
     """Blur a picture (S, S, 3) by a Gaussian of this standard deviation; none at 0."""
     return picture if sd_px == 0 else np.asarray(cv2.GaussianBlur(picture, (0, 0), sd_px), dtype=np.uint8)
 
 
-def noisy(picture: ColorImage, sd: float, rng: np.random.Generator) -> ColorImage:
+def add_noise(picture: ColorImage, sd: float, rng: np.random.Generator) -> ColorImage:
     """Add independent noise of this standard deviation, grey levels, to every number; none at 0."""
     if sd == 0:
         return picture

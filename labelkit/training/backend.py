@@ -1,4 +1,4 @@
-"""All that is said to the library below Keras; the rest of training is pure Keras 3."""
+"""All that depends on the library below Keras; the rest of training is pure Keras 3."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def start_keras(seed: int, precision: Precision = "float32") -> str:
-    """Import Keras on its backend, silence what TensorFlow says at its start, and seed everything.
+    """Import Keras on its backend, hide TensorFlow's log lines at its start, and seed everything.
 
     On TensorFlow every operation is made deterministic, so that the same seed gives the same weights.
 
     Args:
         seed: of the initial weights and of dropout.
-        precision: "mixed" computes in bfloat16 and keeps weights in float32; "auto" does so where there is a
+        precision: "mixed" computes in bfloat16 and keeps weights in float32; "auto" does so if there is a
             GPU that can.
     Returns:
         "float32" or "mixed".
@@ -39,9 +39,9 @@ def start_keras(seed: int, precision: Precision = "float32") -> str:
         MissingExtraError: the backend that KERAS_BACKEND asks for is not installed.
     """
     with _quiet_start():
-        keras = _imported("keras")
+        keras = _import_library("keras")
         if keras.config.backend() == "tensorflow":
-            tf = _imported("tensorflow")
+            tf = _import_library("tensorflow")
             tf.config.list_physical_devices()  # its complaints about absent drivers come here
     seed_keras(seed)
     if keras.config.backend() == "tensorflow":
@@ -53,29 +53,29 @@ def start_keras(seed: int, precision: Precision = "float32") -> str:
 
 def seed_keras(seed: int) -> None:
     """Seed all that draws initial weights and dropout from here on."""
-    _imported("keras").utils.set_random_seed(seed % 2**32)
+    _import_library("keras").utils.set_random_seed(seed % 2**32)
 
 
 def _has_bfloat16_gpu(backend: str) -> bool:
     """Whether there is a GPU that computes in bfloat16: from Ampere on, compute capability 8."""
     if backend == "tensorflow":
-        tf = _imported("tensorflow")
+        tf = _import_library("tensorflow")
         details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
         return any(each.get("compute_capability", (0, 0))[0] >= 8 for each in details)
     if backend == "torch":
-        torch = _imported("torch")
+        torch = _import_library("torch")
         return bool(torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8)
     if backend == "jax":
-        devices = _imported("jax").devices()
+        devices = _import_library("jax").devices()
         return any(float(getattr(each, "compute_capability", 0)) >= 8 for each in devices if each.platform == "gpu")
     return False
 
 
 def versions() -> dict[str, str]:
-    """Say which Keras and which backend are at work."""
-    keras = _imported("keras")
+    """Give the versions of Keras and its backend."""
+    keras = _import_library("keras")
     backend = str(keras.config.backend())
-    return {"keras": keras.__version__, "backend": backend, backend: _imported(backend).__version__}
+    return {"keras": keras.__version__, "backend": backend, backend: _import_library(backend).__version__}
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -93,33 +93,33 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def compiled(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatArray]:
-    """Compile a network for many single calls, pictures in and predictions out, as its backend does that best.
+def compile_network(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatArray]:
+    """Compile a network for many single calls, pictures in and predictions out, as is fastest on its backend.
 
-    torch runs as it is: its compiler wants a C++ compiler on the machine, and minutes.
+    torch runs as it is: its compiler needs a C++ compiler on the machine, and minutes.
     """
     import keras
 
     backend = keras.config.backend()
     if backend == "tensorflow":
-        tf = _imported("tensorflow")
+        tf = _import_library("tensorflow")
         call = tf.function(lambda pictures: model(pictures, training=False))  # XLA is three times slower on a CPU
     elif backend == "jax":
-        jax = _imported("jax")
+        jax = _import_library("jax")
         weights = [variable.value for variable in model.trainable_variables]
         state = [variable.value for variable in model.non_trainable_variables]
         call = jax.jit(lambda pictures: model.stateless_call(weights, state, pictures, training=False)[0])
     else:
-        torch = _imported("torch")
+        torch = _import_library("torch")
         call = torch.no_grad()(lambda pictures: model(pictures, training=False))
     return lambda pictures: np.asarray(keras.ops.convert_to_numpy(call(pictures)))
 
 
 def event_tools() -> SimpleNamespace:
-    """Give what a TensorBoard event file is written with: TensorFlow's own messages and its record writer."""
+    """Give the tools that write a TensorBoard event file: TensorFlow's messages and its record writer."""
     with _quiet_start():
-        tf = _imported("tensorflow")
-    summary, event = (_imported(f"tensorflow.core.{name}_pb2") for name in ("framework.summary", "util.event"))
+        tf = _import_library("tensorflow")
+    summary, event = (_import_library(f"tensorflow.core.{name}_pb2") for name in ("framework.summary", "util.event"))
     return SimpleNamespace(
         Event=event.Event,
         Summary=summary.Summary,
@@ -128,7 +128,7 @@ def event_tools() -> SimpleNamespace:
     )
 
 
-def _imported(name: str) -> Any:
+def _import_library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -140,9 +140,9 @@ def _imported(name: str) -> Any:
 
 @contextlib.contextmanager
 def _quiet_start() -> Iterator[None]:
-    """Keep stderr clean during an import, unless it fails or the user has asked to hear TensorFlow.
+    """Keep stderr clean during an import, unless it fails or the user has set TensorFlow's log level.
 
-    TensorFlow 2.21 says some lines before it reads its own log level, so the level alone does not do.
+    TensorFlow 2.21 writes some lines before it reads its own log level, so the level alone is not enough.
     """
     if _LOG_LEVEL in os.environ:
         yield

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from labelkit.cells import Cells
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.records import FloatArray
-from labelkit.training.augment import Augmentation, augmented
+from labelkit.training.augment import Augmentation, augment_pictures
 
 Pictures = dict[str, NDArray[Any]]  # field of the dataset -> (n, S, S, 3) or (n, S, S), as stored
 Indices = NDArray[np.integer[Any]]
@@ -41,7 +41,7 @@ class Items(Protocol[ItemOut]):
 class Batches:
     """The batches of one epoch of training: pictures as stored, and the angles they show.
 
-    Batch k of epoch e is the same whenever, and after whatever else, it is asked for.
+    Batch k of epoch e does not depend on when, or after which other batches, it is read.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Batches:
             indices: (n,) samples of the source.
             centred_rad: (n, 2) their centred azimuth and elevation, radians, view frame.
             epoch: counted from 1.
-            balanced: show every cell of orientations as often, in place of every sample once.
+            balanced: show every cell of orientations equally often, instead of every sample once.
             augment: change the pictures at random, at most so much, and their angles with them.
         """
         if balanced:
@@ -91,8 +91,8 @@ class Batches:
         rng = np.random.default_rng([*self._key, number])
         kinds = {kind: max(sizes) for kind, sizes in _sizes_by_kind(self._fields).items()}
         largest = {kind: self._source.gather(f"{kind}{size}", indices) for kind, size in kinds.items()}
-        changed, in_picture = augmented(largest, np.sin(centred_rad), rng, self._augment)
-        pictures = shrunk(changed, self._fields)
+        changed, in_picture = augment_pictures(largest, np.sin(centred_rad), rng, self._augment)
+        pictures = shrink_pictures(changed, self._fields)
         return pictures, np.arcsin(np.clip(in_picture, -1.0, 1.0)).astype(np.float32)
 
 
@@ -104,7 +104,7 @@ def _sizes_by_kind(fields: Sequence[str]) -> dict[str, list[int]]:
     return sizes
 
 
-def shrunk(largest: Mapping[str, NDArray[Any]], fields: Sequence[str]) -> Pictures:
+def shrink_pictures(largest: Mapping[str, NDArray[Any]], fields: Sequence[str]) -> Pictures:
     """Make the fields of the pictures of their largest size.
 
     Args:
@@ -130,8 +130,8 @@ def epoch_order(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
 def balanced_order(cells: Indices, seed: int, epoch: int) -> NDArray[np.int64]:
     """Draw as many samples as there are, each cell as often as any other to within one.
 
-    A cell's samples come one after another in a random order, and again from the start where they are
-    fewer than its share. What lies outside all cells counts as a cell of its own.
+    A cell's samples come one after another in a random order, and again from the start if they are
+    fewer than its share. Samples outside all cells count as one more cell.
 
     Args:
         cells: (n,) the cell of each sample.
@@ -147,8 +147,8 @@ def balanced_order(cells: Indices, seed: int, epoch: int) -> NDArray[np.int64]:
     return rng.permutation(np.concatenate(drawn))
 
 
-def prefetched(items: Items[Item], start: int = 0, ahead: int = 2) -> Generator[Item, None, None]:
-    """Yield items in order from number `start` on, made in another thread while the caller works on those before."""
+def prefetch(items: Items[Item], start: int = 0, ahead: int = 2) -> Generator[Item, None, None]:
+    """Yield items in order from number `start` on, made in another thread while the caller works on earlier ones."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch") as pool:
         waiting: deque[Future[Item]] = deque()
         for number in range(start, len(items)):

@@ -1,4 +1,4 @@
-"""What became of weights and activations, epoch by epoch: drifts and dead units show here first."""
+"""Statistics of weights and activations, epoch by epoch: drifts and dead units show here first."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Diagnostics:
 
 
 def read_diagnostics(run: Path) -> list[dict[str, Any]]:
-    """Read the statistics of each epoch of a run; none where none were kept.
+    """Read the statistics of each epoch of a run; empty if none were kept.
 
     Raises:
         RunError: damaged.

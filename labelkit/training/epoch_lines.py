@@ -1,4 +1,4 @@
-"""A line per epoch for people, and a bar of the steps where there is a terminal."""
+"""A line per epoch for people, and a bar of the steps if there is a terminal."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def epoch_line(epoch: Epoch, best: Epoch, epochs: int, constant_cmae_deg: float,
 
 
 def clock(seconds: float) -> str:
-    """Write a time as minutes and seconds, and hours where there are some."""
+    """Write a time as minutes and seconds, and hours if there are any."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 @contextmanager
-def shown(
+def show_epochs(
     steps: int, constant_cmae_deg: float, *, quiet: bool
 ) -> Iterator[tuple[Callable[[], None], Callable[[Epoch, Epoch, int], None]]]:
     """Show a training on stderr.
@@ -42,7 +42,8 @@ def shown(
         steps: of an epoch.
         constant_cmae_deg: on validation, of the constant predictor.
     Returns:
-        What to call after each step, and after each epoch with it, the best so far and how many there will be at most.
+        A function to call after each step, and one to call after each epoch with the epoch, the best so far and the
+        largest number of epochs.
     """
     started = time.perf_counter()
     with tqdm(total=steps, unit="step", file=sys.stderr, leave=False, disable=True if quiet else None) as bar:

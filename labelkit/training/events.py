@@ -1,6 +1,6 @@
 """A run's curves and histograms as a TensorBoard event file: `tensorboard --logdir runs/`.
 
-The file is written anew, whole, and holds no time of day: its clock counts the seconds of training.
+The whole file is written each time. It holds no time of day: its clock counts the seconds of training.
 """
 
 from __future__ import annotations

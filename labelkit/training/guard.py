@@ -1,4 +1,4 @@
-"""Looks into a network while it trains, and puts its weights right before it does."""
+"""Checks a network's weights before it trains, and watches it while it trains."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from labelkit.runs.folder import GUARD
 from labelkit.settings import TrainSettings
 from labelkit.training.backend import seed_keras
 from labelkit.training.batches import Pictures, epoch_order
-from labelkit.training.collapse import Event, Layer, Signs, judged, not_a_number, unfit
+from labelkit.training.collapse import Event, Layer, Signs, find_unfit, judge_collapse, judge_no_number
 from labelkit.training.diagnostics import is_activation
 from labelkit.training.epochs import Epoch
 from labelkit.training.guard_record import GuardRecord, Start, read_journal, write_journal
-from labelkit.training.load import copied, name_of
+from labelkit.training.load import copy_values, name_of
 from labelkit.training.samples import Samples, Sides
 from labelkit.training.statistics import learn_statistics
 
 log = logging.getLogger(__name__)
 
-_SAMPLES = 32  # as few as tell a silent unit of a dense layer from one that answers now and then
+_SAMPLES = 32  # enough to tell a silent unit of a dense layer from one that is active at times
 _LEAST = 1e-12  # keeps a division by a spread finite
 _ANSWERS = ("angles_rad", "direction", "log_scale")  # as models.head names them
 _ANSWER_SPREAD = 0.1  # rad, a quarter of what labels spread over: no answer begins far from the middle of the disc
@@ -38,20 +38,20 @@ class Watch:
 
     def __init__(self, model: keras.Model, train: Samples, settings: TrainSettings) -> None:
         self._model = model
-        self._pictures = few(train, settings)
+        self._pictures = take_few(train, settings)
         shown = {layer.name: layer.output for layer in model.layers if is_activation(layer)}
         self._activations = keras.Model(model.inputs, shown)
 
     def layers(self) -> tuple[Layer, ...]:
         """Look at every activation."""
-        # Called as it is: to compile it would take longer than all that it is asked in a run.
+        # Not compiled: that would take longer than all its calls in a run.
         seen = self._activations(self._pictures, training=False)
-        return tuple(activation(name, _in_rows(values)) for name, values in seen.items())
+        return tuple(describe_activation(name, _in_rows(values)) for name, values in seen.items())
 
     def lowest_bias(self) -> tuple[float, str]:
         """Find the layer whose biases are lowest on average: their mean, and its name."""
         means = [
-            (float(copied(weight).mean()), name_of(weight).removesuffix(".bias"))
+            (float(copy_values(weight).mean()), name_of(weight).removesuffix(".bias"))
             for weight in self._model.trainable_variables
             if name_of(weight).endswith(".bias") and name_of(weight).removesuffix(".bias") not in _ANSWERS
         ]
@@ -59,7 +59,7 @@ class Watch:
 
 
 class Guard:
-    """Watches over a training: looks after each epoch, judges, and keeps what it saw in the run folder."""
+    """Watches a training: looks at it after each epoch, decides, and writes its record to the run folder."""
 
     def __init__(self, run: Path, watch: Watch, sides: Sides, settings: TrainSettings, journal: GuardRecord) -> None:
         """Go on after what is in the journal."""
@@ -72,7 +72,7 @@ class Guard:
         self._constant_deg = measure(self._true_deg, constant).cmae_deg
 
     def look(self, epoch: Epoch, predicted_deg: FloatArray, largest_loss: float, gradient_norm: float) -> None:
-        """Take down the signs of an epoch.
+        """Record the signs of an epoch.
 
         Args:
             predicted_deg: (n, 2) centred angles of the validation samples.
@@ -96,7 +96,7 @@ class Guard:
     def judge(self) -> Event | None:
         """Judge the training after the epoch that was looked at last."""
         journal, settings = self.journal, self._settings
-        event = judged(
+        event = judge_collapse(
             journal.signs,
             journal.events,
             epochs=settings.epochs,
@@ -107,10 +107,10 @@ class Guard:
             self._keep(replace(journal, events=(*journal.events, event)))
         return event
 
-    def no_number(self, epoch: int, what: str) -> Event:
-        """Judge a loss or an answer that is no number."""
+    def judge_no_number(self, epoch: int, what: str) -> Event:
+        """Decide what to do about a loss or an answer that is NaN or infinite."""
         journal = self.journal
-        event = not_a_number(epoch, what, journal.signs, journal.events, self._settings.tries)
+        event = judge_no_number(epoch, what, journal.signs, journal.events, self._settings.tries)
         self._keep(replace(journal, events=(*journal.events, event)))
         return event
 
@@ -120,7 +120,7 @@ class Guard:
 
 
 def guard_of(run: Path, model: keras.Model, sides: Sides, settings: TrainSettings, epochs: int, events: int) -> Guard:
-    """Go on guarding a run of which so many epochs are done and so many events were.
+    """Open the guard of a run after this many epochs and events.
 
     Raises:
         RunError: the journal is damaged or does not reach that far.
@@ -132,19 +132,19 @@ def guard_of(run: Path, model: keras.Model, sides: Sides, settings: TrainSetting
 
 
 def spread_of(predicted_deg: FloatArray, true_deg: FloatArray) -> float:
-    """Set the deviation of predictions (n, 2) beside that of the truth; 1 where that has none."""
+    """Divide the deviation of predictions (n, 2) by that of the truth; 1 if the truth has none."""
     deviation = true_deg.std(axis=0)
     return float(np.mean(predicted_deg.std(axis=0) / deviation)) if deviation.all() else 1.0
 
 
-def few(train: Samples, settings: TrainSettings) -> Pictures:
+def take_few(train: Samples, settings: TrainSettings) -> Pictures:
     """Gather a few training samples, the same for a seed."""
     chosen = epoch_order(len(train), settings.seed, 0)[:_SAMPLES]
     return train.source.gather_fields(settings.fields, train.indices[chosen])
 
 
-def activation(name: str, values: FloatArray) -> Layer:
-    """Describe what an activation gives.
+def describe_activation(name: str, values: FloatArray) -> Layer:
+    """Summarise the values of an activation.
 
     Args:
         values: (n, units) for each sample and place.
@@ -162,39 +162,39 @@ def begin(model: keras.Model, train: Samples, settings: TrainSettings) -> Start 
     """Make a network ready for its first step: statistics of the dataset, and weights that are fit.
 
     Returns:
-        What the guard found; None where there is no guard.
+        What the guard found; None if there is no guard.
     """
     if settings.normalisation == "dataset":
         learn_statistics(model, train, settings)
     layers = Watch(model, train, settings).layers() if settings.guard else ()
-    wrong = unfit(layers)
+    wrong = find_unfit(layers)
     levelled = settings.start == "lsuv" or (settings.start == "auto" and bool(wrong))
     if levelled:
-        level(model, few(train, settings))
+        level(model, take_few(train, settings))
         log.info("the weights were levelled on a batch%s", f", as {'; '.join(wrong)}" if wrong else "")
     return Start(layers, wrong, levelled) if settings.guard else None
 
 
-def begin_anew(model: keras.Model, train: Samples, settings: TrainSettings, draw: int) -> None:
-    """Give a network other fresh weights: those of draw `draw`, levelled unless the settings start plain."""
+def begin_again(model: keras.Model, train: Samples, settings: TrainSettings, draw: int) -> None:
+    """Give a network the fresh weights of another draw, levelled unless `start` is plain."""
     from labelkit.models import build_model
 
     seed_keras(settings.seed + draw * 1_000_003)  # far from the seeds that people choose side by side
     for variable, fresh in zip(model.weights, build_model(settings).weights, strict=True):
-        variable.assign(copied(fresh))
+        variable.assign(copy_values(fresh))
     if settings.normalisation == "dataset":
         learn_statistics(model, train, settings)
     if settings.start != "plain":
-        level(model, few(train, settings))
+        level(model, take_few(train, settings))
 
 
 def level(model: keras.Model, pictures: Pictures) -> None:
     """Scale and shift each layer's weights so that, on these pictures, it gives mean 0 and deviation 1.
 
-    Each unit is centred by its bias, each layer scaled as a whole; the answer is given a small spread. The
+    Each unit is centred by its bias, each layer scaled as a whole; the answer gets a small spread. The
     directions of the kernels stay as they were drawn.
 
-    BatchSource: Mishkin & Matas 2016, All you need is a good init (LSUV), without its orthonormal draw.
+    Source: Mishkin & Matas 2016, All you need is a good init (LSUV), without its orthonormal draw.
     """
     for layer in model.layers:
         if not hasattr(layer, "kernel") or layer.name == "log_scale":
@@ -202,8 +202,8 @@ def level(model: keras.Model, pictures: Pictures) -> None:
         seen = _in_rows(keras.Model(model.inputs, layer.output)(pictures, training=False))
         target = _ANSWER_SPREAD if layer.name in _ANSWERS else 1.0
         factor = target / max(float(np.sqrt(np.mean(seen.var(axis=0)))), _LEAST)
-        layer.kernel.assign(copied(layer.kernel) * factor)
-        layer.bias.assign((copied(layer.bias) - seen.mean(axis=0)) * factor)
+        layer.kernel.assign(copy_values(layer.kernel) * factor)
+        layer.bias.assign((copy_values(layer.bias) - seen.mean(axis=0)) * factor)
 
 
 def _in_rows(values: keras.KerasTensor) -> FloatArray:

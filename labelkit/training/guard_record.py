@@ -10,7 +10,7 @@ from typing import Any
 
 from labelkit.errors import RunError
 from labelkit.runs.folder import GUARD, GUARD_SCHEMA, write_json
-from labelkit.training.collapse import Event, Layer, Signs, begun
+from labelkit.training.collapse import Event, Layer, Signs, count_earlier_epochs
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Start:
 
     Attributes:
         layers: its activations, as they were drawn.
-        unfit: what was wrong with them; nothing where they were alive and centred.
+        unfit: what was wrong with them; empty if they were alive and centred.
         levelled: whether the weights were scaled and centred on a batch.
     """
 
@@ -47,13 +47,13 @@ class GuardRecord:
 
     @property
     def since(self) -> int:
-        """The latest epoch in which something was done; 0 where nothing was."""
+        """The latest epoch in which something was done; 0 if nothing was."""
         return max((event.epoch for event in self.events if event.did != "nothing"), default=0)
 
     @property
-    def begun(self) -> int:
+    def earlier_epochs(self) -> int:
         """The epochs that were done before the present attempt began."""
-        return begun(self.events)
+        return count_earlier_epochs(self.events)
 
     @property
     def acted(self) -> int:
@@ -67,7 +67,7 @@ def write_journal(run: Path, journal: GuardRecord) -> None:
 
 
 def read_journal(run: Path) -> GuardRecord | None:
-    """Read what the guard of a run saw and did; None where it had none.
+    """Read what the guard of a run saw and did; None if it had no guard.
 
     Raises:
         RunError: damaged, or of another version.

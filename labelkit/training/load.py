@@ -49,7 +49,7 @@ def load_run(path: Path | str, weights: str = BEST) -> TrainedRun:
     run = Path(path)
     settings, split = read_settings(run), read_split(run)
     start_keras(settings.seed)
-    from labelkit.models import build_model  # behind start_keras, which quiets the import
+    from labelkit.models import build_model  # after start_keras, which hides TensorFlow's log lines
 
     model = build_model(settings)
     load_weights(model, run / weights)
@@ -60,7 +60,7 @@ def dataset_of(run: Path | str, dataset: Path | str | None = None) -> Dataset:
     """Open the dataset that a run was trained on.
 
     Args:
-        dataset: where it is now; where the run remembers it, if None.
+        dataset: its path now; the path in the run folder if None.
     Raises:
         RunError: no run, or that is another dataset.
         DatasetError: no dataset is there.
@@ -77,7 +77,7 @@ def dataset_of(run: Path | str, dataset: Path | str | None = None) -> Dataset:
 
 def weights_of(model: keras.Model) -> Weights:
     """Copy a network's weights out of it, by name."""
-    return {name_of(variable): copied(variable) for variable in model.weights}
+    return {name_of(variable): copy_values(variable) for variable in model.weights}
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
@@ -95,8 +95,8 @@ def put_weights(model: keras.Model, weights: Weights) -> None:
         variable.assign(weights[name_of(variable)])
 
 
-def copied(variable: keras.Variable) -> NDArray[Any]:
-    """Copy the numbers of a variable out of whichever backend holds them."""
+def copy_values(variable: keras.Variable) -> NDArray[Any]:
+    """Copy the numbers of a variable from its backend."""
     # keras.ops.convert_to_numpy warns for each variable of TensorFlow, which does not know NumPy 2's `copy`.
     return np.array(variable.numpy())
 

@@ -1,4 +1,4 @@
-"""What training makes small, of centred angles in radians and a network's answer (`models.head.answered`).
+"""The losses that training minimises, of centred angles in radians and a network's answer (`models.head.add_head`).
 
 Each function takes the true angles (n, 2) and the answer (n, k), and returns (n,), one number a sample.
 """

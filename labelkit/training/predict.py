@@ -26,14 +26,14 @@ _LAPLACE_SD = np.sqrt(3.0)
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network says of some samples, view frame.
+    """A network's answers for some samples, view frame.
 
     Attributes:
         normals: (n, 3) unit normals that face the camera.
-        centred_deg: (n, 2) centred azimuth and elevation, degrees, as the network said them: one that
+        centred_deg: (n, 2) centred azimuth and elevation, degrees, as the network gave them: one that
             answers in angles may leave the disc of orientations.
         sd_deg: (n,) one standard deviation of the normal along each axis of its tangent plane, degrees;
-            None where the network learned none.
+            None if the network learned none.
     """
 
     normals: FloatArray
@@ -52,13 +52,15 @@ def predict(model: keras.Model, settings: TrainSettings, samples: Samples) -> Pr
     """
     batches = (samples.indices[k : k + _PREDICT_BATCH] for k in range(0, len(samples), _PREDICT_BATCH))
     said = [
-        part for indices in batches for part in answers(model, samples.source.gather_fields(settings.fields, indices))
+        part
+        for indices in batches
+        for part in ask_network(model, samples.source.gather_fields(settings.fields, indices))
     ]
-    return understood(np.concatenate(said).astype(np.float64), settings)
+    return predictions_from_output(np.concatenate(said).astype(np.float64), settings)
 
 
-def answers(model: keras.Model, pictures: Pictures) -> list[FloatArray]:
-    """Ask a network about a batch, in halves, quarters, ... where memory does not do for the whole."""
+def ask_network(model: keras.Model, pictures: Pictures) -> list[FloatArray]:
+    """Ask a network about a batch, in halves, quarters, ... if the whole does not fit into memory."""
     n = len(next(iter(pictures.values())))
     try:
         return [model.predict_on_batch(pictures)]
@@ -66,15 +68,15 @@ def answers(model: keras.Model, pictures: Pictures) -> list[FloatArray]:
         if n == 1 or not is_out_of_memory(error):
             raise
     halves = ({field: stack[half] for field, stack in pictures.items()} for half in (np.s_[: n // 2], np.s_[n // 2 :]))
-    return [answer for half in halves for answer in answers(model, half)]
+    return [answer for half in halves for answer in ask_network(model, half)]
 
 
-def understood(said: FloatArray, settings: TrainSettings) -> Predictions:
+def predictions_from_output(said: FloatArray, settings: TrainSettings) -> Predictions:
     """Turn a network's output into normals.
 
     Args:
         said: (n, 2) centred angles in radians or (n, 3) unit normals, and one column more, the
-            logarithm of the scale in radians, where an uncertainty was learned.
+            logarithm of the scale in radians, if an uncertainty was learned.
     """
     sd_deg = None
     if settings.uncertainty != "none":

@@ -15,7 +15,7 @@ _BATCH = 64
 def learn_statistics(model: keras.Model, train: Samples, settings: TrainSettings) -> None:
     """Give a network mean and variance of each channel over the largest pictures of the training samples.
 
-    They are among its weights, so that whoever loads the network has them.
+    They are among its weights, so they are loaded with the network.
     """
     channels = channels_of(model)
     sums, squares, count = 0.0, 0.0, 0

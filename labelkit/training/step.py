@@ -1,4 +1,4 @@
-"""One step of training, in as many parts as memory asks for, and all the state that steps change."""
+"""One step of training, in as many parts as fit into memory, and all the state that steps change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labelkit.records import FloatArray
 from labelkit.runs.arrays import Arrays
 from labelkit.settings import TrainSettings
 from labelkit.training.batches import Pictures
-from labelkit.training.load import copied, name_of
+from labelkit.training.load import copy_values, name_of
 from labelkit.training.losses import loss_of
 
 # As Keras names them.
@@ -27,10 +27,10 @@ class Stepper:
     """
 
     def __init__(self, model: keras.Model, settings: TrainSettings, parts: int = 1, dropout: float = 1.0) -> None:
-        """Begin with an optimizer that remembers nothing.
+        """Make a new optimizer.
 
         Args:
-            dropout: what the settings' is multiplied by.
+            dropout: factor on the dropout of the settings.
         """
         self.model = model
         for layer in model.layers:
@@ -58,8 +58,8 @@ class Stepper:
 
     def gradient_norm(self) -> float:
         """Give the root mean square norm of the gradients of about the last thousand steps, as Adam remembers them."""
-        squares = [copied(each).sum() for each in self._optimizer.variables if each.path.endswith(_SQUARES)]
-        remembered = 1.0 - self._optimizer.beta_2 ** (int(copied(self._optimizer.iterations)) // self.parts)
+        squares = [copy_values(each).sum() for each in self._optimizer.variables if each.path.endswith(_SQUARES)]
+        remembered = 1.0 - self._optimizer.beta_2 ** (int(copy_values(self._optimizer.iterations)) // self.parts)
         return float(np.sqrt(np.sum(squares) / remembered)) if remembered else 0.0
 
     def state(self) -> Arrays:
@@ -72,7 +72,7 @@ class Stepper:
             variable.assign(state[name] * self.parts if name == _OPTIMIZER + _ITERATION else state[name])
 
     def _read(self, name: str, variable: keras.Variable) -> Any:
-        values = copied(variable)
+        values = copy_values(variable)
         return values // self.parts if name == _OPTIMIZER + _ITERATION else values  # Keras counts parts
 
     def _variables(self) -> dict[str, keras.Variable]:
@@ -80,7 +80,7 @@ class Stepper:
         seeds = [variable for variable in self.model.variables if id(variable) not in weights]
         return {
             **{_WEIGHT + name_of(variable): variable for variable in self.model.weights},
-            # Keras numbers the paths of seeds anew for each network of a process; their order stays.
+            # Keras gives seeds new numbers in each network of a process; their order stays.
             **{f"{_SEED}{number}": variable for number, variable in enumerate(seeds)},
             # Sums of gradients are always empty between steps.
             **{

@@ -21,11 +21,11 @@ from labelkit.runs.folder import BEST, CHECKPOINT, LAST, RUNNING, write_state
 from labelkit.settings import TrainSettings
 from labelkit.training.augment import Augmentation
 from labelkit.training.backend import is_out_of_memory
-from labelkit.training.batches import Batches, prefetched
+from labelkit.training.batches import Batches, prefetch
 from labelkit.training.collapse import Event, in_words
 from labelkit.training.diagnostics import Diagnostics
 from labelkit.training.epochs import Epoch, best_of, read_history, write_history
-from labelkit.training.guard import Guard, begin, begin_anew, guard_of
+from labelkit.training.guard import Guard, begin, begin_again, guard_of
 from labelkit.training.guard_record import GuardRecord, write_journal
 from labelkit.training.load import put_weights, weights_of
 from labelkit.training.predict import predict
@@ -50,8 +50,8 @@ def fit_run(
 
     Stops after `settings.epochs`, or when the validation CMAE has not fallen for `settings.patience`. When
     a step does not fit into memory, training goes on from the last checkpoint with each batch in twice
-    as many parts. Where the network collapses, the guard goes back to the best weights, or begins with others or goes
-    on with these, for as many epochs again.
+    as many parts. If the network collapses, the guard goes back to the best weights, begins with others, or goes on
+    with these, for as many epochs again.
 
     Args:
         run: weights after the best epoch and the last, history, diagnostics, checkpoints and what the guard saw
@@ -62,7 +62,7 @@ def fit_run(
     Returns:
         All epochs; the best is the first of those with the smallest cmae_deg.
     Raises:
-        TrainingError: the loss is no number any more and the guard may do no more; TooLargeError: not even one sample
+        TrainingError: the loss is NaN or infinite and the guard has no tries left; TooLargeError: not even one sample
             fits into memory.
         RunError: the checkpoint is damaged or of another network.
         OutputError: a checkpoint cannot be written; the one before stays.
@@ -74,7 +74,7 @@ def fit_run(
         Training(run, Stepper(model, settings), Progress(), settings, []).save()
     parts = 1
     while True:
-        training = restored(run, model, settings, parts)
+        training = restore_training(run, model, settings, parts)
         try:
             return training.fit(sides, on_step, on_epoch)
         except _MemoryFullError:
@@ -93,12 +93,12 @@ def fit_run(
 
 @dataclass
 class Progress:
-    """Where a training stands.
+    """How far a training has come.
 
     Attributes:
-        epoch: the one under way, counted from 1.
+        epoch: the present one, counted from 1.
         step: steps of it that are done.
-        parts: in how many each batch is taken.
+        parts: how many parts each batch is cut into.
         dropout: what the settings' dropout is multiplied by.
         loss, largest_loss: of those steps: the sum over their samples, and the largest of a step.
         learning_rate: of the last step.
@@ -127,8 +127,8 @@ class Progress:
         return cls(**{each.name: arrays[f"progress.{each.name}"].item() for each in fields(cls)})
 
 
-def restored(run: Path, model: keras.Model, settings: TrainSettings, least_parts: int = 1) -> Training:
-    """Put a training back to where its run's checkpoint was written.
+def restore_training(run: Path, model: keras.Model, settings: TrainSettings, least_parts: int = 1) -> Training:
+    """Restore a training from its run's checkpoint.
 
     Raises:
         RunError: the checkpoint is damaged or of another network, or the history does not reach it.
@@ -151,7 +151,7 @@ def restored(run: Path, model: keras.Model, settings: TrainSettings, least_parts
 
 
 class Training:
-    """A training under way in a run folder."""
+    """A training in a run folder."""
 
     def __init__(
         self, run: Path, stepper: Stepper, progress: Progress, settings: TrainSettings, history: list[Epoch]
@@ -182,7 +182,7 @@ class Training:
             self.guard = guard_of(self.run, model, sides, settings, done, self.progress.events)
         for _ in range(self.progress.step):
             on_step()  # those of the epoch that were done before
-        while not self._ended():
+        while not self._is_at_end():
             try:
                 self._finish_steps(sides.train, on_step)
                 epoch, best = self._close_epoch(sides)
@@ -191,15 +191,15 @@ class Training:
                 continue
             if settings.diagnostics:
                 diagnostics.take(epoch.epoch)
-            on_epoch(epoch, best, self._begun + settings.epochs)
+            on_epoch(epoch, best, self._earlier_epochs + settings.epochs)
             if self.guard and (event := self.guard.judge()):
                 self._act(event, sides)
-        self.save()  # so that whoever is killed from here on trains no more
+        self.save()  # so that a process killed after this does not train again
         return self.history
 
     def _recover(self, what: str, sides: Sides) -> None:
-        """Do what is to be done about a number that is none: the epoch is done again."""
-        event = self.guard.no_number(self.progress.epoch, what) if self.guard else None
+        """Let the guard act on a number that is NaN or infinite, and do the epoch again; raise if it cannot."""
+        event = self.guard.judge_no_number(self.progress.epoch, what) if self.guard else None
         if event is None or event.did == "nothing":
             raise TrainingError(
                 f"{what}; train again with a smaller --learning-rate (it was {self.settings.learning_rate:g})"
@@ -211,21 +211,21 @@ class Training:
         log.warning("%s", in_words(event))
         if event.did == "went-back":
             put_weights(self.stepper.model, self.best_weights)
-        if event.did == "began-anew":
-            begin_anew(self.stepper.model, sides.train, self.settings, event.draw)
+        if event.did == "began-again":
+            begin_again(self.stepper.model, sides.train, self.settings, event.draw)
         now = self.progress
         self.stepper = Stepper(self.stepper.model, self.settings, now.parts, event.dropout)
         self.progress = Progress(now.epoch, parts=now.parts, dropout=event.dropout, events=now.events + 1)
         self.save()
 
     @property
-    def _begun(self) -> int:
-        return self.guard.journal.begun if self.guard else 0
+    def _earlier_epochs(self) -> int:
+        return self.guard.journal.earlier_epochs if self.guard else 0
 
-    def _ended(self) -> bool:
+    def _is_at_end(self) -> bool:
         since = max((best_of(self.history).epoch if self.history else 0), self.guard.journal.since if self.guard else 0)
         done = len(self.history)
-        return done - since >= self.settings.patience or done - self._begun >= self.settings.epochs
+        return done - since >= self.settings.patience or done - self._earlier_epochs >= self.settings.epochs
 
     def _finish_steps(self, train: Samples, on_step: Callable[[], None]) -> None:
         now, settings = self.progress, self.settings
@@ -241,12 +241,12 @@ class Training:
             balanced=settings.sampling == "balanced",
             augment=Augmentation(settings.turn_deg, settings.noise, settings.blur) if settings.augment else None,
         )
-        with contextlib.closing(prefetched(batches, start=now.step)) as coming:
+        with contextlib.closing(prefetch(batches, start=now.step)) as coming:
             began = time.perf_counter()
             for pictures, angles_rad in coming:
                 here = time.perf_counter()
-                done = (now.epoch - 1 - self._begun + now.step / len(batches)) / settings.epochs
-                now.learning_rate = rate * (falling(done) if settings.schedule == "cosine" else 1.0)
+                done = (now.epoch - 1 - self._earlier_epochs + now.step / len(batches)) / settings.epochs
+                now.learning_rate = rate * (cosine_factor(done) if settings.schedule == "cosine" else 1.0)
                 try:
                     loss = self.stepper.step(pictures, angles_rad, now.learning_rate)
                 except Exception as error:
@@ -300,16 +300,16 @@ class Training:
 
 
 class _NoNumberError(Exception):
-    """A loss or an answer is no number; the text says which and where."""
+    """A loss or an answer is NaN or infinite; the text says which and where."""
 
 
 class _MemoryFullError(Exception):
     """A step did not fit into memory."""
 
 
-def falling(done: float) -> float:
+def cosine_factor(done: float) -> float:
     """Find the learning rate's factor when a share `done` (0..1) of the steps is done: half a cosine, 1 to 0.
 
-    BatchSource: Loshchilov & Hutter 2017, SGDR, without restarts.
+    Source: Loshchilov & Hutter 2017, SGDR, without restarts.
     """
     return 0.5 * (1.0 + math.cos(math.pi * done))

@@ -1,1 +1,1 @@
-"""The search of structures and settings: what is drawn, who runs it, what came of it."""
+"""The search of structures and settings: what is drawn, which process runs it, its results."""

@@ -1,4 +1,4 @@
-"""What came of a search: structures by their score, and the trials that nothing beats."""
+"""The results of a search: structures by their score, and the trials that no other beats."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from labelkit.tuning.trial import Outcome, Trial
 
 @dataclass(frozen=True)
 class Ranked:
-    """A structure's trials, summed up. Errors are validation CMAEs, degrees.
+    """A summary of a structure's trials. Errors are validation CMAEs, degrees.
 
     Attributes:
         finished, learned: trials; only those that learned are scored.
-        outcomes: how many came to each of the others.
-        best_deg: the smallest; None where none learned.
+        outcomes: how many trials ended in each other way.
+        best_deg: the smallest error; None if no trial learned.
         score_deg: mean of the `scored` smallest.
-        scored: how many there were to score, up to `best_of`.
-        spread_deg: their standard deviation; None of fewer than two.
+        scored: how many trials the score is the mean of, at most `best_of`.
+        spread_deg: their standard deviation; None for fewer than two.
         seconds: of the training steps of all trials.
     """
 
@@ -38,23 +38,23 @@ class Ranked:
 
     @property
     def is_short(self) -> bool:
-        """Whether its score is the mean of fewer trials than was asked for."""
+        """Whether its score is the mean of fewer trials than `best_of`."""
         return self.scored < self.best_of
 
     @property
     def collapsed_share(self) -> float | None:
-        """Share of the finished trials that collapsed or diverged; None where none is finished."""
+        """Share of the finished trials that collapsed or diverged; None if none is finished."""
         failed = self.outcomes.get("collapsed", 0) + self.outcomes.get("diverged", 0)
         return failed / self.finished if self.finished else None
 
 
-def ranked(trials: Sequence[Trial], structures: Sequence[str], best_of: int) -> list[Ranked]:
-    """Rank structures by the mean error of their best trials; those with too few of them come last.
+def rank_structures(trials: Sequence[Trial], structures: Sequence[str], best_of: int) -> list[Ranked]:
+    """Rank structures by the mean error of their best trials; structures with too few of them come last.
 
     Args:
         trials: of all structures, finished.
         structures: their names.
-        best_of: a score is the mean of so many.
+        best_of: a score is the mean of this many errors.
     """
     found = [
         _of_structure(name, [trial for trial in trials if trial.structure == name], best_of) for name in structures
@@ -87,7 +87,7 @@ def error_of(trial: Trial) -> float:
     return trial.measured.cmae_deg
 
 
-def unbeaten(trials: Sequence[Trial]) -> list[Trial]:
+def find_unbeaten(trials: Sequence[Trial]) -> list[Trial]:
     """Find the trials that no other beats in both error and latency (the Pareto front), fastest first.
 
     Trials that did not learn, or were not timed, take no part.

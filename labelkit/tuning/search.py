@@ -1,4 +1,4 @@
-"""Keep some processes at the trials of a search until all are done, here or on machines that joined in."""
+"""Run the trials of a search in several processes until all are done, here or on other machines."""
 
 from __future__ import annotations
 
@@ -9,69 +9,69 @@ from pathlib import Path
 
 from labelkit.processes import Apart, WorkerDiedError
 from labelkit.settings import TuneSettings
-from labelkit.tuning.study import Study
+from labelkit.tuning.folder import Search
 from labelkit.tuning.trial import Objective
 
-_POLL_S = 0.5  # how often the work of others is looked at
-_MOST_STARTS = 20  # processes killed one after the other before they even took a trial
+_POLL_S = 0.5  # between looks at what other processes did
+_MOST_STARTS = 20  # processes killed one after the other before they took a trial
 
 
-def search(study: Study, objective: Objective, jobs: int, on_change: Callable[[Study], None]) -> None:
+def run_search(search: Search, objective: Objective, jobs: int, on_change: Callable[[Search], None]) -> None:
     """Run the trials of a search, each in a process of its own.
 
-    A process that is killed costs what its trial had done since its last checkpoint: another takes the trial up.
+    If a process is killed, another takes its trial up from the last checkpoint.
 
     Args:
         jobs: trials at a time.
-        on_change: called now and then.
+        on_change: called at least twice a second.
     Raises:
         WorkerDiedError: processes are killed before they begin.
-        Exception: whatever an objective raised; other trials are stopped, and taken up by the next search.
+        Exception: what an objective raised; other trials stop, and the next call goes on with them.
     """
     workers: list[Apart] = []
     stillborn = 0
     try:
         while True:
-            on_change(study)
+            on_change(search)
             for worker in [worker for worker in workers if worker.ended()]:
                 workers.remove(worker)
-                stillborn = stillborn + 1 if _is_stillborn(study, worker) else 0
+                stillborn = stillborn + 1 if _is_stillborn(search, worker) else 0
                 if stillborn >= _MOST_STARTS:
                     raise WorkerDiedError(
-                        f"{study.folder}: {stillborn} processes one after the other were killed before they took a "
+                        f"{search.folder}: {stillborn} processes one after the other were killed before they took a "
                         "trial (out of memory?); run the same command again, with fewer --jobs if memory is short"
                     )
-            if not workers and study.is_finished():
+            if not workers and search.is_finished():
                 return
             starting = sum(not worker.heard for worker in workers)
-            for _ in range(min(jobs - len(workers), study.available() - starting)):
-                workers.append(Apart(run_next, study.folder, study.settings, objective))
+            for _ in range(min(jobs - len(workers), search.count_available() - starting)):
+                workers.append(Apart(run_next, search.folder, search.settings, objective))
             wait([worker.pipe for worker in workers], timeout=_POLL_S)
     finally:
         for worker in workers:
             worker.stop()
 
 
-def _is_stillborn(study: Study, ended: Apart) -> bool:
-    """Hear how a worker ended: whether it was killed before it took a trial."""
+def _is_stillborn(search: Search, ended: Apart) -> bool:
+    """Take note of how a worker ended, and say whether it was killed before it took a trial."""
     try:
         ended.result()
     except WorkerDiedError:
         if not ended.heard:
             return True
-        study.mark_death(*ended.heard[0])
+        search.mark_death(*ended.heard[0])
     return False
 
 
 def run_next(
     folder: Path, settings: TuneSettings, objective: Objective, say: Callable[[tuple[str, int]], None]
 ) -> None:
-    """Take a trial and run it, where there is one: what a worker process does.
+    """Take a trial, if there is one, and run it: the work of one process.
 
-    What a training has to say of itself stands in its folder; that of several would be a babble.
+    It logs errors only: the lines of several trainings at once cannot be read, and each run folder holds its own.
     """
     logging.getLogger("labelkit").setLevel(logging.ERROR)
-    claim = Study(folder, settings).take()
+    claim = Search(folder, settings).take()
     if claim is not None:
         say((claim.drawn.structure, claim.drawn.number))
         claim.run(objective)

@@ -19,11 +19,11 @@ from optuna.trial import BaseTrial
 from labelkit.errors import SettingsError, nearest
 from labelkit.settings import TrainSettings, TuneSettings, from_plain
 
-# Every trial gets these from the search, or they say how to run and change no network.
+# The search sets these for every trial, or they only say how to run.
 _OWN = {"seed", "diagnostics", "report", "checkpoint_s"}
-# Trials that differ in these are measured on different people: the smaller error says nothing.
+# Trials that differ in these are measured on different people, so their errors cannot be compared.
 _OF_SPLIT = {"split", "split_seed", "hold_out", "validation", "test"}
-# What decides whether a network can be built.
+# The settings that decide whether a network can be built.
 SHAPING = frozenset(
     [
         "kernel_size",
@@ -58,7 +58,7 @@ class Parameter:
     when: Mapping[str, tuple[Any, ...]]
 
     def applies(self, values: Mapping[str, Any]) -> bool:
-        """Whether it is drawn beside these settings."""
+        """Whether it is drawn together with these settings."""
         return all(values.get(key) in allowed for key, allowed in self.when.items())
 
     def suggest(self, trial: BaseTrial) -> Any:
@@ -83,7 +83,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Structure:
-    """What is searched apart from others.
+    """A group of networks that is searched by itself.
 
     Attributes:
         fixed: settings of `labelkit train` that its trials share.
@@ -94,7 +94,7 @@ class Structure:
     fixed: Mapping[str, Any]
     parameters: tuple[Parameter, ...]
 
-    def drawn(self, value_of: Callable[[Parameter], Any]) -> Values:
+    def draw(self, value_of: Callable[[Parameter], Any]) -> Values:
         """Draw the parameters that apply, one after the other."""
         values: Values = {}
         known = _with_defaults(self.fixed)
@@ -122,7 +122,7 @@ class Structure:
         ends = [self._ends(p) if p.name in names else p.ends[:1] for p in self.parameters]
         for corner in (*itertools.product(*ends), tuple(p.ends[-1] for p in self.parameters)):
             at = {p.name: end for p, end in zip(self.parameters, corner, strict=True)}
-            yield self.drawn(lambda p, at=at: at[p.name])  # type: ignore[misc]
+            yield self.draw(lambda p, at=at: at[p.name])  # type: ignore[misc]
 
     def _ends(self, parameter: Parameter) -> tuple[Any, ...]:
         asked = (value for other in self.parameters for value in other.when.get(parameter.name, ()))
@@ -130,7 +130,7 @@ class Structure:
 
 
 def _with_defaults(fixed: Mapping[str, Any]) -> Values:
-    """Add the defaults, of a preset where one is named, so that conditions may ask for them."""
+    """Add the defaults, or those of the preset if one is named, so that conditions may ask for them."""
     defaults = {key: field.default for key, field in TrainSettings.model_fields.items()}
     return defaults | TrainSettings.expand(fixed)
 
@@ -140,7 +140,7 @@ def structures_of(settings: TuneSettings) -> tuple[Structure, ...]:
 
     Raises:
         SettingsError: no range, an empty or inverted one, one beyond what the setting may be, an unknown
-            setting or one that is no matter of a search, a condition that can never hold, two structures of one name.
+            setting or one that a search cannot vary, a condition that can never hold, two structures of one name.
     """
     for key in settings.train:
         _check_key(key, "[train]", _OWN)
@@ -155,14 +155,16 @@ def structures_of(settings: TuneSettings) -> tuple[Structure, ...]:
     names = [structure.name for structure in structures]
     for name in names:
         if names.count(name) > 1:
-            raise SettingsError(f"[[structures]] {name}: two structures of this name; a name is its folder's, too")
+            raise SettingsError(
+                f"[[structures]] {name}: two structures have this name, which is also their folder's; rename one"
+            )
     for name in settings.ranges:
         _check_drawn(name, structures)
     return structures
 
 
 def _check_drawn(name: str, structures: Iterable[Structure]) -> None:
-    """Refuse a range that no structure ever draws from."""
+    """Refuse a range that no structure draws from."""
     for structure in structures:
         asked = {key for parameter in structure.parameters for key in parameter.when}
         if any(name in values for values in structure.corners(asked)):
@@ -198,9 +200,11 @@ def _check_key(key: str, where: str, refused: set[str]) -> None:
         known = set(TrainSettings.model_fields) - refused
         raise SettingsError(f"{where}: unknown setting {key!r} of labelkit train; {nearest(key, known)}")
     if key in refused & _OF_SPLIT:
-        raise SettingsError(f"{where}: {key} decides on whom trials are measured, so all share it; state it in [train]")
+        raise SettingsError(
+            f"{where}: {key} decides which people a trial is measured on, so all trials share it; state it in [train]"
+        )
     if key in refused:
-        raise SettingsError(f"{where}: {key} is the search's own to set; leave it out")
+        raise SettingsError(f"{where}: {key} is set by the search; leave it out")
 
 
 def _parameter(name: str, table: Mapping[str, Any], fixed: Mapping[str, Any], later: list[str]) -> Parameter:

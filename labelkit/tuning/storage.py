@@ -1,4 +1,4 @@
-"""Optuna's journal on a disk that several machines may share, and that a killed process leaves readable."""
+"""Optuna's journal on a disk that several machines may share, and that stays readable when a process is killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from labelkit.errors import StudyError
+from labelkit.errors import SearchError
 from labelkit.files import mendable
 
 _TAIL = 1 << 20  # bytes: longer than any line of a journal
@@ -22,20 +22,22 @@ def open_storage(journal: Path) -> JournalStorage:
     """Open a journal, or begin one.
 
     Raises:
-        StudyError: it is damaged.
+        SearchError: it is damaged.
         OutputError: no space or permission.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is ours to show
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # labelkit shows the progress
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
         with mendable(journal):
             return JournalStorage(_Journal(str(journal), _Lock(journal)))
     except (ValueError, KeyError, AssertionError) as error:
-        raise StudyError(f"{journal}: damaged ({error}); put a copy back, or search anew under another --out") from None
+        raise SearchError(
+            f"{journal}: damaged ({error}); put a copy back, or begin a new search with another --out"
+        ) from None
 
 
 class _Journal(JournalFileBackend):
-    """Optuna's file; a full disk is an error that a user can mend."""
+    """Optuna's file; a full disk is an error that a user can fix."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         with mendable(Path(self._file_path)):
@@ -43,7 +45,7 @@ class _Journal(JournalFileBackend):
 
 
 class _Lock(JournalFileOpenLock):
-    """A lock that the system opens when its holder dies; Optuna's own would keep all waiting for half a minute."""
+    """A lock that the system opens when its process dies; Optuna's own would keep the others waiting for 30 s."""
 
     def __init__(self, journal: Path) -> None:
         super().__init__(str(journal))
@@ -60,7 +62,7 @@ class _Lock(JournalFileOpenLock):
 
 
 def _drop_torn_line(journal: Path) -> None:
-    """Cut off what a full disk or a kill left of a line: the next one would be written behind it, and be lost too."""
+    """Cut off a half-written line at the end: the next line would be written onto it, and be lost too."""
     with journal.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
         start = max(0, size - _TAIL)

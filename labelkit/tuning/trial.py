@@ -1,4 +1,4 @@
-"""One trial of a search: what was drawn, what was measured, and what is told to the sampler."""
+"""One trial of a search: what was drawn and what was measured."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Literal, Protocol
 
 from labelkit.settings import TrainSettings
 
-# learned: stopped by itself, better than the constant predictor. collapsed: it never was, and was stopped.
-# diverged: its loss was no number any more. impossible: its network could not be built or did not fit into memory.
-# lost: whatever ran it was killed, time and again.
+# learned: its training ended, and it is better than the constant predictor. collapsed: it was never better.
+# diverged: its loss became NaN or infinite. impossible: its network could not be built or did not fit into memory.
+# lost: its process was killed again and again.
 Outcome = Literal["learned", "collapsed", "diverged", "impossible", "lost"]
 
 
@@ -37,15 +37,15 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of a trial.
+    """The result of a trial.
 
     Attributes:
-        cmae_deg: validation CMAE after the best epoch; None where no epoch was finished.
-        epochs, best_epoch: 0 where none was finished.
+        cmae_deg: validation CMAE after the best epoch; None if no epoch was finished.
+        epochs, best_epoch: 0 if no epoch was finished.
         seconds: of the training steps.
-        parameters, multiply_adds: of the network; None where it could not be built.
-        latency_ms: for one picture, compiled, on one core; None where it was not measured.
-        why: in words, where it did not learn.
+        parameters, multiply_adds: of the network; None if it could not be built.
+        latency_ms: for one picture, compiled, on one core; None if it was not measured.
+        why: in words, if it did not learn.
     """
 
     outcome: Outcome
@@ -79,5 +79,5 @@ class Objective(Protocol):
     """Runs a trial; picklable."""
 
     def __call__(self, drawn: Drawn, on_epoch: Callable[[int, float], None], /) -> Measured:
-        """Run it, and say after each epoch, counted from 1, the validation CMAE, degrees."""
+        """Run it; call `on_epoch` after each epoch with its number, from 1, and the validation CMAE in degrees."""
         ...

@@ -1,4 +1,4 @@
-"""A line per trial for people, and a bar of the trials where there is a terminal."""
+"""A line per trial for people, and a bar of the trials if there is a terminal."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from labelkit.training.epoch_lines import clock
+from labelkit.tuning.folder import Search
 from labelkit.tuning.ranking import error_of
-from labelkit.tuning.study import Study
 from labelkit.tuning.trial import Trial
 
 HEADER = """\
@@ -27,31 +27,31 @@ def trial_line(done: int, asked: int, trial: Trial, best: Trial | None, left_s: 
 
 
 @contextmanager
-def shown(study: Study, *, quiet: bool) -> Iterator[Callable[[Study], None]]:
+def show_trials(search: Search, *, quiet: bool) -> Iterator[Callable[[Search], None]]:
     """Show a search on stderr: trials done, the best so far, the time left.
 
     Returns:
-        What to call now and then.
+        A function to call often: it shows what is new.
     """
-    known = {(trial.structure, trial.number) for trial in study.trials()}
+    known = {(trial.structure, trial.number) for trial in search.trials()}
     before, started = len(known), time.monotonic()
     disable = True if quiet else None
-    with tqdm(total=study.asked, initial=before, unit="trial", file=sys.stderr, leave=False, disable=disable) as bar:
+    with tqdm(total=search.asked, initial=before, unit="trial", file=sys.stderr, leave=False, disable=disable) as bar:
 
-        def on_change(study: Study) -> None:
-            trials = study.trials()
+        def on_change(search: Search) -> None:
+            trials = search.trials()
             best = min((trial for trial in trials if trial.learned), key=error_of, default=None)
             for trial in trials:
                 if (trial.structure, trial.number) not in known:
                     known.add((trial.structure, trial.number))
                     bar.update()
                     each_s = (time.monotonic() - started) / (len(known) - before)
-                    left_s = each_s * max(0, study.asked - len(known))
+                    left_s = each_s * max(0, search.asked - len(known))
                     if not quiet:
-                        tqdm.write(trial_line(len(known), study.asked, trial, best, left_s), file=sys.stderr)
+                        tqdm.write(trial_line(len(known), search.asked, trial, best, left_s), file=sys.stderr)
             if best:
                 bar.set_postfix_str(f"best {error_of(best):.2f}")
 
-        if not quiet and before < study.asked:
+        if not quiet and before < search.asked:
             tqdm.write(HEADER, file=sys.stderr)
         yield on_change

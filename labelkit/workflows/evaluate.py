@@ -13,7 +13,7 @@ from labelkit.files import check_output, make_folder, write_bytes
 from labelkit.settings import EvaluateSettings
 
 if TYPE_CHECKING:
-    from labelkit.evaluation.judged import Judged
+    from labelkit.evaluation.judged_samples import JudgedSamples
     from labelkit.records import ColorImage
     from labelkit.report.run_page import RunResult
     from labelkit.training.epochs import Epoch
@@ -189,28 +189,28 @@ def timed(result: RunResult, run: Path) -> RunResult:
     return replace(result, cost=cost)
 
 
-def judge(trained: TrainedRun, samples: Samples) -> Judged:
+def judge(trained: TrainedRun, samples: Samples) -> JudgedSamples:
     """Ask a run's network about samples, and set its answers beside the truth."""
-    from labelkit.evaluation.judged import Judged
+    from labelkit.evaluation.judged_samples import JudgedSamples
 
     said = trained.predict(samples)
-    return Judged(samples.participants, samples.rows, samples.centred_deg, said.centred_deg, said.sd_deg)
+    return JudgedSamples(samples.participants, samples.rows, samples.centred_deg, said.centred_deg, said.sd_deg)
 
 
-def _crops(samples: Samples, judged: Judged) -> Mapping[int, ColorImage]:
+def _crops(samples: Samples, judged: JudgedSamples) -> Mapping[int, ColorImage]:
     """Read the pictures of the galleries."""
     import numpy as np
 
-    from labelkit.report.run_page import rows_shown
+    from labelkit.report.run_page import list_picture_rows
 
-    shown = np.array(list(rows_shown(judged)), np.int64)
+    shown = np.array(list(list_picture_rows(judged)), np.int64)
     pictures = samples.source.gather("rgb128", samples.indices[shown])
     return dict(zip(samples.rows[shown].tolist(), pictures, strict=True))
 
 
 def report_of(result: RunResult, run: Path) -> dict[str, Any]:
     """Say in plain values, as report.json holds them, what came out of a run."""
-    from labelkit.evaluation.judged import side_report
+    from labelkit.evaluation.judged_samples import side_report
     from labelkit.runs.plan import read_dataset
     from labelkit.training.backend import versions
 
@@ -238,7 +238,7 @@ def report_of(result: RunResult, run: Path) -> dict[str, Any]:
 
 def keep_report(result: RunResult, run: Path) -> None:
     """Write what a training leaves of its test: every prediction, and report.json."""
-    from labelkit.evaluation.judged import prediction_rows
+    from labelkit.evaluation.judged_samples import prediction_rows
     from labelkit.runs.folder import PREDICTIONS, REPORT, write_json, write_rows
 
     sides = {"validation": result.validation, "test": result.test}

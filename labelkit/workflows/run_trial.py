@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelkit.errors import RunError, SettingsError, StudyError, TooLargeError, TrainingError
+from labelkit.errors import RunError, SearchError, SettingsError, TooLargeError, TrainingError
 from labelkit.settings import TrainSettings, TuneSettings
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from labelkit.dataset.dataset import Dataset
     from labelkit.training.epochs import Epoch
     from labelkit.training.samples import Samples, Sides
-    from labelkit.tuning.study import Terms
+    from labelkit.tuning.folder import Terms
     from labelkit.tuning.trial import Drawn, Measured, Outcome
 
 log = logging.getLogger(__name__)
 
-# One thread a trial: several trials use the cores better than several threads, and sums come out the same
-# however many trials there are at a time. And no process may take a whole GPU to itself.
+# One thread a trial: several trials use the cores better than several threads, and sums come out the same for
+# every number of trials at a time. And no process may take the memory of a whole GPU.
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -34,21 +34,21 @@ _ENVIRONMENT = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-_STATUS = "trial"  # of a run whose test nobody has touched
-_TIMING = "timing.lock"  # beside the structures' folders: one network is timed at a time
+_STATUS = "trial"  # of a run without a test
+_TIMING = "timing.lock"  # in the folder of the trials: one network is timed at a time
 
 
 class _CollapsedError(Exception):
-    """The network is no better than always saying the same."""
+    """The network is no better than the constant predictor."""
 
 
 def terms_of(data: Dataset, samples: Samples, settings: TrainSettings) -> Terms:
-    """Say what all trials on a dataset are measured by."""
+    """Measure the constant predictor, with which all trials on a dataset are compared."""
     import numpy as np
 
     from labelkit.evaluation.measures import constant_deg, measure
     from labelkit.training.samples import take_sides
-    from labelkit.tuning.study import Terms
+    from labelkit.tuning.folder import Terms
     from labelkit.workflows.train import divided
 
     sides = take_sides(samples, divided(samples, settings))
@@ -70,8 +70,8 @@ class TrainTrial:
         """Train, or go on from the checkpoint that another process left.
 
         Raises:
-            DatasetError: the dataset is not readable any more.
-            StudyError: it has changed since the search began.
+            DatasetError: the dataset can no longer be read.
+            SearchError: it has changed since the search began.
             OutputError: no space or permission.
         """
         from labelkit.tuning.trial import Measured
@@ -83,11 +83,15 @@ class TrainTrial:
             model, precision = built(drawn.settings)
         except SettingsError as error:
             return Measured("impossible", why=str(error))
-        from labelkit.models.cost import multiply_adds  # behind `built`, which quiets the import
+        from labelkit.models.cost import multiply_adds
 
         outcome, why = self._train(drawn, data, split, sides, model, precision, on_epoch)
         measured = Measured(
-            outcome, why=why, parameters=model.count_params(), multiply_adds=multiply_adds(model), **_reached(drawn)
+            outcome,
+            why=why,
+            parameters=model.count_params(),
+            multiply_adds=multiply_adds(model),
+            **_read_progress(drawn),
         )
         if self.latency and outcome != "impossible":
             measured = replace(measured, latency_ms=_latency_ms(drawn.folder, model))
@@ -95,7 +99,7 @@ class TrainTrial:
         return measured
 
     def _data(self, settings: TrainSettings) -> tuple[Dataset, Split | FrameSplit, Sides]:
-        """Read the samples; the test's are left out, whatever is done with the rest."""
+        """Read the samples without those of the test."""
         import numpy as np
 
         from labelkit.dataset.dataset import open_dataset
@@ -104,7 +108,9 @@ class TrainTrial:
 
         data = open_dataset(self.dataset)
         if data.manifest.digest() != self.terms.dataset_sha256:
-            raise StudyError(f"{self.dataset}: has changed since the search began; search anew under another --out")
+            raise SearchError(
+                f"{self.dataset}: has changed since the search began; begin a new search with another --out"
+            )
         samples = read_samples(data)
         split = divided(samples, settings)
         sides = take_sides(samples, split)
@@ -120,7 +126,7 @@ class TrainTrial:
         precision: str,
         on_epoch: Callable[[int, float], None],
     ) -> tuple[Outcome, str]:
-        """Train, and say what came of it and why."""
+        """Train; return the outcome, and the reason if the network did not learn."""
         from labelkit.files import make_folder
         from labelkit.runs.folder import CHECKPOINT
         from labelkit.runs.plan import write_plan
@@ -134,7 +140,7 @@ class TrainTrial:
             on_epoch(epoch.epoch, epoch.cmae_deg)
             if epoch.epoch >= self.grace and best.cmae_deg > floor:
                 raise _CollapsedError(
-                    f"a validation CMAE of {best.cmae_deg:.2f} at best in {epoch.epoch} epochs; always saying the same "
+                    f"a validation CMAE of {best.cmae_deg:.2f} at best in {epoch.epoch} epochs; the constant predictor "
                     f"has {self.terms.constant_cmae_deg:.2f}"
                 )
 
@@ -156,14 +162,16 @@ class TrainTrial:
 
 
 def one_thread_each() -> None:
-    """Tell the libraries below Keras, before they start, to leave other cores to other trials, and to be quiet."""
+    """Set the libraries below Keras, before they start, to one thread and no log lines."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # from where Keras had started before: it would pass for a user's wish
+    os.environ.pop(
+        "TF_CPP_MIN_LOG_LEVEL", None
+    )  # set by an earlier start of Keras; it would look like the user's choice
 
 
-def _reached(drawn: Drawn) -> dict[str, Any]:
-    """Read how far a training came."""
+def _read_progress(drawn: Drawn) -> dict[str, Any]:
+    """Read how many epochs a training finished, and its best one."""
     from labelkit.runs.folder import read_state
     from labelkit.training.epochs import best_of, read_history
 
@@ -181,9 +189,9 @@ def _reached(drawn: Drawn) -> dict[str, Any]:
 
 
 def _latency_ms(run: Path, model: keras.Model) -> float | None:
-    """Time the network of a run in a process of its own, while no other of the search is timed; None where that fails.
+    """Time the network of a run in a process of its own, one at a time; None if that fails.
 
-    A night's search is not to end because a busy machine took too long for one network.
+    A search of a whole night must not end because one network could not be timed on a busy machine.
     """
     from filelock import FileLock
 
@@ -203,7 +211,7 @@ def _latency_ms(run: Path, model: keras.Model) -> float | None:
 
 
 def _tidy(run: Path) -> None:
-    """Keep of a trial's run what says how it went; its weights would fill a disk, and can be trained again."""
+    """Remove the weights from a trial's run: many would fill a disk, and they can be trained again."""
     from labelkit.files import remove
     from labelkit.runs.folder import BEST, CHECKPOINT, LAST, read_state, write_state
 
@@ -217,7 +225,7 @@ def check_networks(settings: TuneSettings, say: Callable[[int], None]) -> None:
     """Build the networks at the corners of every structure's ranges; for a process of its own.
 
     Args:
-        say: hears how many are built.
+        say: gets the number of networks that are built.
     Raises:
         SettingsError: one cannot be built; names its structure and values.
     """

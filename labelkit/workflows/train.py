@@ -328,7 +328,7 @@ def _train_and_test(
 
     from labelkit.evaluation.measures import constant_deg, measure
     from labelkit.runs.folder import BEST, CHECKPOINT, FINISHED, write_state
-    from labelkit.training.epoch_lines import shown
+    from labelkit.training.epoch_lines import show_epochs
     from labelkit.training.epochs import best_of
     from labelkit.training.load import TrainedRun, load_weights
     from labelkit.training.trainer import fit_run
@@ -339,7 +339,7 @@ def _train_and_test(
         sides.validation.centred_deg, np.broadcast_to(constant, sides.validation.centred_deg.shape)
     ).cmae_deg
     steps = -(-len(sides.train) // settings.batch_size)
-    with shown(steps, constant_cmae, quiet=quiet) as (on_step, on_epoch):
+    with show_epochs(steps, constant_cmae, quiet=quiet) as (on_step, on_epoch):
         history = fit_run(run, model, sides, settings, on_step=on_step, on_epoch=on_epoch)
     load_weights(model, run / BEST)
     result = assess(TrainedRun(run, settings, split, model), sides, history, EvaluateSettings())

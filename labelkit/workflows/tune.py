@@ -13,32 +13,32 @@ from labelkit.processes import Apart, worker_count
 from labelkit.settings import TrainSettings, TuneSettings, as_toml
 
 if TYPE_CHECKING:
+    from labelkit.tuning.folder import Search, Terms
     from labelkit.tuning.ranking import Ranked
-    from labelkit.tuning.study import Study, Terms
     from labelkit.tuning.trial import Trial
 
 log = logging.getLogger(__name__)
 
 BEST, RESULT, TABLE, PAGE = "best.toml", "result.json", "trials.csv", "report.html"
-SCHEMA = "labelkit-search/1"
+SCHEMA = "labelkit-search-result/1"
 
 
 @dataclass(frozen=True)
 class TuneResult:
-    """What a search came to. Errors are validation CMAEs, degrees; nobody has seen the test.
+    """The result of a search. Errors are validation CMAEs, degrees; the test was not touched.
 
     Attributes:
-        study: its folder.
+        search: its folder.
         asked, finished, learned: trials of all structures.
         constant_cmae_deg: of the constant predictor.
         structures: the best first.
         unbeaten: trials that no other beats in both error and latency, fastest first.
         importance: structure -> setting -> the share of the error that it decides.
-        best: settings of the best trial of the best structure, for `labelkit train --config`; None where none learned.
+        best: settings of the best trial of the best structure, for `labelkit train --config`; None if none learned.
         page, json, csv: the files that hold all this.
     """
 
-    study: str
+    search: str
     asked: int
     finished: int
     learned: int
@@ -57,12 +57,12 @@ class TunePlan:
     """What a search would do.
 
     Attributes:
-        study: its folder.
-        trials: to be run; those of a search that is there already left out.
-        networks: that were built at the corners of the ranges, to see that they can be.
+        search: its folder.
+        trials: to be run; those that an earlier call finished are not counted.
+        networks: built at the corners of the ranges, to see that they can be built.
     """
 
-    study: str
+    search: str
     structures: tuple[str, ...]
     trials: int
     networks: int
@@ -79,61 +79,61 @@ def tune(
 ) -> TuneResult | TunePlan:
     """Search structures and settings on a dataset, each structure by itself, by the validation error.
 
-    The same call on the same folder goes on where the search stands, and joins in where others are at it.
+    The same call on the same folder goes on with a search that was stopped, and takes part in one that runs elsewhere.
 
     Args:
-        dataset: a finished dataset; dataset/ where None.
+        dataset: a finished dataset; dataset/ if None.
         settings: ranges and structures; there is no default.
-        out: the search's folder; studies/<name> where None.
+        out: the search's folder; searches/<name> if None.
         dry_run: check everything and run nothing.
-        quiet: say nothing meanwhile.
+        quiet: show no progress.
     Raises:
         SettingsError: ranges that are empty, unknown, or hold a network that cannot be built.
         DatasetError, SplitError: as `labelkit.train`.
-        StudyError: the folder holds another search, or one of another dataset.
+        SearchError: the folder holds another search, or one of another dataset.
         OutputExistsError: the folder holds something else.
         MissingExtraError: the sampler needs torch.
         WorkerDiedError: processes are killed before they begin.
         OutputError: no space or permission.
         KeyboardInterrupt: says how many trials are done.
     """
-    from labelkit.tuning.search import search
+    from labelkit.tuning.folder import SEARCH, begin_search, check_sampler
+    from labelkit.tuning.search import run_search
     from labelkit.tuning.space import structures_of
-    from labelkit.tuning.study import STUDY, begin_study, check_sampler
-    from labelkit.tuning.trial_lines import shown
+    from labelkit.tuning.trial_lines import show_trials
     from labelkit.workflows.run_trial import TrainTrial
 
     settings = settings or TuneSettings()
     structures = structures_of(settings)
     check_sampler(settings)
-    folder = Path("studies") / settings.name if out is None else Path(out)
+    folder = Path("searches") / settings.name if out is None else Path(out)
     path, terms = _terms(dataset, settings)
-    is_there = (folder / STUDY).is_file()
-    networks = 0 if is_there else _networks_built(folder, settings)
+    is_there = (folder / SEARCH).is_file()
+    networks = 0 if is_there else _build_corner_networks(folder, settings)
     if dry_run:
-        done = len(begin_study(folder, settings, terms).trials()) if is_there else 0
+        done = len(begin_search(folder, settings, terms).trials()) if is_there else 0
         asked = settings.max_trials * len(structures)
         names = tuple(structure.name for structure in structures)
         return TunePlan(str(folder), names, asked - done, networks, worker_count(settings.jobs, asked))
-    study = begin_study(folder, settings, terms)
-    objective = TrainTrial(path, study.terms, settings.grace, settings.latency)
+    search = begin_search(folder, settings, terms)
+    objective = TrainTrial(path, search.terms, settings.grace, settings.latency)
     try:
-        with shown(study, quiet=quiet) as on_change:
-            search(study, objective, worker_count(settings.jobs, study.asked), on_change)
+        with show_trials(search, quiet=quiet) as on_change:
+            run_search(search, objective, worker_count(settings.jobs, search.asked), on_change)
     except KeyboardInterrupt:
-        done = len(study.trials())
+        done = len(search.trials())
         if done:
-            conclude(study)
+            conclude(search)
         raise KeyboardInterrupt(
-            f"interrupted; {done} of {study.asked} trials are done, {folder} holds them; go on with the same command"
+            f"interrupted; {done} of {search.asked} trials are done, {folder} holds them; go on with the same command"
         ) from None
-    return conclude(study)
+    return conclude(search)
 
 
 def _terms(dataset: Path | str | None, settings: TuneSettings) -> tuple[Path, Terms]:
-    """Check the dataset, and say what all trials on it are measured by."""
+    """Check the dataset, and give the terms that all trials on it share."""
+    from labelkit.tuning.folder import trial_settings
     from labelkit.tuning.space import structures_of
-    from labelkit.tuning.study import trial_settings
     from labelkit.workflows.run_trial import terms_of
     from labelkit.workflows.train import checked
 
@@ -144,7 +144,7 @@ def _terms(dataset: Path | str | None, settings: TuneSettings) -> tuple[Path, Te
     return data.path, terms_of(data, samples, each[0])
 
 
-def _networks_built(folder: Path, settings: TuneSettings) -> int:
+def _build_corner_networks(folder: Path, settings: TuneSettings) -> int:
     """Build the networks at the corners of the ranges, in a process that gives its memory back."""
     from labelkit.workflows.run_trial import check_networks
 
@@ -160,43 +160,43 @@ def _networks_built(folder: Path, settings: TuneSettings) -> int:
     return built
 
 
-def conclude(study: Study) -> TuneResult:
-    """Rank what is finished of a search, and write its table, JSON, page and best settings into its folder."""
+def conclude(search: Search) -> TuneResult:
+    """Rank the finished trials, and write table, JSON, page and best settings into the search's folder."""
     from labelkit.files import write_bytes, write_text
-    from labelkit.report.study import study_page
+    from labelkit.report.search_page import search_page
     from labelkit.runs.folder import write_json, write_rows
-    from labelkit.tuning.importance import importances
-    from labelkit.tuning.ranking import ranked, unbeaten
+    from labelkit.tuning.importance import measure_importance
+    from labelkit.tuning.ranking import find_unbeaten, rank_structures
 
-    trials, folder = study.trials(), study.folder
-    table = ranked(trials, [structure.name for structure in study.structures], study.settings.best_of)
+    trials, folder = search.trials(), search.folder
+    table = rank_structures(trials, [structure.name for structure in search.structures], search.settings.best_of)
     best = next((each.best for each in table if each.best), None)
     result = TuneResult(
-        study=str(folder),
-        asked=study.asked,
+        search=str(folder),
+        asked=search.asked,
         finished=len(trials),
         learned=sum(trial.learned for trial in trials),
-        constant_cmae_deg=study.terms.constant_cmae_deg,
+        constant_cmae_deg=search.terms.constant_cmae_deg,
         structures=tuple(table),
-        unbeaten=tuple(unbeaten(trials)),
-        importance=importances(study),
+        unbeaten=tuple(find_unbeaten(trials)),
+        importance=measure_importance(search),
         best=str(folder / BEST) if best else None,
         page=str(folder / PAGE),
         json=str(folder / RESULT),
         csv=str(folder / TABLE),
     )
     if trials:
-        write_rows(folder / TABLE, rows_of(study, trials))
+        write_rows(folder / TABLE, rows_of(search, trials))
     if best:
-        write_text(folder / BEST, _best_toml(study, best))
+        write_text(folder / BEST, _best_toml(search, best))
     write_json(folder / RESULT, {"schema": SCHEMA, **asdict(result)})
-    write_bytes(folder / PAGE, study_page(study, trials, table, result.importance, result.unbeaten))
+    write_bytes(folder / PAGE, search_page(search, trials, table, result.importance, result.unbeaten))
     return result
 
 
-def rows_of(study: Study, trials: Sequence[Trial]) -> list[dict[str, Any]]:
+def rows_of(search: Search, trials: Sequence[Trial]) -> list[dict[str, Any]]:
     """Make a row of each trial; a setting that a trial did not draw is left empty."""
-    searched = dict.fromkeys(name for structure in study.structures for name in (p.name for p in structure.parameters))
+    searched = dict.fromkeys(name for structure in search.structures for name in (p.name for p in structure.parameters))
     return [
         {
             "structure": trial.structure,
@@ -209,11 +209,11 @@ def rows_of(study: Study, trials: Sequence[Trial]) -> list[dict[str, Any]]:
     ]
 
 
-def _best_toml(study: Study, best: Trial) -> str:
-    from labelkit.tuning.study import trial_settings
+def _best_toml(search: Search, best: Trial) -> str:
+    from labelkit.tuning.folder import trial_settings
 
-    structure = next(each for each in study.structures if each.name == best.structure)
-    settings = trial_settings(structure, best.values, study.settings, best.seed)
+    structure = next(each for each in search.structures if each.name == best.structure)
+    settings = trial_settings(structure, best.values, search.settings, best.seed)
     defaults = {key: TrainSettings.model_fields[key].default for key in ("diagnostics", "report")}
     head = (
         f"# Trial {best.number} of structure {best.structure}: validation CMAE {best.measured.cmae_deg:.2f} degrees.\n"

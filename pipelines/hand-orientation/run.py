@@ -7,7 +7,7 @@ the ranges and structures in the .toml file beside this one; the best settings o
 on people that neither training nor search has met. What is done already is not done again, so a stopped run is gone
 on with by the same command.
 
-`--reduced` is the same in small, within 20 minutes on two cores, in hand-orientation-reduced. It shows that all parts
+`--reduced` is all steps, in small, within 20 minutes on two cores, in hand-orientation-reduced. It shows that all parts
 fit together, and nothing about the networks: so few people teach nothing about strangers, so single frames are split,
 which leaks, as the pages say.
 """
@@ -45,16 +45,16 @@ SMALL_TRAINING = {
 
 
 def main() -> None:
-    """Take the study's steps one after the other."""
+    """Do the study's steps one after the other."""
     asked = arguments(__doc__).parse_args()
     out: Path = asked.out or Path("hand-orientation-reduced" if asked.reduced else "hand-orientation")
-    raw = asked.raw or recorded(out, SMALL if asked.reduced else WHOLE)
+    raw = asked.raw or simulate_once(out, SMALL if asked.reduced else WHOLE)
     dataset = out / "dataset"
     labelkit.build_dataset(raw, dataset)
     labelkit.coverage_map(dataset, out / "coverage-map.png")
     searches, reports = {}, {}
     for family in FAMILIES:
-        search = labelkit.tune(dataset, search_settings(family, reduced=asked.reduced), out=out / "studies" / family)
+        search = labelkit.tune(dataset, search_settings(family, reduced=asked.reduced), out=out / "searches" / family)
         assert isinstance(search, TuneResult)
         searches[family] = search
         if search.best:
@@ -64,27 +64,27 @@ def main() -> None:
             print(f"{family}: no trial learned, see {search.page}")
     tables = "\n\n".join((table_1(searches), table_2(searches, reports), table_3(reports)))
     write_text(out / "tables.md", tables + "\n")
-    print(f"{tables}\n\npages: {out}/studies/*/report.html, {out}/runs/*/{PAGE}; map: {out}/coverage-map.png")
+    print(f"{tables}\n\npages: {out}/searches/*/report.html, {out}/runs/*/{PAGE}; map: {out}/coverage-map.png")
 
 
 def arguments(doc: str) -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    parser.add_argument("--raw", type=Path, help="recordings; simulated where none are named")
-    parser.add_argument("--out", type=Path, help="folder of all that is made")
-    parser.add_argument("--reduced", action="store_true", help="the same in small")
+    parser.add_argument("--raw", type=Path, help="recordings; simulated if not given")
+    parser.add_argument("--out", type=Path, help="folder of all results")
+    parser.add_argument("--reduced", action="store_true", help="all steps, in small")
     return parser
 
 
-def recorded(out: Path, size: Mapping[str, int]) -> Path:
-    """Simulate recordings, unless they are there."""
+def simulate_once(out: Path, size: Mapping[str, int]) -> Path:
+    """Simulate recordings, unless they are there already."""
     if not (out / "raw").is_dir():
         labelkit.simulate(out, SimulateSettings(**size))
     return out / "raw"
 
 
 def search_settings(family: str, *, reduced: bool) -> TuneSettings:
-    """Read what is searched of a family."""
+    """Read the ranges and structures of a family."""
     settings = load_settings(TuneSettings, config=HERE / f"tune-{family}.toml")
     if not reduced:
         return settings
@@ -93,7 +93,7 @@ def search_settings(family: str, *, reduced: bool) -> TuneSettings:
 
 
 def table_1(searches: Mapping[str, TuneResult]) -> str:
-    """Say what was searched, and what came out best: the study's Table 1 with an answer in it."""
+    """Make the study's Table 1, of what was searched, with the best values added."""
     rows = []
     for family, search in searches.items():
         best = search.structures[0]
@@ -106,7 +106,7 @@ def table_1(searches: Mapping[str, TuneResult]) -> str:
 
 
 def table_2(searches: Mapping[str, TuneResult], reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say how good the best networks are and what they cost."""
+    """Make a table of the errors and costs of the best networks."""
     heading = ("network", "CMAE", "MAE elevation", "MAE azimuth", "constant", "pictures a second", "parameters", "MB")
     rows = [
         [
@@ -120,7 +120,7 @@ def table_2(searches: Mapping[str, TuneResult], reports: Mapping[str, Mapping[st
         for family, report in reports.items()
     ]
     short = [
-        f"{family}, {each.structure}: only {each.scored} of the {each.best_of} trials to be averaged learned."
+        f"{family}, {each.structure}: the score is the mean of {each.scored} trials, not of {each.best_of}."
         for family, search in searches.items()
         for each in search.structures
         if each.is_short

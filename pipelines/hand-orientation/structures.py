@@ -23,7 +23,7 @@ from typing import Any
 # One network on each core is faster than one on all.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"))
 
-from run import WHOLE, arguments, markdown, recorded
+from run import WHOLE, arguments, markdown, simulate_once
 from tqdm import tqdm
 
 import labelkit
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="seeds of each variant (3)")
     asked = parser.parse_args()
     out: Path = asked.out or Path("structures-reduced" if asked.reduced else "structures")
-    raw = asked.raw or recorded(out, SMALL if asked.reduced else WHOLE)
+    raw = asked.raw or simulate_once(out, SMALL if asked.reduced else WHOLE)
     dataset = out / "dataset"
     labelkit.build_dataset(raw, dataset, BuildSettings(with_depth=True))
     runs = {

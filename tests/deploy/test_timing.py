@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from labelkit.deploy.timing import measure_latency, timed_ms
+from labelkit.deploy.timing import measure_latency, time_calls_ms
 from labelkit.errors import RunError
 from labelkit.runs.arrays import write_weights
 from labelkit.runs.folder import BEST
@@ -13,7 +13,7 @@ from tests.made_runs import make_run
 
 def test_calls_are_timed_one_by_one_after_a_warm_up():
     calls = []
-    taken = timed_ms(lambda: calls.append(time.sleep(0.002)), seconds=0.0)
+    taken = time_calls_ms(lambda: calls.append(time.sleep(0.002)), seconds=0.0)
     assert len(calls) == len(taken) + 10 == 40
     assert min(taken) >= 2.0
 

@@ -16,7 +16,9 @@ def drawn(stated, actual, n=40_000):
 def test_a_right_uncertainty_holds_what_it_says():
     sd = np.random.default_rng(0).uniform(2.0, 12.0, 40_000)
     found = calibrate(*drawn(sd, sd))
-    assert found.within_68 == pytest.approx(0.683, abs=0.01)  # FACTS: 2.30 holds 68 %, 6.18 holds 95 %
+    assert found.within_68 == pytest.approx(
+        0.683, abs=0.01
+    )  # chi-square, two degrees of freedom: 2.30 holds 68 %, 6.18 holds 95 %
     assert found.within_95 == pytest.approx(0.954, abs=0.01)
     assert found.mean_d2 == pytest.approx(2.0, abs=0.05)
     assert found.observed == pytest.approx(NOMINAL, abs=0.01)

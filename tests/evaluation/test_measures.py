@@ -30,7 +30,7 @@ def test_the_angle_between_normals_is_that_of_a_hand_computation():
 
 
 def test_a_pair_of_maes_understates_the_error_between_normals():
-    # FACTS: 8 and 7 degrees at the front are 10.7 between the normals
+    # 8 and 7 degrees at the front are 10.7 between the normals
     assert measure(np.zeros((1, 2)), np.array([[8.0, 7.0]])).normal_mean_deg == pytest.approx(10.7, abs=0.1)
 
 
@@ -57,7 +57,7 @@ def test_the_constant_errs_by_19_degrees_on_the_disc_of_45():
     rng = np.random.default_rng(0)
     radius, turn = 45 * np.sqrt(rng.random(20_000)), 2 * np.pi * rng.random(20_000)
     disc = np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=-1)
-    # FACTS: about 19 degrees; exactly 4 R / (3 pi)
+    # about 19 degrees; exactly 4 R / (3 pi)
     assert measure(disc, np.zeros_like(disc)).cmae_deg == pytest.approx(4 * 45 / (3 * np.pi), abs=0.2)
 
 

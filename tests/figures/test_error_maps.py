@@ -10,7 +10,7 @@ from PIL import Image
 from labelkit.cells import Cells
 from labelkit.evaluation.by_cell import errors_by_cell
 from labelkit.evaluation.calibration import calibrate
-from labelkit.evaluation.judged import Judged
+from labelkit.evaluation.judged_samples import JudgedSamples
 from labelkit.figures.error_maps import (
     Answers,
     calibration_figure,
@@ -23,7 +23,7 @@ from labelkit.figures.saving import figure_bytes
 
 def judged(true, predicted):
     true, predicted = np.asarray(true, float), np.asarray(predicted, float)
-    return Judged(np.full(len(true), "a"), np.arange(len(true)), true, predicted)
+    return JudgedSamples(np.full(len(true), "a"), np.arange(len(true)), true, predicted)
 
 
 def texts_of(svg):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from labelkit.figures.saving import figure_bytes
-from labelkit.figures.tuning import Tried, history_figure, importance_figure, parallel_figure, pareto_figure
+from labelkit.figures.tuning import TrialPoint, history_figure, importance_figure, parallel_figure, pareto_figure
 
 
 def tried(structure, number, error, latency=1.0, **values):
-    return Tried(structure, number, error, latency, values or {"filters": 5 + number, "norm": "none"})
+    return TrialPoint(structure, number, error, latency, values or {"filters": 5 + number, "norm": "none"})
 
 
 TRIALS = [tried("a", 1, 14.0), tried("a", 2, None), tried("a", 3, 9.0), tried("a", 4, 11.0), tried("b", 1, 12.0, 3.0)]

@@ -140,11 +140,9 @@ STAGES = ("branch128_stem", "branch128_stage1", "branch128_stage2")
 
 
 def test_a_setting_of_another_family_is_refused():
-    with pytest.raises(
-        SettingsError, match="width is a setting of mobilenet and says nothing to vanilla; leave it out"
-    ):
+    with pytest.raises(SettingsError, match="width is a setting of mobilenet, not of vanilla; leave it out"):
         build_model(TrainSettings(width=0.5))
-    with pytest.raises(SettingsError, match=r"growth is a setting of .* and says nothing to squeezenet"):
+    with pytest.raises(SettingsError, match=r"growth is a setting of .*, not of squeezenet"):
         build_model(TrainSettings(model="squeezenet", growth=1))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from labelkit.models import build_model
 from labelkit.settings import TrainSettings, TuneSettings, load_settings
-from labelkit.tuning.ranking import ranked
+from labelkit.tuning.ranking import rank_structures
 from labelkit.tuning.space import structures_of
 from labelkit.tuning.trial import Measured, Trial
 from labelkit.workflows.tune import TuneResult
@@ -95,7 +95,7 @@ def test_the_structural_experiments_go_from_nothing_to_a_table(tmp_path):
 
 def searched(values):
     trials = [Trial("pooled-2", 0, 0, values, Measured("learned", 9.5, 5, 4))] if values else []
-    table = ranked(trials, ["pooled-2", "pooled-3"], 2)
+    table = rank_structures(trials, ["pooled-2", "pooled-3"], 2)
     return TuneResult("s", 2, 1, 1, 19.0, tuple(table), (), {}, "s/best.toml", "s/report.html", "", "")
 
 
@@ -118,7 +118,7 @@ def test_the_tables_say_what_came_out_and_where_trials_are_missing(pipeline):
     assert "| vanilla | structure | 2 of them | pooled-2 |" in first
     second = pipeline["table_2"]({"vanilla": search}, {"vanilla": reported()})
     assert "| vanilla | 10.50 | 10.52 | 10.56 | 19.00 | 250 | 8,070,794 | 32.28 |" in second
-    assert "vanilla, pooled-2: only 1 of the 2 trials to be averaged learned." in second
+    assert "vanilla, pooled-2: the score is the mean of 1 trials, not of 2." in second
     third = pipeline["table_3"]({"vanilla": reported()})
     assert "| vanilla | success azimuth | 25 % | 19.76 | - |" in third
     assert "| vanilla | failure elevation | 50 % | 19.76 | - |" in third
@@ -135,7 +135,7 @@ def test_the_reduced_run_goes_from_nothing_to_three_tables_and_does_nothing_twic
     assert all(f"Table {number}." in first.stdout for number in (1, 2, 3))
     assert (tmp_path / "out" / "tables.md").read_text() in first.stdout
     for family in TABLE_1:
-        settings = load_settings(TrainSettings, config=tmp_path / "out" / "studies" / family / "best.toml")
+        settings = load_settings(TrainSettings, config=tmp_path / "out" / "searches" / family / "best.toml")
         assert settings.model == family
         assert (tmp_path / "out" / "runs" / family / "report.html").is_file()
     runs = [(tmp_path / "out" / "runs" / family / "best.h5").stat().st_mtime_ns for family in TABLE_1]

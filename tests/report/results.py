@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from labelkit.cells import Cells
-from labelkit.evaluation.judged import Judged
+from labelkit.evaluation.judged_samples import JudgedSamples
 from labelkit.figures.training import Curves
-from labelkit.report.run_page import Cost, RunResult, rows_shown
+from labelkit.report.run_page import Cost, RunResult, list_picture_rows
 from labelkit.runs.histograms import Histogram
-from labelkit.training.collapse import Event, Layer, Signs, unfit
+from labelkit.training.collapse import Event, Layer, Signs, find_unfit
 from labelkit.training.guard_record import GuardRecord, Start
 
 
@@ -20,7 +20,7 @@ def judged(n=60, *, noise=5.0, shrunk=0.9, seed=0, people=("p01", "p02", "p03"),
     true = np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=-1)
     predicted = shrunk * true + np.random.default_rng(int(noise * 100)).normal(0.0, noise, true.shape)
     stated = np.linspace(0.5, 1.5, n) * noise if sd else None
-    return Judged(np.resize(np.array(people), n), step * np.arange(n), true, predicted, stated)
+    return JudgedSamples(np.resize(np.array(people), n), step * np.arange(n), true, predicted, stated)
 
 
 def histograms(epochs=3):
@@ -40,7 +40,7 @@ def journal(epochs=3, *, collapsed=False):
     """What a guard saw of a run that went well, or of one that began badly and collapsed after its second epoch."""
     signs = [Signs(n, 0.3, 0.5, 0.9, 0.5 - 0.1 * n, 1.0 / n, 0.1, "dense1_leaky", -0.1, "dense1") for n in (1, 2, 3)]
     layer = Layer("dense1_leaky", 0.001, 3.0, 0.5)
-    start = Start((layer,), unfit([layer]) if collapsed else (), levelled=collapsed)
+    start = Start((layer,), find_unfit([layer]) if collapsed else (), levelled=collapsed)
     event = Event(2, "lost", ("gradients have vanished (0)",), "went-back", 1, 0.5, 1.0, 0)
     return GuardRecord(start, tuple(signs[:epochs]), (event,) if collapsed else ())
 
@@ -48,7 +48,7 @@ def journal(epochs=3, *, collapsed=False):
 def result(name="vanilla", *, leaks=False, latency_ms=2.0, epochs=3, test=None, kept=True, collapsed=False, **how):
     test = judged(**how) if test is None else test
     rng = np.random.default_rng(0)
-    shown = test.rows[list(rows_shown(test))].tolist()
+    shown = test.rows[list(list_picture_rows(test))].tolist()
     return RunResult(
         name=name,
         settings={"model": "vanilla", "filters": 16},

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelkit.training import augment
-from labelkit.training.augment import Augmentation, augmented, blurred, moved_picture, noisy, relit, turn_and_mirror
+from labelkit.training.augment import (
+    Augmentation,
+    add_noise,
+    augment_pictures,
+    blur,
+    move_picture,
+    relight,
+    turn_and_mirror,
+)
 
 S = 128
 
@@ -32,20 +40,20 @@ def test_the_label_moves_as_the_picture_does(turn, mirror, where):
     direction = np.array([np.cos(where), np.sin(where)])
     centre = (S - 1) / 2
     move = turn_and_mirror(turn, mirror)
-    seen = spot_of(moved_picture(blob_at(*(centre + 40 * direction)), move, np.zeros(2)))
+    seen = spot_of(move_picture(blob_at(*(centre + 40 * direction)), move, np.zeros(2)))
     assert seen == pytest.approx(40 * move @ direction, abs=0.2)
 
 
 def test_a_picture_is_scaled_about_its_centre_and_then_shifted():
     centre = (S - 1) / 2
-    seen = spot_of(moved_picture(blob_at(centre + 40, centre - 20), 0.5 * np.eye(2), np.array([5.0, 8.0])))
+    seen = spot_of(move_picture(blob_at(centre + 40, centre - 20), 0.5 * np.eye(2), np.array([5.0, 8.0])))
     assert seen == pytest.approx([25, -2], abs=0.2)
 
 
 def test_a_mirror_flips_n_x_and_nothing_else():
     assert (turn_and_mirror(0.0, -1.0) @ [0.3, 0.2]).tolist() == [-0.3, 0.2]
     picture = np.random.default_rng(0).integers(0, 256, (S, S, 3), dtype=np.uint8)
-    assert np.array_equal(moved_picture(picture, turn_and_mirror(0.0, -1.0), np.zeros(2)), picture[:, ::-1])
+    assert np.array_equal(move_picture(picture, turn_and_mirror(0.0, -1.0), np.zeros(2)), picture[:, ::-1])
 
 
 def test_a_quarter_turn_takes_right_to_down():
@@ -55,7 +63,7 @@ def test_a_quarter_turn_takes_right_to_down():
 def test_the_tilt_of_the_hand_stays_as_it_was():
     rng = np.random.default_rng(0)
     before = rng.uniform(-0.5, 0.5, (20, 2))
-    _, after = augmented({"rgb": np.zeros((20, S, S, 3), np.uint8)}, before, rng, Augmentation(90.0))
+    _, after = augment_pictures({"rgb": np.zeros((20, S, S, 3), np.uint8)}, before, rng, Augmentation(90.0))
     assert np.linalg.norm(after, axis=1) == pytest.approx(np.linalg.norm(before, axis=1))
     assert not np.allclose(after, before)
 
@@ -67,7 +75,7 @@ def test_a_batch_s_pictures_move_with_its_labels(monkeypatch):
     directions = rng.normal(size=(12, 2))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     pictures = np.stack([blob_at(*((S - 1) / 2 + 40 * direction)) for direction in directions])
-    changed, moved = augmented(
+    changed, moved = augment_pictures(
         {"rgb": pictures, "depth": pictures[..., 0].astype(np.uint16)}, directions, rng, Augmentation(90.0)
     )
     depth = np.repeat(changed["depth"][..., None], 3, axis=-1)
@@ -78,7 +86,7 @@ def test_a_batch_s_pictures_move_with_its_labels(monkeypatch):
 
 def test_no_picture_is_turned_further_than_asked():
     to_the_right = np.tile([0.5, 0.0], (300, 1))
-    _, after = augmented(
+    _, after = augment_pictures(
         {"rgb": np.zeros((300, 8, 8, 3), np.uint8)}, to_the_right, np.random.default_rng(0), Augmentation(25.0)
     )
     turned_deg = np.rad2deg(np.arctan2(after[:, 1], np.abs(after[:, 0])))  # the mirror flips x alone
@@ -87,7 +95,7 @@ def test_no_picture_is_turned_further_than_asked():
 
 def test_depth_is_moved_without_mixing_near_and_far():
     depth = np.where(np.arange(S) < S // 2, 500, 900).astype(np.uint16)[None] * np.ones((S, 1), np.uint16)
-    moved = moved_picture(depth, turn_and_mirror(0.4, -1.0), np.array([3.3, 1.7]))
+    moved = move_picture(depth, turn_and_mirror(0.4, -1.0), np.array([3.3, 1.7]))
     assert set(np.unique(moved)) == {500, 900}
 
 
@@ -96,7 +104,9 @@ def test_blur_and_noise_change_colour_alone_and_only_where_they_are_asked_for():
     pictures = {"rgb": rgb, "depth": rgb[..., 0].astype(np.uint16)}
 
     def drawn(**kwargs):
-        return augmented(pictures, np.zeros((3, 2)), np.random.default_rng(5), Augmentation(turn_deg=90.0, **kwargs))[0]
+        return augment_pictures(
+            pictures, np.zeros((3, 2)), np.random.default_rng(5), Augmentation(turn_deg=90.0, **kwargs)
+        )[0]
 
     plain, rough, soft = drawn(), drawn(noise=20.0), drawn(blur=20.0)
     assert all(np.array_equal(each["depth"], plain["depth"]) for each in (rough, soft))
@@ -106,7 +116,7 @@ def test_blur_and_noise_change_colour_alone_and_only_where_they_are_asked_for():
 
 
 def test_noise_has_the_deviation_that_is_asked_for():
-    noise = noisy(np.full((S, S, 3), 128, np.uint8), 7.0, np.random.default_rng(0)).astype(float) - 128
+    noise = add_noise(np.full((S, S, 3), 128, np.uint8), 7.0, np.random.default_rng(0)).astype(float) - 128
     assert (noise.mean(), noise.std()) == (pytest.approx(0, abs=0.1), pytest.approx(7, abs=0.1))
 
 
@@ -117,9 +127,9 @@ def test_a_blur_spreads_a_spot_by_its_deviation():
         return np.sqrt((weight.sum(axis=0) * x**2).sum() / weight.sum())
 
     spot = blob_at((S - 1) / 2, (S - 1) / 2)
-    assert spread(blurred(spot, 4.0)) == pytest.approx(np.hypot(spread(spot), 4.0), abs=0.2)
+    assert spread(blur(spot, 4.0)) == pytest.approx(np.hypot(spread(spot), 4.0), abs=0.2)
 
 
 def test_light_changes_colours_by_gain_and_offset_and_stays_in_range():
     picture = np.full((4, 4, 3), (10, 100, 250), np.uint8)
-    assert relit(picture, np.array([1.5, 0.5, 2.0]), np.array([5.0])).tolist()[0][0] == [20, 55, 255]
+    assert relight(picture, np.array([1.5, 0.5, 2.0]), np.array([5.0])).tolist()[0][0] == [20, 55, 255]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelkit.training.augment import Augmentation
-from labelkit.training.batches import Batches, epoch_order, prefetched
+from labelkit.training.batches import Batches, epoch_order, prefetch
 
 FIELDS = ("rgb128", "rgb64", "rgb32")
 
@@ -80,7 +80,7 @@ def test_prefetching_keeps_the_order_and_works_elsewhere():
         def __getitem__(self, number):
             return number, threading.get_ident() != here
 
-    assert list(prefetched(Items())) == [(number, True) for number in range(10)]
+    assert list(prefetch(Items())) == [(number, True) for number in range(10)]
 
 
 def test_an_error_while_prefetching_reaches_the_caller():
@@ -92,4 +92,4 @@ def test_an_error_while_prefetching_reaches_the_caller():
             raise OSError("disk gone")
 
     with pytest.raises(OSError, match="disk gone"):
-        list(prefetched(Broken()))
+        list(prefetch(Broken()))

@@ -13,11 +13,30 @@ from labelkit.runs.folder import BEST, GUARD, GUARD_SCHEMA, LAST, claim_run
 from labelkit.settings import TrainSettings
 from labelkit.training import trainer
 from labelkit.training.backend import start_keras
-from labelkit.training.collapse import Event, Layer, Signs, in_words, judged, not_a_number, reasons, unfit
+from labelkit.training.collapse import (
+    Event,
+    Layer,
+    Signs,
+    find_reasons,
+    find_unfit,
+    in_words,
+    judge_collapse,
+    judge_no_number,
+)
 from labelkit.training.epochs import Epoch, best_of
-from labelkit.training.guard import Guard, Watch, activation, begin, begin_anew, few, guard_of, level, spread_of
+from labelkit.training.guard import (
+    Guard,
+    Watch,
+    begin,
+    begin_again,
+    describe_activation,
+    guard_of,
+    level,
+    spread_of,
+    take_few,
+)
 from labelkit.training.guard_record import GuardRecord, Start, read_journal, write_journal
-from labelkit.training.load import copied, weights_of
+from labelkit.training.load import copy_values, weights_of
 from labelkit.training.step import Stepper
 from tests.training.small import fitted, make_sides
 
@@ -34,7 +53,7 @@ def history(*ratios, **others):
 
 
 def after(*ratios, events=(), tries=3, epochs=30, patience=25, **others):
-    return judged(history(*ratios, **others), events, epochs=epochs, patience=patience, tries=tries)
+    return judge_collapse(history(*ratios, **others), events, epochs=epochs, patience=patience, tries=tries)
 
 
 def did(event):
@@ -53,7 +72,7 @@ def test_a_network_that_learned_and_is_no_better_than_the_constant_three_times_g
 
 def test_a_network_that_never_learns_begins_anew():
     assert after(1.0, 1.0, 1.01) is None
-    assert did(after(1.0, 1.0, 1.01, 1.0)) == ("stuck", "began-anew", 0, 1.0, 0.0, 1)
+    assert did(after(1.0, 1.0, 1.01, 1.0)) == ("stuck", "began-again", 0, 1.0, 0.0, 1)
 
 
 def test_the_longer_a_training_is_the_longer_a_network_may_take_to_learn():
@@ -67,15 +86,15 @@ def test_a_network_that_would_be_given_up_before_is_judged_then():
 
 def test_a_slow_network_whose_loss_falls_is_not_stuck():
     slow = [signs(epoch, 1.0, loss=0.30 - 0.004 * epoch) for epoch in range(1, 8)]
-    assert judged(slow, (), epochs=30, patience=25, tries=3) is None
+    assert judge_collapse(slow, (), epochs=30, patience=25, tries=3) is None
     # the same, of a loss that is a negative likelihood
     slow = [signs(epoch, 1.0, loss=-1.0 - 0.02 * epoch) for epoch in range(1, 8)]
-    assert judged(slow, (), epochs=30, patience=25, tries=3) is None
+    assert judge_collapse(slow, (), epochs=30, patience=25, tries=3) is None
 
 
 def test_a_slow_network_is_not_stuck_in_an_odd_number_of_epochs_either():
     slow = [signs(epoch, 1.0, loss=0.30 - 0.006 * epoch) for epoch in range(1, 6)]
-    assert judged(slow, (), epochs=40, patience=25, tries=3) is None
+    assert judge_collapse(slow, (), epochs=40, patience=25, tries=3) is None
 
 
 def test_a_loss_below_zero_that_does_not_fall_is_no_sign_of_learning():
@@ -84,37 +103,37 @@ def test_a_loss_below_zero_that_does_not_fall_is_no_sign_of_learning():
 
 def test_what_a_network_did_at_first_does_not_count_as_falling():
     wild_first = [signs(epoch, 1.0, loss=0.3 + 0.5 * (epoch == 1)) for epoch in range(1, 9)]
-    assert judged(wild_first[:4], (), epochs=30, patience=25, tries=3) is None
-    assert judged(wild_first[:5], (), epochs=30, patience=25, tries=3).found == "stuck"
+    assert judge_collapse(wild_first[:4], (), epochs=30, patience=25, tries=3) is None
+    assert judge_collapse(wild_first[:5], (), epochs=30, patience=25, tries=3).found == "stuck"
 
 
 def test_a_network_that_is_far_off_is_stuck_though_its_loss_falls():
     far = [signs(epoch, 9.0, loss=30.0 - 4 * epoch) for epoch in range(1, 5)]
-    event = judged(far, (), epochs=30, patience=25, tries=3)
-    assert did(event) == ("stuck", "began-anew", 0, 0.5, 1.0, 1)
+    event = judge_collapse(far, (), epochs=30, patience=25, tries=3)
+    assert did(event) == ("stuck", "began-again", 0, 0.5, 1.0, 1)
     assert event.why == ("it errs 9 times as much as the constant predictor",)
 
 
 def test_one_that_says_the_same_to_all_has_collapsed_though_another_constant_errs_less():
     assert after(0.9, 0.9, 0.9, 0.9) is None
-    assert did(after(0.9, 0.9, 0.9, 0.9, spread=0.05)) == ("stuck", "began-anew", 0, 1.0, 0.0, 1)
+    assert did(after(0.9, 0.9, 0.9, 0.9, spread=0.05)) == ("stuck", "began-again", 0, 1.0, 0.0, 1)
     # there is nothing to go back to
-    assert did(after(0.8, 0.8, spread=0.001)) == ("dead", "began-anew", 0, 0.5, 0.0, 1)
+    assert did(after(0.8, 0.8, spread=0.001)) == ("dead", "began-again", 0, 0.5, 0.0, 1)
 
 
 def test_a_dead_answer_is_not_waited_for():
-    assert did(after(1.0, 1.0, spread=0.001)) == ("dead", "began-anew", 0, 0.5, 0.0, 1)
+    assert did(after(1.0, 1.0, spread=0.001)) == ("dead", "began-again", 0, 0.5, 0.0, 1)
     assert after(1.0, spread=0.001) is None
 
 
 def test_an_attempt_is_judged_by_its_own_epochs():
-    begun = Event(4, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
+    begun = Event(4, "stuck", ("x",), "began-again", 0, 1.0, 0.0, 1)
     assert after(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, events=[begun]) is None
-    assert did(after(*[1.0] * 8, events=[begun])) == ("stuck", "began-anew", 0, 0.5, 0.0, 2)
+    assert did(after(*[1.0] * 8, events=[begun])) == ("stuck", "began-again", 0, 0.5, 0.0, 2)
 
 
 def test_when_tries_are_used_up_it_is_said_once():
-    begun = Event(4, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
+    begun = Event(4, "stuck", ("x",), "began-again", 0, 1.0, 0.0, 1)
     last = after(*[1.0] * 8, events=[begun], tries=1)
     assert did(last) == ("stuck", "nothing", 0, 1.0, 0.0, 1)
     assert after(*[1.0] * 12, events=[begun, last], tries=1) is None
@@ -123,33 +142,33 @@ def test_when_tries_are_used_up_it_is_said_once():
 
 def test_a_network_that_ends_knowing_next_to_nothing_goes_on_without_dropout():
     slow = [signs(epoch, 1.0, loss=0.30 - 0.004 * epoch) for epoch in range(1, 9)]
-    assert did(judged(slow, (), epochs=8, patience=25, tries=3)) == ("slow", "went-on", 0, 1.0, 0.0, 0)
-    assert did(judged(slow, (), epochs=30, patience=7, tries=3)) == ("slow", "went-on", 0, 1.0, 0.0, 0)
-    assert judged(slow, (), epochs=9, patience=25, tries=3) is None
-    assert judged(slow, (), epochs=8, patience=25, tries=0) is None
+    assert did(judge_collapse(slow, (), epochs=8, patience=25, tries=3)) == ("slow", "went-on", 0, 1.0, 0.0, 0)
+    assert did(judge_collapse(slow, (), epochs=30, patience=7, tries=3)) == ("slow", "went-on", 0, 1.0, 0.0, 0)
+    assert judge_collapse(slow, (), epochs=9, patience=25, tries=3) is None
+    assert judge_collapse(slow, (), epochs=8, patience=25, tries=0) is None
 
 
 def test_who_went_on_and_still_knows_next_to_nothing_begins_anew_with_other_weights():
     on = Event(8, "slow", ("x",), "went-on", 0, 0.5, 0.0, 1)
     slow = [signs(epoch, 1.0, loss=0.30 - 0.004 * epoch) for epoch in range(1, 17)]
-    assert did(judged(slow, (on,), epochs=8, patience=25, tries=3)) == ("slow", "began-anew", 0, 0.5, 0.0, 2)
-    assert judged(slow, (on,), epochs=8, patience=25, tries=1) is None
+    assert did(judge_collapse(slow, (on,), epochs=8, patience=25, tries=3)) == ("slow", "began-again", 0, 0.5, 0.0, 2)
+    assert judge_collapse(slow, (on,), epochs=8, patience=25, tries=1) is None
 
 
 def test_by_default_weights_drawn_for_those_that_went_on_in_vain_may_go_on_too():
-    stuck = Event(4, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
+    stuck = Event(4, "stuck", ("x",), "began-again", 0, 1.0, 0.0, 1)
     on = dataclasses.replace(stuck, epoch=12, found="slow", did="went-on")
-    anew = dataclasses.replace(on, epoch=20, did="began-anew", draw=2)
+    anew = dataclasses.replace(on, epoch=20, did="began-again", draw=2)
     slow = [signs(epoch, 1.0, loss=0.40 - 0.004 * epoch) for epoch in range(1, 29)]
-    last = judged(slow, (stuck, on, anew), epochs=8, patience=25, tries=TrainSettings().tries)
+    last = judge_collapse(slow, (stuck, on, anew), epochs=8, patience=25, tries=TrainSettings().tries)
     assert did(last) == ("slow", "went-on", 0, 1.0, 0.0, 2)
 
 
 def test_patience_begins_anew_with_what_was_done():
-    begun = Event(4, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
+    begun = Event(4, "stuck", ("x",), "began-again", 0, 1.0, 0.0, 1)
     slow = [signs(epoch, 1.0 + 0.001 * epoch, loss=0.30 - 0.004 * epoch) for epoch in range(1, 10)]
-    assert judged(slow[:8], (begun,), epochs=30, patience=5, tries=3) is None
-    assert judged(slow, (begun,), epochs=30, patience=5, tries=3).found == "slow"
+    assert judge_collapse(slow[:8], (begun,), epochs=30, patience=5, tries=3) is None
+    assert judge_collapse(slow, (begun,), epochs=30, patience=5, tries=3).found == "slow"
 
 
 def test_a_network_that_ends_knowing_something_has_ended():
@@ -161,7 +180,7 @@ def test_a_network_that_ends_near_the_bound_goes_on_but_is_given_no_other_weight
     assert did(after(*near, epochs=6)) == ("slow", "went-on", 0, 1.0, 0.0, 0)
     on = Event(6, "slow", ("x",), "went-on", 0, 1.0, 0.0, 0)
     assert after(*near, *[0.96] * 6, events=[on], epochs=6) is None
-    assert did(after(*[0.96] * 12, events=[on], epochs=6)) == ("slow", "began-anew", 0, 1.0, 0.0, 1)
+    assert did(after(*[0.96] * 12, events=[on], epochs=6)) == ("slow", "began-again", 0, 1.0, 0.0, 1)
 
 
 def test_one_that_learned_and_ends_after_it_lost_it_again_has_ended():
@@ -174,42 +193,42 @@ def test_a_training_too_short_to_judge_by_ends_as_it_was_asked_to():
 
 
 def test_what_begins_anew_or_goes_on_has_all_its_epochs_and_what_goes_back_has_not():
-    begun = Event(4, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
+    begun = Event(4, "stuck", ("x",), "began-again", 0, 1.0, 0.0, 1)
     slow = [signs(epoch, 1.0, loss=0.30 - 0.004 * epoch) for epoch in range(1, 13)]
-    assert judged(slow[:11], (begun,), epochs=8, patience=25, tries=3) is None
-    on = judged(slow, (begun,), epochs=8, patience=25, tries=3)
+    assert judge_collapse(slow[:11], (begun,), epochs=8, patience=25, tries=3) is None
+    on = judge_collapse(slow, (begun,), epochs=8, patience=25, tries=3)
     assert did(on) == ("slow", "went-on", 0, 1.0, 0.0, 1)
     journal = GuardRecord(Start((), (), False), (), (begun, on))
-    assert (journal.begun, journal.of(12, 1).begun, journal.of(12, 0).begun) == (12, 4, 0)
+    assert (journal.earlier_epochs, journal.of(12, 1).earlier_epochs, journal.of(12, 0).earlier_epochs) == (12, 4, 0)
     back = dataclasses.replace(begun, epoch=6, found="lost", did="went-back")
-    assert dataclasses.replace(journal, events=(begun, back)).begun == 4
+    assert dataclasses.replace(journal, events=(begun, back)).earlier_epochs == 4
     redone = dataclasses.replace(begun, epoch=6, found="no-number")
-    assert dataclasses.replace(journal, events=(redone,)).begun == 5
+    assert dataclasses.replace(journal, events=(redone,)).earlier_epochs == 5
 
 
 def test_a_number_that_is_none_goes_back_where_something_was_learned_and_begins_anew_where_not():
-    event = not_a_number(3, "the loss became nan", history(1.0, 0.6), (), 3)
+    event = judge_no_number(3, "the loss became nan", history(1.0, 0.6), (), 3)
     assert did(event) == ("no-number", "went-back", 2, 0.5, 1.0, 0)
-    assert did(not_a_number(1, "the loss became nan", [], (), 3)) == ("no-number", "began-anew", 0, 0.5, 1.0, 1)
-    assert "epoch 3: no number any more (the loss became nan" in in_words(event)
+    assert did(judge_no_number(1, "the loss became nan", [], (), 3)) == ("no-number", "began-again", 0, 0.5, 1.0, 1)
+    assert "epoch 3: not a number (NaN or infinite) (the loss became nan" in in_words(event)
 
 
 @pytest.mark.parametrize(
     ("shown", "words"),
     [
         ({"ratio": 30.0}, "errs 30 times as much"),
-        ({"spread": 0.02}, "predictions spread over 2.0% of what labels do"),
+        ({"spread": 0.02}, "predictions spread over 2.0% of the labels' spread"),
         ({"silent": 0.8}, "80% of the units of dense1_leaky are silent"),
         ({"bias": -0.9}, "biases of dense1 have drifted to -0.90"),
         ({"gradient_norm": 0.0}, "gradients have vanished"),
         ({"gradient_norm": 50.0}, "gradients have grown to 50, 50 times the usual"),
-        ({"largest_loss": 9.0}, "the loss of a step jumped to 9, where the mean is 0.3"),
+        ({"largest_loss": 9.0}, "the loss of a step jumped to 9, the mean is 0.3"),
         ({}, "no layer, gradient or loss stands out"),
         ({"loss": -1.0, "largest_loss": -0.5}, "no layer, gradient or loss stands out"),
     ],
 )
 def test_each_sign_is_a_reason_by_itself(shown, words):
-    said = reasons([*history(1.0, 1.0), signs(3, **{"ratio": 1.0} | shown)])
+    said = find_reasons([*history(1.0, 1.0), signs(3, **{"ratio": 1.0} | shown)])
     assert len(said) == 1
     assert words in said[0]
 
@@ -225,15 +244,15 @@ def test_each_sign_is_a_reason_by_itself(shown, words):
     ],
 )
 def test_activations_are_fit_that_are_alive_and_centred(layer, words):
-    said = unfit([layer])
+    said = find_unfit([layer])
     assert len(said) == len(words)
     assert all(word in line for word, line in zip(words, said, strict=True))
 
 
 def test_an_activation_is_described_unit_by_unit():
-    layer = activation("a", np.array([[-1.0, 3.0], [-3.0, 5.0]]))
+    layer = describe_activation("a", np.array([[-1.0, 3.0], [-3.0, 5.0]]))
     assert (layer.spread, layer.off_centre, layer.silent) == (1.0, 3.0, 0.5)
-    assert activation("relu", np.array([[0.0, 3.0], [0.0, 0.0]])).silent == 0.5
+    assert describe_activation("relu", np.array([[0.0, 3.0], [0.0, 0.0]])).silent == 0.5
 
 
 def test_the_spread_of_a_constant_is_0_and_that_of_the_truth_1():
@@ -258,9 +277,9 @@ def test_levelled_layers_are_centred_and_of_one_spread(sides, family):
     start_keras(0)
     model = build_model(settings)
     watch = Watch(model, sides.train, settings)
-    level(model, few(sides.train, settings))
-    assert unfit(watch.layers()) == ()
-    said = model.predict_on_batch(few(sides.train, settings))
+    level(model, take_few(sides.train, settings))
+    assert find_unfit(watch.layers()) == ()
+    said = model.predict_on_batch(take_few(sides.train, settings))
     assert said.mean(axis=0) == pytest.approx(0, abs=1e-4)
     assert np.sqrt((said.std(axis=0) ** 2).mean()) == pytest.approx(0.1, rel=1e-3)
 
@@ -270,9 +289,9 @@ def test_how_sure_a_network_is_at_first_is_not_levelled(sides):
     start_keras(0)
     model = build_model(settings)
     sure = model.get_layer("log_scale")
-    drawn = copied(sure.kernel).tolist(), copied(sure.bias).tolist()
-    level(model, few(sides.train, settings))
-    assert (copied(sure.kernel).tolist(), copied(sure.bias).tolist()) == drawn
+    drawn = copy_values(sure.kernel).tolist(), copy_values(sure.bias).tolist()
+    level(model, take_few(sides.train, settings))
+    assert (copy_values(sure.kernel).tolist(), copy_values(sure.bias).tolist()) == drawn
 
 
 @pytest.mark.parametrize(("start", "levelled"), [("auto", True), ("plain", False), ("lsuv", True)])
@@ -302,12 +321,12 @@ def test_a_network_that_collapses_for_its_rate_begins_anew_at_half_of_it(tmp_pat
     _, epochs = trained(run, sides, **WILD)
     journal = read_journal(run)
     assert [did(event) for event in journal.events] == [
-        ("stuck", "began-anew", 0, 0.5, 1.0, 1),
-        ("stuck", "began-anew", 0, 0.25, 1.0, 2),
+        ("stuck", "began-again", 0, 0.5, 1.0, 1),
+        ("stuck", "began-again", 0, 0.25, 1.0, 2),
         ("stuck", "nothing", 0, 0.25, 1.0, 2),
     ]
     assert len(epochs) == len(journal.signs) == journal.events[1].epoch + 12
-    assert "began anew with other weights (draw 1), with 0.5 of the learning rate and 1 of the dropout" in caplog.text
+    assert "began again with new weights (draw 1), with 0.5 of the learning rate and 1 of the dropout" in caplog.text
     rates = {epoch.epoch: epoch.learning_rate for epoch in epochs}
     first = journal.events[0].epoch
     assert rates[first + 1] == pytest.approx(0.5 * rates[1])  # of a schedule that begins anew, too
@@ -345,9 +364,9 @@ def test_an_answer_that_is_no_number_goes_back_to_the_best_weights(tmp_path, sid
 
 
 def test_a_network_that_loses_what_it_learned_goes_back(tmp_path, sides, monkeypatch):
-    real = trainer.falling
+    real = trainer.cosine_factor
     # three epochs of a rate that no network stands, 4 steps of 8 each
-    monkeypatch.setattr(trainer, "falling", lambda done: 300.0 if 0.5 <= done < 0.8 else real(done))
+    monkeypatch.setattr(trainer, "cosine_factor", lambda done: 300.0 if 0.5 <= done < 0.8 else real(done))
     run = claim_run("vanilla", tmp_path / "run")
     _, epochs = trained(run, sides, epochs=10, **LEARNS)
     event = read_journal(run).events[0]
@@ -392,7 +411,7 @@ def test_a_guard_goes_on_where_the_checkpoint_is_and_no_further_than_its_journal
     settings = TrainSettings(**SMALL)
     start_keras(0)
     model = build_model(settings)
-    begun = Event(2, "stuck", ("x",), "began-anew", 0, 1.0, 0.0, 1)
+    begun = Event(2, "stuck", ("x",), "began-again", 0, 1.0, 0.0, 1)
     journal = GuardRecord(Start((), (), False), tuple(history(1.0, 0.9, 0.8)), (begun,))
     write_journal(tmp_path, journal)
     assert guard_of(tmp_path, model, sides, settings, 2, 0).journal == journal.of(2, 0)
@@ -459,7 +478,7 @@ def test_the_lowest_bias_is_a_hidden_layer_s(sides):
 
 
 def test_a_journal_comes_back_as_it_was(tmp_path):
-    begun = Event(4, "stuck", ("x", "y"), "began-anew", 0, 1.0, 0.0, 1)
+    begun = Event(4, "stuck", ("x", "y"), "began-again", 0, 1.0, 0.0, 1)
     last = dataclasses.replace(begun, epoch=8, did="nothing", rate=0.5)
     journal = GuardRecord(Start((Layer("a", 0.1, 0.2, 0.3),), ("b",), True), tuple(history(1.0, 0.9)), (begun, last))
     write_journal(tmp_path, journal)
@@ -473,7 +492,7 @@ def test_a_guard_that_may_do_no_more_lets_the_run_fail(tmp_path, sides, monkeypa
     run = claim_run("vanilla", tmp_path / "run")
     with pytest.raises(TrainingError, match=r"the loss became nan in epoch 1, step 1 of 4; .* --learning-rate"):
         trained(run, sides, tries=2)
-    assert [event.did for event in read_journal(run).events] == ["began-anew", "began-anew", "nothing"]
+    assert [event.did for event in read_journal(run).events] == ["began-again", "began-again", "nothing"]
 
 
 def test_weights_of_another_draw_are_other_weights_and_the_same_ones_again(tmp_path, sides):
@@ -482,7 +501,7 @@ def test_weights_of_another_draw_are_other_weights_and_the_same_ones_again(tmp_p
     model = build_model(settings)
     drawn = []
     for draw in (1, 2, 1):
-        begin_anew(model, sides.train, settings, draw)
+        begin_again(model, sides.train, settings, draw)
         drawn.append(weights_of(model)["dense1.kernel"])
     assert np.array_equal(drawn[0], drawn[2])
     assert not np.array_equal(drawn[0], drawn[1])
@@ -493,8 +512,8 @@ def test_weights_of_another_draw_are_levelled_unless_the_start_is_plain(sides, s
     settings = TrainSettings(**SMALL, start=start)
     start_keras(3)
     model = build_model(settings)
-    begin_anew(model, sides.train, settings, 1)
-    said = model.predict_on_batch(few(sides.train, settings))
+    begin_again(model, sides.train, settings, 1)
+    said = model.predict_on_batch(take_few(sides.train, settings))
     assert bool(np.sqrt((said.std(axis=0) ** 2).mean()) == pytest.approx(0.1, rel=1e-3)) is levelled
 
 
@@ -504,12 +523,12 @@ def test_weights_of_another_draw_keep_the_statistics_of_the_dataset(sides):
     model = build_model(settings)
 
     def statistics():
-        return [copied(variable).tolist() for variable in model.non_trainable_variables]
+        return [copy_values(variable).tolist() for variable in model.non_trainable_variables]
 
     before = statistics()
     begin(model, sides.train, settings)
     learned = statistics()
-    begin_anew(model, sides.train, settings, 1)
+    begin_again(model, sides.train, settings, 1)
     assert statistics() == learned != before
 
 
@@ -518,7 +537,7 @@ def test_dropout_is_spared_in_the_steps_themselves(sides):
     settings = TrainSettings(**SMALL, start="plain", dropout=0.6)
     start_keras(3)
     model = build_model(settings)
-    batch = few(sides.train, settings), np.deg2rad(sides.train.centred_deg[:32]).astype(np.float32)
+    batch = take_few(sides.train, settings), np.deg2rad(sides.train.centred_deg[:32]).astype(np.float32)
     for dropout, alike in ((1.0, False), (0.0, True)):
         stepper = Stepper(model, settings, dropout=dropout)
         losses = [stepper.step(*batch, 0.0) for _ in range(2)]
@@ -531,7 +550,7 @@ def test_the_norm_of_gradients_is_read_off_adam(sides):
     model = build_model(settings)
     stepper = Stepper(model, settings)
     assert stepper.gradient_norm() == 0
-    batch = few(sides.train, settings), np.deg2rad(sides.train.centred_deg[:32]).astype(np.float32)
+    batch = take_few(sides.train, settings), np.deg2rad(sides.train.centred_deg[:32]).astype(np.float32)
     stepper.step(*batch, 1e-30)  # so small that every step has the same gradients, but for dropout
     first = stepper.gradient_norm()
     assert first > 0

@@ -21,7 +21,7 @@ from labelkit.training.load import load_weights, weights_of
 from labelkit.training.predict import predict
 from labelkit.training.samples import read_samples
 from labelkit.training.step import Stepper
-from labelkit.training.trainer import falling, fit_run
+from labelkit.training.trainer import cosine_factor, fit_run
 from tests.datasets import make_dataset
 from tests.training.small import fitted, make_sides
 
@@ -362,7 +362,7 @@ def test_predictions_come_in_the_order_of_the_samples_whatever_the_batches(tmp_p
 
 
 def test_the_learning_rate_falls_from_1_to_0():
-    assert [falling(done) for done in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0])
+    assert [cosine_factor(done) for done in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0])
 
 
 def test_sides_hold_their_participants_samples_only(sides):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labelkit.errors import StudyError
+from labelkit.errors import SearchError
 from labelkit.tuning.trial import Drawn, Measured
 
 
@@ -34,7 +34,7 @@ class Failing:
     message: str
 
     def __call__(self, drawn: Drawn, on_epoch: Callable[[int, float], None], /) -> Measured:
-        raise StudyError(self.message)
+        raise SearchError(self.message)
 
 
 @dataclass(frozen=True)

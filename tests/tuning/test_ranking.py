@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelkit.tuning.ranking import ranked, unbeaten
+from labelkit.tuning.ranking import find_unbeaten, rank_structures
 from labelkit.tuning.trial import Measured, Trial
 
 
@@ -14,21 +14,21 @@ def trials(structure, errors, outcome="learned", latency_ms=None):
 
 
 def test_a_structure_is_scored_by_the_mean_of_its_best():
-    (only,) = ranked(trials("a", [9.0, 30.0, 7.0, 8.0]), ["a"], 3)
+    (only,) = rank_structures(trials("a", [9.0, 30.0, 7.0, 8.0]), ["a"], 3)
     assert (only.score_deg, only.scored, only.best_deg, only.spread_deg) == (8.0, 3, 7.0, 1.0)
     assert only.best is not None
     assert only.best.number == 2
 
 
 def test_the_smaller_mean_ranks_first_whoever_has_the_best_trial():
-    found = ranked([*trials("lucky", [5.0, 15.0]), *trials("steady", [8.0, 8.0])], ["lucky", "steady"], 2)
+    found = rank_structures([*trials("lucky", [5.0, 15.0]), *trials("steady", [8.0, 8.0])], ["lucky", "steady"], 2)
     assert [each.structure for each in found] == ["steady", "lucky"]
     assert found[0].spread_deg == 0.0  # two are enough for it
 
 
 def test_a_structure_with_too_few_that_learned_comes_last_and_says_so():
     short = [*trials("short", [2.0]), *trials("short", [19.0, None], "diverged")]
-    found = ranked([*short, *trials("full", [12.0, 13.0])], ["short", "full", "none"], 2)
+    found = rank_structures([*short, *trials("full", [12.0, 13.0])], ["short", "full", "none"], 2)
     assert [(each.structure, each.scored, each.is_short) for each in found] == [
         ("full", 2, False),
         ("short", 1, True),
@@ -41,7 +41,7 @@ def test_a_structure_with_too_few_that_learned_comes_last_and_says_so():
 
 
 def test_what_did_not_learn_is_never_averaged_over_however_small_its_error():
-    (only,) = ranked([*trials("a", [10.0]), *trials("a", [1.0], "collapsed")], ["a"], 2)
+    (only,) = rank_structures([*trials("a", [10.0]), *trials("a", [1.0], "collapsed")], ["a"], 2)
     assert (only.score_deg, only.scored) == (10.0, 1)
 
 
@@ -49,5 +49,5 @@ def test_a_trial_is_beaten_by_one_that_is_as_fast_and_better_or_as_good_and_fast
     fast, slow = trials("a", [12.0, 11.0], latency_ms=1.0), trials("b", [8.0, 11.5], latency_ms=4.0)
     as_good = trials("e", [11.0], latency_ms=2.0)
     untimed, failed = trials("c", [1.0]), trials("d", [1.0], "collapsed", latency_ms=0.1)
-    front = unbeaten([*slow, *fast, *as_good, *untimed, *failed])
+    front = find_unbeaten([*slow, *fast, *as_good, *untimed, *failed])
     assert [(trial.structure, trial.number) for trial in front] == [("a", 1), ("b", 0)]

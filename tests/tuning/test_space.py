@@ -34,8 +34,8 @@ def asked(**settings):
         ({"ranges": {"norm": {"choice": ["batch", "layer"]}}}, "norm must be 'none', 'batch' or 'group'"),
         ({"ranges": {"learning_rate": {"log": [0, 0.1]}}}, "begins above 0"),
         ({"ranges": {"filtres": {"int": [5, 9]}}}, "unknown setting 'filtres' .* did you mean 'filters'"),
-        ({"ranges": {"seed": {"int": [0, 9]}}}, "seed is the search's own"),
-        ({"ranges": {"split_seed": {"int": [0, 9]}}}, "decides on whom trials are measured"),
+        ({"ranges": {"seed": {"int": [0, 9]}}}, "seed is set by the search"),
+        ({"ranges": {"split_seed": {"int": [0, 9]}}}, "decides which people"),
         ({"ranges": {"model": {"choice": ["vanilla", "mobilenet"]}}}, r"name them in \[\[structures\]\]"),
         ({"ranges": FILTERS, "train": {"filters": 9}}, r"fixed in \[train\] and searched here"),
         ({"ranges": FILTERS, "train": {"filtres": 9}}, r"\[train\]: unknown setting 'filtres'"),
@@ -43,9 +43,9 @@ def asked(**settings):
         ({"ranges": FILTERS, "train": {"split": "leave-one-out"}}, "a trial is one training"),
         ({"ranges": FILTERS, "structures": [{"stages": 2}]}, "number 1 has no name"),
         ({"ranges": FILTERS, "structures": [{"name": "../up"}]}, "is named '../up'"),
-        ({"ranges": FILTERS, "structures": [{"name": "a"}, {"name": "a"}]}, "two structures of this name"),
+        ({"ranges": FILTERS, "structures": [{"name": "a"}, {"name": "a"}]}, "two structures"),
         ({"ranges": FILTERS, "structures": [{"name": "a", "filters": 7}]}, "fixed here and searched"),
-        ({"ranges": FILTERS, "structures": [{"name": "a", "test": 0.3}]}, "decides on whom trials are measured"),
+        ({"ranges": FILTERS, "structures": [{"name": "a", "test": 0.3}]}, "decides which people"),
         ({"ranges": FILTERS, "structures": [{"name": "a", "stages": 9}]}, r"structures\]\] a: stages must be"),
         ({"ranges": {"filters": {"int": [5, 9], "when": {"nrom": "batch"}}}}, "no setting; did you mean 'norm'"),
         ({"ranges": {"filters": {"int": [5, 9], "when": {"norm": "bach"}}}}, "norm must be"),
@@ -85,7 +85,7 @@ def test_what_is_drawn_stays_within_its_ranges_and_is_of_its_setting_s_type():
     drawn = []
     for _ in range(60):
         trial = study.ask()
-        drawn.append(structure.drawn(lambda parameter, trial=trial: parameter.suggest(trial)))
+        drawn.append(structure.draw(lambda parameter, trial=trial: parameter.suggest(trial)))
         structure.settings(drawn[-1])
     assert {each["filters"] for each in drawn} == {6, 7, 8, 9}
     assert {each["residual"] for each in drawn} == {True, False}
@@ -103,7 +103,7 @@ def test_a_condition_decides_what_is_drawn():
     two, three = asked(ranges=ranges, structures=[{"name": "two", "stages": 2}, {"name": "three", "stages": 3}])
 
     def names(structure, norm):
-        return list(structure.drawn(lambda parameter: norm if parameter.name == "norm" else 0.1))
+        return list(structure.draw(lambda parameter: norm if parameter.name == "norm" else 0.1))
 
     assert [names(two, norm) for norm in ("none", "batch", "group")] == [
         ["norm", "dropout"],
@@ -116,7 +116,7 @@ def test_a_condition_decides_what_is_drawn():
 def test_a_condition_may_ask_for_a_default_and_for_what_a_preset_stands_for():
     ranges = {"dropout": {"float": [0, 0.5], "when": {"shrink": "none"}}}
     (preset,) = asked(ranges=ranges, train={"model": "study-vanilla"})
-    assert list(preset.drawn(lambda parameter: 0.1)) == ["dropout"]
+    assert list(preset.draw(lambda parameter: 0.1)) == ["dropout"]
     with pytest.raises(SettingsError, match="never holds"):
         asked(ranges=ranges)
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from labelkit.tuning import trial_lines
 from labelkit.tuning.trial import Measured, Trial
-from labelkit.tuning.trial_lines import HEADER, shown, trial_line
-from tests.tuning.searcher import begun
+from labelkit.tuning.trial_lines import HEADER, show_trials, trial_line
+from tests.tuning.searcher import begin
 
 
 def trial(outcome="learned", error=9.5, structure="pooled-4", number=3):
@@ -29,13 +29,13 @@ def test_no_line_is_wider_than_80_columns_and_they_stand_below_their_headings():
 
 
 def test_each_trial_is_told_once_and_quiet_is_quiet(tmp_path, capsys):
-    study = begun(tmp_path / "s", 2)
+    search = begin(tmp_path / "s", 2)
     for quiet in (False, True):
-        with shown(study, quiet=quiet) as on_change:
-            claim = study.take()
-            study.finish(claim, Measured("learned", 9.0))
-            on_change(study)
-            on_change(study)
+        with show_trials(search, quiet=quiet) as on_change:
+            claim = search.take()
+            search.finish(claim, Measured("learned", 9.0))
+            on_change(search)
+            on_change(search)
         said = capsys.readouterr().err
         assert said.count("9.00") == (0 if quiet else 2)  # of it, and the best
 
@@ -52,30 +52,30 @@ class Clock:
 def test_the_time_left_is_reckoned_from_the_trials_of_this_sitting(tmp_path, capsys, monkeypatch):
     clock = Clock()
     monkeypatch.setattr(trial_lines, "time", clock)
-    study = begun(tmp_path / "s", 2)
-    study.finish(study.take(), Measured("learned", 9.0))
-    with shown(study, quiet=False) as on_change:
-        study.finish(study.take(), Measured("learned", 9.0))
+    search = begin(tmp_path / "s", 2)
+    search.finish(search.take(), Measured("learned", 9.0))
+    with show_trials(search, quiet=False) as on_change:
+        search.finish(search.take(), Measured("learned", 9.0))
         clock.now_s += 60.0
-        on_change(study)
+        on_change(search)
     last = capsys.readouterr().err.splitlines()[-1].split()
     assert (last[0], last[-1]) == ("2/4", "2:00")
 
 
 def test_the_smallest_error_is_the_best_and_has_the_star(tmp_path, capsys):
-    study = begun(tmp_path / "s", 2)
-    with shown(study, quiet=False) as on_change:
+    search = begin(tmp_path / "s", 2)
+    with show_trials(search, quiet=False) as on_change:
         for error in (8.0, 9.0):
-            study.finish(study.take(), Measured("learned", error))
-            on_change(study)
+            search.finish(search.take(), Measured("learned", error))
+            on_change(search)
     first, second = (line.split() for line in capsys.readouterr().err.splitlines()[-2:])
     assert (first[3:5], second[3:5]) == (["8.00*", "8.00"], ["9.00", "8.00"])
 
 
 def test_nothing_is_said_of_a_search_that_is_over(tmp_path, capsys):
-    study = begun(tmp_path / "s", 1)
-    while claim := study.take():
-        study.finish(claim, Measured("learned", 9.0))
-    with shown(study, quiet=False) as on_change:
-        on_change(study)
+    search = begin(tmp_path / "s", 1)
+    while claim := search.take():
+        search.finish(claim, Measured("learned", 9.0))
+    with show_trials(search, quiet=False) as on_change:
+        on_change(search)
     assert capsys.readouterr().err == ""

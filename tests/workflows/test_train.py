@@ -194,7 +194,7 @@ def test_an_unknown_model_leaves_no_run(dataset, tmp_path):
         (["--input", "infrared"], "'infrared' is not one of 'rgb', 'grey'"),
         (["--input", "grey-depth"], "holds no 'depth128'; build it with --with-depth"),
         (["--padding", "valid", "--kernel-size", "7"], "vanilla: stage 4 of the 64-pixel branch has 2 x 2 pixels left"),
-        (["--pct3x3", "0.5", "--base", "99"], "base is a setting of squeezenet and says nothing to vanilla"),
+        (["--pct3x3", "0.5", "--base", "99"], "base is a setting of squeezenet, not of vanilla"),
         (["--hold-out", "p7"], "no participant 'p7' to hold out; "),
         (["--resume", "nowhere"], "nowhere: not a run"),
         (["--resume", "nowhere", "--epochs", "3"], "--epochs beside --resume: nowhere goes on with its own settings"),

@@ -9,7 +9,7 @@ import pytest
 from labelkit.errors import DatasetError, MissingExtraError
 from labelkit.settings import TrainSettings, TuneSettings, load_settings
 from labelkit.tuning import search as searching
-from labelkit.tuning.study import begin_study
+from labelkit.tuning.folder import begin_search
 from labelkit.tuning.trial import Measured
 from labelkit.workflows import tune as tuning
 from labelkit.workflows.run_trial import TrainTrial
@@ -58,10 +58,10 @@ def config(tmp_path):
 @pytest.mark.sweep
 def test_a_search_through_the_real_entry_point_runs_in_processes_of_its_own(dataset, config, tmp_path, capfd):
     config.write_text(SEARCH.replace("max_trials = 2", "max_trials = 1"))
-    folder = tmp_path / "studies" / "small"
+    folder = tmp_path / "searches" / "small"
     code, out, err = called(capfd, "tune", dataset, "--config", config, "--no-latency", "--jobs", "2", "--out", folder)
     assert code == 0, err
-    assert out.count("NOTE: ") == 2  # two were to be averaged, one was run
+    assert out.count("NOTE: ") == 2  # a score of two trials, and one was run
     assert all(len(line) <= 80 for line in err.splitlines())
     assert "   2/2 " in err
     rows = list(csv.DictReader((folder / "trials.csv").open()))
@@ -82,10 +82,10 @@ def concluded(dataset, tmp_path_factory):
     (folder / "search.toml").write_text(SEARCH)
     settings = load_settings(TuneSettings, config=folder / "search.toml")
     path, terms = tuning._terms(dataset, settings)
-    study = begin_study(folder / "s", settings, terms)
-    while claim := study.take():
+    search = begin_search(folder / "s", settings, terms)
+    while claim := search.take():
         claim.run(TrainTrial(path, terms, settings.grace, latency=False))
-    return tuning.conclude(study), folder / "s"
+    return tuning.conclude(search), folder / "s"
 
 
 def test_the_result_file_the_table_and_the_page_say_the_same(concluded):
@@ -122,7 +122,7 @@ def test_the_people_tested_are_those_that_no_trial_met(concluded):
 
 
 def test_a_dry_run_checks_all_and_makes_nothing(dataset, config, tmp_path, capfd, monkeypatch):
-    monkeypatch.setattr(tuning, "_networks_built", lambda folder, settings: len(settings.structures) * 2)
+    monkeypatch.setattr(tuning, "_build_corner_networks", lambda folder, settings: len(settings.structures) * 2)
     code, out, err = called(capfd, "tune", dataset, "--config", config, "--out", tmp_path / "s", "--dry-run", "--json")
     assert (code, err) == (0, "")
     plan = json.loads(out)
@@ -135,7 +135,7 @@ def refuse(*_):
 
 
 def test_a_search_that_is_there_is_gone_on_with_and_its_networks_are_not_built_again(concluded, dataset, monkeypatch):
-    monkeypatch.setattr(tuning, "_networks_built", refuse)
+    monkeypatch.setattr(tuning, "_build_corner_networks", refuse)
     _, folder = concluded
     settings = load_settings(TuneSettings, config=folder.parent / "search.toml").model_copy(update={"max_trials": 3})
     plan = tuning.tune(dataset, settings, out=folder, dry_run=True)
@@ -144,16 +144,16 @@ def test_a_search_that_is_there_is_gone_on_with_and_its_networks_are_not_built_a
 
 def test_a_dry_run_says_what_the_sampler_lacks_and_a_search_goes_by_its_name(dataset, config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tuning, "_networks_built", lambda *_: 0)
+    monkeypatch.setattr(tuning, "_build_corner_networks", lambda *_: 0)
     settings = load_settings(TuneSettings, config=config)
-    assert tuning.tune(dataset, settings, dry_run=True).study == "studies/small"
+    assert tuning.tune(dataset, settings, dry_run=True).search == "searches/small"
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="needs torch"):
         tuning.tune(dataset, settings.model_copy(update={"sampler": "gp"}), dry_run=True)
 
 
 def test_every_structure_finds_its_pictures_in_the_dataset(dataset, config, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning, "_networks_built", lambda *_: 0)
+    monkeypatch.setattr(tuning, "_build_corner_networks", lambda *_: 0)
     config.write_text(SEARCH + '\n[[structures]]\nname = "deep"\ninput = "rgb-depth"\n')
     with pytest.raises(DatasetError, match="holds no 'depth32'; build it with --with-depth"):
         tuning.tune(dataset, load_settings(TuneSettings, config=config), out=tmp_path / "s")
@@ -161,12 +161,12 @@ def test_every_structure_finds_its_pictures_in_the_dataset(dataset, config, tmp_
 
 
 def test_a_search_that_is_interrupted_says_how_far_it_is_and_leaves_its_page(dataset, config, tmp_path, monkeypatch):
-    def interrupted(study, *_):
-        study.finish(study.take(), Measured("learned", 9.0, 1, 1))
+    def interrupted(search, *_):
+        search.finish(search.take(), Measured("learned", 9.0, 1, 1))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tuning, "_networks_built", lambda *_: 0)
-    monkeypatch.setattr(searching, "search", interrupted)
+    monkeypatch.setattr(tuning, "_build_corner_networks", lambda *_: 0)
+    monkeypatch.setattr(searching, "run_search", interrupted)
     settings = load_settings(TuneSettings, config=config)
     with pytest.raises(KeyboardInterrupt, match=r"1 of 4 trials are done, .*s holds them; go on with the same command"):
         tuning.tune(dataset, settings, out=tmp_path / "s", quiet=True)

@@ -1,15 +1,15 @@
 """The folder of a search: its trials, who runs which, and how many there may be.
 
-    studies/vanilla/
-      study.json      what is searched, of which dataset, on what terms: the file that makes a folder a search
+    searches/vanilla/
+      search.json     what is searched, on which dataset, by what measure: the file that makes a folder a search
       journal.log     Optuna's storage: a study for each structure
-      study.lock      held while a trial is taken or told
+      search.lock     held while a trial is taken or its result is written
       claims/         a lock for each running trial, held by the process that runs it
       trials/         a run folder for each trial, without weights
 
-Any number of processes, on any machines that share the folder, take trials from it. A trial is made under the lock,
-so there are never more than asked for. Its claim falls open when its process ends, however that happens; whoever
-comes next takes the same trial up again, at its last checkpoint.
+Any number of processes, on all machines that share the folder, take trials from it. A trial is made under the lock,
+so there are never more than asked for. The system opens the lock of a trial when its process ends, also when it is
+killed; the next process takes the same trial up again, from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from labelkit import __version__
-from labelkit.errors import MissingExtraError, OutputExistsError, StudyError
+from labelkit.errors import MissingExtraError, OutputExistsError, SearchError
 from labelkit.files import make_folder, mendable, write_text
 from labelkit.settings import TrainSettings, TuneSettings
 from labelkit.tuning.space import Structure, structures_of
 from labelkit.tuning.storage import open_storage
 from labelkit.tuning.trial import Drawn, Measured, Objective, Trial
 
-SCHEMA = "labelkit-study/1"
-STUDY, JOURNAL, LOCK, CLAIMS, TRIALS = "study.json", "journal.log", "study.lock", "claims", "trials"
+SCHEMA = "labelkit-search/1"
+SEARCH, JOURNAL, LOCK, CLAIMS, TRIALS = "search.json", "journal.log", "search.lock", "claims", "trials"
 
-# Deaths of one trial's process without an epoch between them, before the trial itself is blamed.
+# After so many deaths of a trial's process, with no epoch between them, the trial itself is the cause.
 MOST_DEATHS = 5
 
 _POLL_S = 0.02  # between looks at the lock
@@ -53,8 +53,8 @@ class Terms:
     Attributes:
         dataset_sha256: its manifest's digest.
         dataset: its path, for people.
-        constant_cmae_deg: validation CMAE of the constant predictor. It is what the sampler is told of a trial that
-            did not learn: no better than saying always the same, and on the scale of all others.
+        constant_cmae_deg: validation CMAE of the constant predictor. The sampler gets it as the error of a trial that
+            did not learn: such a network is worth no more, and the number is on the scale of all others.
     """
 
     dataset_sha256: str
@@ -62,11 +62,11 @@ class Terms:
     constant_cmae_deg: float
 
 
-def begin_study(folder: Path, settings: TuneSettings, terms: Terms) -> Study:
+def begin_search(folder: Path, settings: TuneSettings, terms: Terms) -> Search:
     """Begin a search in a new folder, or go on with the one that is there.
 
     Raises:
-        StudyError: the folder's search is another, or its dataset has changed since.
+        SearchError: the folder's search is another, or its dataset has changed since.
         OutputExistsError: the folder holds something else.
         MissingExtraError: the sampler needs torch.
         OutputError: no space or permission.
@@ -74,10 +74,10 @@ def begin_study(folder: Path, settings: TuneSettings, terms: Terms) -> Study:
     check_sampler(settings)
     structures = structures_of(settings)
     make_folder(folder)
-    if not (folder / STUDY).is_file() and any(map(_is_foreign, folder.iterdir())):
+    if not (folder / SEARCH).is_file() and any(map(_is_foreign, folder.iterdir())):
         raise OutputExistsError(f"{folder}: holds something that is no search; give another --out")
-    with _locked(folder):
-        if (folder / STUDY).is_file():
+    with _hold_lock(folder):
+        if (folder / SEARCH).is_file():
             _compare(folder, settings, terms)
         else:
             content = {
@@ -86,18 +86,18 @@ def begin_study(folder: Path, settings: TuneSettings, terms: Terms) -> Study:
                 **asdict(terms),
                 "settings": settings.select_deciding(),
             }
-            write_text(folder / STUDY, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        study = Study(folder, settings)
+            write_text(folder / SEARCH, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        search = Search(folder, settings)
         for structure in structures:
             make_folder(folder / TRIALS / structure.name)
             optuna.create_study(
-                storage=study.storage,
+                storage=search.storage,
                 study_name=structure.name,
                 directions=[optuna.study.StudyDirection.MINIMIZE for _ in settings.objectives.split(",")],
                 load_if_exists=True,
             )
         make_folder(folder / CLAIMS)
-    return study
+    return search
 
 
 def check_sampler(settings: TuneSettings) -> None:
@@ -111,21 +111,21 @@ def check_sampler(settings: TuneSettings) -> None:
 
 
 def _is_foreign(path: Path) -> bool:
-    """Whether a file is none of those that another process, which begins the search just now, may have made."""
-    return path.name not in (STUDY, LOCK, CLAIMS, TRIALS) and not path.name.startswith((JOURNAL, f".{STUDY}."))
+    """Whether a file belongs to no search, not even to one that another process begins at this moment."""
+    return path.name not in (SEARCH, LOCK, CLAIMS, TRIALS) and not path.name.startswith((JOURNAL, f".{SEARCH}."))
 
 
 def _compare(folder: Path, settings: TuneSettings, terms: Terms) -> None:
     before, then = _read(folder), settings.select_deciding()
     for key, value in then.items():
         if before["settings"].get(key) != value:
-            raise StudyError(
-                f"{folder}: holds another search, with {key} {_short(before['settings'].get(key))} where this one has "
-                f"{_short(value)}; give another --out, or the settings it was begun with ({folder / STUDY})"
+            raise SearchError(
+                f"{folder}: holds another search, with {key} {_short(before['settings'].get(key))}; this one has "
+                f"{_short(value)}; give another --out, or the settings it began with ({folder / SEARCH})"
             )
     if before["dataset_sha256"] != terms.dataset_sha256:
-        raise StudyError(
-            f"{folder}: was begun on the dataset with manifest {before['dataset_sha256'][:12]}, {terms.dataset} has "
+        raise SearchError(
+            f"{folder}: began on the dataset with manifest {before['dataset_sha256'][:12]}, {terms.dataset} has "
             f"{terms.dataset_sha256[:12]}: errors on changed data do not compare; give another --out for a new search"
         )
 
@@ -137,25 +137,27 @@ def _short(value: Any) -> str:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / STUDY).read_text(encoding="utf-8"))
+        content = json.loads((folder / SEARCH).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StudyError(f"{folder}: not a search (no readable {STUDY}: {error})") from None
+        raise SearchError(f"{folder}: not a search (no readable {SEARCH}: {error})") from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise StudyError(f"{folder / STUDY}: not a search of this version ({SCHEMA}); search anew")
+        raise SearchError(
+            f"{folder / SEARCH}: not a search of this version ({SCHEMA}); begin a new search in another folder"
+        )
     return content
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _hold_lock(folder: Path) -> Iterator[None]:
     with mendable(folder), FileLock(folder / LOCK, poll_interval=_POLL_S):
         yield
 
 
-class Study:
-    """A search that was begun."""
+class Search:
+    """A search in its folder."""
 
     def __init__(self, folder: Path, settings: TuneSettings) -> None:
-        """Open it; the settings are those it was begun with, which `begin_study` checks."""
+        """Open it with the settings that it began with; `begin_search` checks them."""
         self.folder = folder
         self.settings = settings
         self.structures = structures_of(settings)
@@ -179,7 +181,7 @@ class Study:
     def trials(self) -> list[Trial]:
         """List the finished trials, structure by structure."""
         return [
-            _finished(structure, each, self._seed(structure, each.number))
+            _trial_of(structure, each, self._seed(structure, each.number))
             for structure in self.structures
             for each in self._trials(structure)
             if each.state.is_finished()
@@ -195,35 +197,35 @@ class Study:
             for structure in self.structures
         )
 
-    def available(self) -> int:
-        """Count the trials that may be taken: those not made yet, and those whose process is gone."""
-        with _locked(self.folder):
+    def count_available(self) -> int:
+        """Count the trials that may be taken: those that are not made yet, and those whose process has ended."""
+        with _hold_lock(self.folder):
             new = sum(max(0, self.settings.max_trials - len(self._trials(each))) for each in self.structures)
-            return new + len(self._abandoned())
+            return new + len(self._find_abandoned())
 
     def take(self) -> Claim | None:
-        """Take a trial: first one whose process is gone, then a new one of the structure that has fewest.
+        """Take a trial: first one whose process has ended, then a new one of the structure with the fewest.
 
         Returns:
-            None where all are made, and each is finished or under way elsewhere.
+            None if all are made, and each is finished or runs in another process.
         """
-        with _locked(self.folder):
-            if abandoned := self._abandoned():
+        with _hold_lock(self.folder):
+            if abandoned := self._find_abandoned():
                 return self._claim(*abandoned[0])
-            structure = self._next_new()
+            structure = self._structure_for_new()
             if structure is None:
                 return None
             number = len(self._trials(structure))
             claim = self._lock_of(structure, number)
-            claim.acquire()  # first, so that nobody takes the trial to be abandoned
+            claim.acquire()  # first, so that the trial never looks abandoned
             self.storage.create_new_trial(self.storage.get_study_id_from_name(structure.name))
             return self._claim(structure, number, claim)
 
-    def _next_new(self) -> Structure | None:
+    def _structure_for_new(self) -> Structure | None:
         fewest = min(self.structures, key=lambda structure: len(self._trials(structure)))
         return fewest if len(self._trials(fewest)) < self.settings.max_trials else None
 
-    def _abandoned(self) -> list[tuple[Structure, int]]:
+    def _find_abandoned(self) -> list[tuple[Structure, int]]:
         return [
             (structure, trial.number)
             for structure in self.structures
@@ -243,7 +245,7 @@ class Study:
         return FileLock(self.folder / CLAIMS / f"{structure.name}-{number}.lock")
 
     def _sampler(self, structure: Structure, number: int) -> BaseSampler:
-        """Make the sampler of one trial: what it proposes depends on the trials before and on nothing else."""
+        """Make the sampler of one trial: what it proposes depends only on the earlier trials."""
         seed = self._seed(structure, number)
         match self.settings.sampler:
             case "tpe":
@@ -263,23 +265,23 @@ class Study:
             lock.acquire()
         study = self.study_of(structure, self._sampler(structure, number))
         trial = optuna.Trial(study, self._trials(structure)[number]._trial_id)
-        values = structure.drawn(lambda parameter: parameter.suggest(trial))  # what is drawn already stays
+        values = structure.draw(lambda parameter: parameter.suggest(trial))  # Optuna keeps what is drawn already
         seed = self._seed(structure, number)
         settings = trial_settings(structure, values, self.settings, seed)
         folder = self.folder / TRIALS / structure.name / f"{number:04d}"
         return Claim(self, structure, lock, Drawn(structure.name, number, seed, values, settings, folder))
 
     def finish(self, claim: Claim, measured: Measured) -> None:
-        """Tell what came of a trial, and let go of it."""
-        with _locked(self.folder):
+        """Write the result of a trial, and release it."""
+        with _hold_lock(self.folder):
             self._tell(claim.structure, claim.drawn.number, measured)
             claim.lock.release()
             Path(claim.lock.lock_file).unlink(missing_ok=True)  # nobody claims a finished trial
 
     def mark_death(self, structure_name: str, number: int) -> None:
-        """Note that a trial's process was killed; a trial that kills every process ends as lost."""
+        """Count that a trial's process was killed; a trial that kills every process ends as lost."""
         structure = next(each for each in self.structures if each.name == structure_name)
-        with _locked(self.folder):
+        with _hold_lock(self.folder):
             trial = self._trials(structure)[number]
             if trial.state.is_finished() or not self._is_open(structure, number):
                 return
@@ -296,46 +298,46 @@ class Study:
         trial_id = study.get_trials(deepcopy=False)[number]._trial_id
         for key, value in asdict(measured).items():
             self.storage.set_trial_user_attr(trial_id, key, value)
-        study.tell(number, self._told(measured))
+        study.tell(number, self._values_for_sampler(measured))
 
-    def _told(self, measured: Measured) -> list[float]:
-        """Say what the sampler hears: of a trial that did not learn, what the constant predictor would have scored."""
+    def _values_for_sampler(self, measured: Measured) -> list[float]:
+        """Give the sampler its values; a trial that did not learn counts as the constant predictor."""
         learned = measured.outcome == "learned" and measured.cmae_deg is not None
-        told = [measured.cmae_deg if learned else self.terms.constant_cmae_deg]
+        values = [measured.cmae_deg if learned else self.terms.constant_cmae_deg]
         if self.settings.objectives == "cmae,latency":
-            told.append(measured.latency_ms if measured.latency_ms is not None else _SLOWEST_MS)
-        return told  # type: ignore[return-value]
+            values.append(measured.latency_ms if measured.latency_ms is not None else _SLOWEST_MS)
+        return values  # type: ignore[return-value]
 
 
-def trial_settings(structure: Structure, values: Mapping[str, Any], search: TuneSettings, seed: int) -> TrainSettings:
+def trial_settings(structure: Structure, values: Mapping[str, Any], settings: TuneSettings, seed: int) -> TrainSettings:
     """Make the settings of a trial's training; all trials of a search split the people alike."""
-    split_seed = structure.fixed.get("split_seed", search.seed)
+    split_seed = structure.fixed.get("split_seed", settings.seed)
     return structure.settings(values, seed=seed, split_seed=split_seed, diagnostics=False, report=False)
 
 
 _DEATHS = "deaths"
-_SLOWEST_MS = 1000.0  # of a network that could not be timed: slower than any that could
+_SLOWEST_MS = 1000.0  # for a network that could not be timed: slower than all that could
 
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """A trial that this process runs, and nobody else while it lives."""
+    """A trial that only this process runs, as long as the process lives."""
 
-    study: Study
+    search: Search
     structure: Structure
     lock: FileLock
     drawn: Drawn
 
     def run(self, objective: Objective) -> None:
-        """Run it and tell what came of it."""
-        self.study.finish(self, objective(self.drawn, self._report))
+        """Run it and write its result."""
+        self.search.finish(self, objective(self.drawn, self._report))
 
     def _report(self, epoch: int, cmae_deg: float) -> None:
-        study = self.study.study_of(self.structure)
+        study = self.search.study_of(self.structure)
         trial = study.get_trials(deepcopy=False)[self.drawn.number]
-        self.study.storage.set_trial_intermediate_value(trial._trial_id, epoch, cmae_deg)
+        self.search.storage.set_trial_intermediate_value(trial._trial_id, epoch, cmae_deg)
 
 
-def _finished(structure: Structure, trial: FrozenTrial, seed: int) -> Trial:
+def _trial_of(structure: Structure, trial: FrozenTrial, seed: int) -> Trial:
     attributes = {field.name: trial.user_attrs[field.name] for field in fields(Measured)}
     return Trial(structure.name, trial.number, seed, dict(trial.params), Measured(**attributes))

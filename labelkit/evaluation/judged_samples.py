@@ -1,4 +1,4 @@
-"""Judged beside the truth, and all that is said of one side of a split."""
+"""Predictions compared with the truth, and the report of one side of a split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from labelkit.cells import Cells, IntArray
 from labelkit.evaluation.by_cell import CellErrors, errors_by_cell
 from labelkit.evaluation.calibration import UncertaintyCalibration, calibrate
-from labelkit.evaluation.extremes import apart_in_time
+from labelkit.evaluation.extremes import keep_apart_in_time
 from labelkit.evaluation.measures import Measures, measure, measure_by, normals_apart_deg
 from labelkit.evaluation.outcomes import Outcomes, outcomes
 from labelkit.geometry.orientation import centred_from_label_deg
@@ -23,15 +23,15 @@ GALLERY = 24  # samples in the gallery of the best, and in that of the worst
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """What a network said of some samples, beside the truth; view frame.
+class JudgedSamples:
+    """A network's predictions for some samples, and the truth; view frame.
 
     Attributes:
         participants: (n,) names.
         rows: (n,) rows in labels.parquet.
         true_deg, predicted_deg: (n, 2), n >= 1, centred azimuth and elevation, degrees.
         sd_deg: (n,) the standard deviation the network states, along one direction of the normal's
-            tangent plane, degrees; None where it states none.
+            tangent plane, degrees; None if it states none.
     """
 
     participants: NDArray[np.str_]
@@ -58,7 +58,7 @@ class Judged:
         return measure_by(self.participants, self.true_deg, self.predicted_deg)
 
     def of_constant(self, constant_deg: FloatArray) -> Measures:
-        """Errors of always saying `constant_deg` (2,) on the same samples."""
+        """Errors of the constant answer `constant_deg` (2,) on the same samples."""
         return measure(self.true_deg, np.broadcast_to(constant_deg, self.true_deg.shape))
 
     def outcomes(self) -> dict[str, Outcomes]:
@@ -71,7 +71,7 @@ class Judged:
 
     @cached_property
     def calibration(self) -> UncertaintyCalibration | None:
-        """How right the stated uncertainty is; None where none is stated."""
+        """How right the stated uncertainty is; None if none is stated."""
         return None if self.sd_deg is None else calibrate(self.apart_deg, self.sd_deg)
 
     def best(self) -> list[int]:
@@ -84,14 +84,14 @@ class Judged:
 
     def _extremes(self, key: FloatArray) -> list[int]:
         order = np.argsort(key, kind="stable")[: (len(self) + 1) // 2]
-        return apart_in_time(order, self.rows, GALLERY)
+        return keep_apart_in_time(order, self.rows, GALLERY)
 
 
-def side_report(judged: Judged, constant_deg: FloatArray, cells: Cells) -> dict[str, Any]:
-    """Say in plain values, as JSON holds them, how the samples of one side came out.
+def side_report(judged: JudgedSamples, constant_deg: FloatArray, cells: Cells) -> dict[str, Any]:
+    """Give the results of one side in plain values, for JSON.
 
     Args:
-        constant_deg: (2,) what the constant predictor says, centred, degrees.
+        constant_deg: (2,) the constant predictor's answer, centred, degrees.
         cells: of the errors over orientation space.
     """
     constant = judged.of_constant(constant_deg)
@@ -110,7 +110,7 @@ def side_report(judged: Judged, constant_deg: FloatArray, cells: Cells) -> dict[
     }
 
 
-def prediction_rows(side: str, judged: Judged) -> Iterator[dict[str, Any]]:
+def prediction_rows(side: str, judged: JudgedSamples) -> Iterator[dict[str, Any]]:
     """List truth and prediction of each sample: label angles (not centred), degrees, view frame."""
     true, predicted = centred_from_label_deg(judged.true_deg), centred_from_label_deg(judged.predicted_deg)
     for k in range(len(judged)):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from labelkit.settings import TuneSettings
-from labelkit.tuning.study import Terms, begin_study
-from tests.report.test_study import RANGES, errs, page_of
+from labelkit.tuning.folder import Terms, begin_search
+from tests.report.test_search_page import RANGES, errs, page_of
 
 pytestmark = pytest.mark.browser
 
@@ -14,10 +14,10 @@ def path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     structures = [{"name": f"stages-{stages}-of-a-name-as-long-as-can-be", "stages": stages} for stages in (1, 2)]
     asked = {"max_trials": 12, "best_of": 8, "ranges": RANGES, "structures": structures}
-    study = begin_study(folder / "s", TuneSettings.model_validate(asked), Terms("a" * 64, "<i>dataset", 19.0))
-    while claim := study.take():
+    search = begin_search(folder / "s", TuneSettings.model_validate(asked), Terms("a" * 64, "<i>dataset", 19.0))
+    while claim := search.take():
         claim.run(errs)
-    (folder / "report.html").write_text(page_of(study))
+    (folder / "report.html").write_text(page_of(search))
     return folder / "report.html"
 
 

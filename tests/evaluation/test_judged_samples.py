@@ -7,13 +7,13 @@ import pytest
 
 from labelkit.cells import Cells
 from labelkit.evaluation.comparison import compare
-from labelkit.evaluation.judged import Judged, prediction_rows, side_report
+from labelkit.evaluation.judged_samples import JudgedSamples, prediction_rows, side_report
 
 
 def judged(errors, *, sd_deg=None, people="aabb", step=100):
     errors = np.asarray(errors, dtype=float)
     true = np.column_stack([np.linspace(-20, 20, len(errors)), np.zeros(len(errors))])
-    return Judged(
+    return JudgedSamples(
         participants=np.array([people[k % len(people)] for k in range(len(errors))]),
         rows=np.arange(len(errors)) * step,
         true_deg=true,
@@ -41,7 +41,7 @@ def test_an_uncertainty_that_is_stated_is_measured():
 
 
 def test_a_constant_predictor_that_is_never_wrong_leaves_no_ratio():
-    still = Judged(np.array(["a"]), np.array([0]), np.zeros((1, 2)), np.ones((1, 2)))
+    still = JudgedSamples(np.array(["a"]), np.array([0]), np.zeros((1, 2)), np.ones((1, 2)))
     assert side_report(still, np.zeros(2), Cells())["cmae_ratio"] is None
 
 
@@ -65,7 +65,9 @@ def test_two_networks_are_compared_sample_by_sample_and_person_by_person():
 def test_the_order_of_the_samples_does_not_matter_to_a_comparison():
     first, turned = judged([4, 5, 6, 7]), judged([4, 5, 6, 7])
     order = np.array([3, 1, 0, 2])
-    turned = Judged(turned.participants[order], turned.rows[order], turned.true_deg[order], turned.predicted_deg[order])
+    turned = JudgedSamples(
+        turned.participants[order], turned.rows[order], turned.true_deg[order], turned.predicted_deg[order]
+    )
     found = compare(first, turned)
     assert found.second_better == 0.0
     assert found.participants == {"a": pytest.approx(0.0, abs=1e-9), "b": pytest.approx(0.0, abs=1e-9)}

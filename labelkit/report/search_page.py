@@ -9,15 +9,15 @@ from matplotlib.figure import Figure
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from labelkit.figures.saving import figure_bytes
-from labelkit.figures.tuning import Tried, history_figure, importance_figure, parallel_figure, pareto_figure
+from labelkit.figures.tuning import TrialPoint, history_figure, importance_figure, parallel_figure, pareto_figure
 from labelkit.report.page import Cell, Column, Section, Shown, facts, note, page, plate, table
+from labelkit.tuning.folder import Search
 from labelkit.tuning.ranking import Ranked, error_of
-from labelkit.tuning.study import Study
 from labelkit.tuning.trial import Trial
 
 
-def study_page(
-    study: Study,
+def search_page(
+    search: Search,
     trials: Sequence[Trial],
     ranking: Sequence[Ranked],
     importance: Mapping[str, Mapping[str, float]],
@@ -31,24 +31,24 @@ def study_page(
         importance: structure -> setting -> share of 1.
         unbeaten: in error and latency, fastest first.
     Returns:
-        The HTML file's content; it needs nothing beside it.
+        The content of an HTML file that needs no other file.
     """
-    sections = [_result(study, trials, ranking), *_pictures(study, trials, importance, unbeaten)]
-    sections += [_trials(study, trials), _terms(study)]
-    lead = f"Validation errors, on {study.terms.dataset}. The test was not touched."
-    return page(f"Search {study.folder.resolve().name}", sections, lead=lead)
+    sections = [_result(search, trials, ranking), *_pictures(search, trials, importance, unbeaten)]
+    sections += [_trials(search, trials), _terms(search)]
+    lead = f"Validation errors, on {search.terms.dataset}. The test was not touched."
+    return page(f"Search {search.folder.resolve().name}", sections, lead=lead)
 
 
-def _result(study: Study, trials: Sequence[Trial], ranking: Sequence[Ranked]) -> Section:
+def _result(search: Search, trials: Sequence[Trial], ranking: Sequence[Ranked]) -> Section:
     best = next((each.best for each in ranking if each.best), None)
-    body = Markup("").join(_notes(study, trials, ranking))
+    body = Markup("").join(_notes(search, trials, ranking))
     if best:
         body += facts(
             {
                 "best structure": best.structure,
-                "its best trial": f"{error_of(best):.2f}°",
-                "constant predictor": f"{study.terms.constant_cmae_deg:.2f}°",
-                "trials": f"{len(trials)} of {study.asked}",
+                "error of its best trial": f"{error_of(best):.2f}°",
+                "constant predictor": f"{search.terms.constant_cmae_deg:.2f}°",
+                "trials": f"{len(trials)} of {search.asked}",
             }
         )
     columns = [
@@ -58,8 +58,8 @@ def _result(study: Study, trials: Sequence[Trial], ranking: Sequence[Ranked]) ->
     ]
     body += table(columns, [_row(each) for each in ranking], caption="Structures, degrees", shown=100)
     lead = (
-        f"A structure's score is the mean validation CMAE of its best {study.settings.best_of} trials; spread is their "
-        "standard deviation. Structures with fewer that learned come last."
+        f"A structure's score is the mean validation CMAE of its best {search.settings.best_of} trials; spread is "
+        "their standard deviation. Structures with fewer trials that learned come last."
     )
     return Section("Structures", body, lead=lead)
 
@@ -75,33 +75,33 @@ def _row(each: Ranked) -> list[Cell]:
     ]
 
 
-def _notes(study: Study, trials: Sequence[Trial], ranking: Sequence[Ranked]) -> Iterator[Markup]:
-    if len(trials) < study.asked:
+def _notes(search: Search, trials: Sequence[Trial], ranking: Sequence[Ranked]) -> Iterator[Markup]:
+    if len(trials) < search.asked:
         yield note(
-            f"Only {len(trials)} of {study.asked} trials are finished: the ranking is not the last word.", warning=True
+            f"Only {len(trials)} of {search.asked} trials are finished: the ranking may still change.", warning=True
         )
     for each in ranking:
-        if each.is_short and each.finished >= study.settings.max_trials:
+        if each.is_short and each.finished >= search.settings.max_trials:
             came = ", ".join(f"{count} {outcome}" for outcome, count in each.outcomes.items())
             yield note(
-                f"{each.structure}: {each.learned} of {each.finished} trials learned, where {each.best_of} were to be "
-                f"averaged ({came or 'fewer were asked for'}); its score is the mean of {each.scored}.",
+                f"{each.structure}: {each.learned} of {each.finished} trials learned ({came or 'others: 0'}); its "
+                f"score is the mean of {each.scored} errors, not of {each.best_of}.",
                 warning=True,
             )
 
 
 def _pictures(
-    study: Study, trials: Sequence[Trial], importance: Mapping[str, Mapping[str, float]], unbeaten: Sequence[Trial]
+    search: Search, trials: Sequence[Trial], importance: Mapping[str, Mapping[str, float]], unbeaten: Sequence[Trial]
 ) -> Iterator[Section]:
-    tried = [_tried(trial) for trial in trials]
-    names = [structure.name for structure in study.structures]
+    points = [_trial_point(trial) for trial in trials]
+    names = [structure.name for structure in search.structures]
     if trials:
         yield Section(
             "History",
             _plate(
-                history_figure(tried, names, study.terms.constant_cmae_deg),
+                history_figure(points, names, search.terms.constant_cmae_deg),
                 alt="Validation error of each trial in its order, for each structure.",
-                caption="Line: the best so far. Dashed: always saying the same; crosses on it did not learn.",
+                caption="Line: the best so far. Dashed: the constant predictor, with trials that did not learn.",
             ),
         )
     if importance:
@@ -110,37 +110,37 @@ def _pictures(
             _plate(
                 importance_figure(importance),
                 alt="Share of the error that each searched setting decides, for each structure.",
-                caption="PED-ANOVA: how far the best trials' settings differ from all that were tried. Sums to 1.",
+                caption="PED-ANOVA: how far the best trials' settings differ from those of all trials. Sums to 1.",
             ),
         )
     if any(trial.learned for trial in trials):
         yield Section(
             "Settings and error",
             _plate(
-                parallel_figure(tried, _on_log_axes(study)),
+                parallel_figure(points, _on_log_axes(search)),
                 alt="A line for each trial through its settings, coloured by its validation error.",
-                caption="A line for each trial that learned, the best on top; broken where a setting was not drawn.",
+                caption="A line for each trial that learned, the best on top; a gap is a setting that was not drawn.",
             ),
         )
     if unbeaten:
-        yield _latency(tried, unbeaten)
+        yield _latency(points, unbeaten)
 
 
-def _tried(trial: Trial) -> Tried:
+def _trial_point(trial: Trial) -> TrialPoint:
     error = error_of(trial) if trial.learned else None
-    return Tried(trial.structure, trial.number, error, trial.measured.latency_ms, trial.values)
+    return TrialPoint(trial.structure, trial.number, error, trial.measured.latency_ms, trial.values)
 
 
-def _on_log_axes(study: Study) -> frozenset[str]:
+def _on_log_axes(search: Search) -> frozenset[str]:
     return frozenset(
         parameter.name
-        for structure in study.structures
+        for structure in search.structures
         for parameter in structure.parameters
         if isinstance(parameter.distribution, IntDistribution | FloatDistribution) and parameter.distribution.log
     )
 
 
-def _latency(tried: Sequence[Tried], unbeaten: Sequence[Trial]) -> Section:
+def _latency(points: Sequence[TrialPoint], unbeaten: Sequence[Trial]) -> Section:
     columns = [
         *(Column("structure"), Column("trial", numeric=True)),
         *(Column(title, numeric=True) for title in ("CMAE", "ms", "parameters", "multiply-adds")),
@@ -153,17 +153,19 @@ def _latency(tried: Sequence[Tried], unbeaten: Sequence[Trial]) -> Section:
         for trial in unbeaten
     ]
     body = _plate(
-        pareto_figure(tried, [_tried(trial) for trial in unbeaten]),
+        pareto_figure(points, [_trial_point(trial) for trial in unbeaten]),
         alt="Validation error against the time for one picture, a point for each trial.",
-        caption="Nearer to the lower left is better. The line joins the trials that no other beats in both.",
+        caption="Nearer to the lower left is better. The line joins the trials that no other trial beats in both.",
     )
     body += table(columns, rows, caption="Unbeaten in error and latency, fastest first")
-    lead = "Timed while other trials were trained on the machine: good for comparing, high for a quiet one."
+    lead = (
+        "Timed while other trials were training on the machine: compare the times; on a quiet machine they are shorter."
+    )
     return Section("Error and latency", body, lead=lead)
 
 
-def _trials(study: Study, trials: Sequence[Trial]) -> Section:
-    names = list(dict.fromkeys(p.name for structure in study.structures for p in structure.parameters))
+def _trials(search: Search, trials: Sequence[Trial]) -> Section:
+    names = list(dict.fromkeys(p.name for structure in search.structures for p in structure.parameters))
     columns = [
         *(Column("structure"), Column("trial", numeric=True), Column("outcome"), Column("CMAE", numeric=True)),
         *(Column(name) for name in names),
@@ -171,7 +173,7 @@ def _trials(study: Study, trials: Sequence[Trial]) -> Section:
         Column("why"),
     ]
     rows = [_trial_row(trial, names) for trial in trials]
-    return Section("Trials", table(columns, rows, caption="Every finished trial; parameters as they were drawn"))
+    return Section("Trials", table(columns, rows, caption="Every finished trial, with the settings that were drawn"))
 
 
 def _trial_row(trial: Trial, names: Sequence[str]) -> list[Cell]:
@@ -190,13 +192,13 @@ def _value(value: object) -> Cell:
     return Shown(f"{value:.4g}", value) if isinstance(value, int | float) else None if value is None else str(value)
 
 
-def _terms(study: Study) -> Section:
+def _terms(search: Search) -> Section:
     rows: list[list[Cell]] = [
-        [key, str(value)] for key, value in study.settings.model_dump(mode="json").items() if key != "structures"
+        [key, str(value)] for key, value in search.settings.model_dump(mode="json").items() if key != "structures"
     ]
-    rows += [[f"structure {structure.name}", str(dict(structure.fixed))] for structure in study.structures]
-    rows.append(["dataset's manifest", study.terms.dataset_sha256])
-    body = table([Column("setting"), Column("value")], rows, caption="As the search was asked for", shown=100)
+    rows += [[f"structure {structure.name}", str(dict(structure.fixed))] for structure in search.structures]
+    rows.append(["dataset's manifest", search.terms.dataset_sha256])
+    body = table([Column("setting"), Column("value")], rows, caption="The settings of the search", shown=100)
     return Section("Settings", body)
 
 
