@@ -32,6 +32,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"))
+
 import numpy as np
 
 RESULT = Path(__file__).parent / "results" / "tune.json"
@@ -74,15 +76,11 @@ def _trained(sampler: str, trials: int, dataset: Path | None, *, known: int) -> 
     Args:
         known: so many trials come from the table and are not trained.
     """
+    from labelkit.keras import keras
     from labelkit.settings import TuneSettings
-    from labelkit.training.backend import start_keras
     from labelkit.tuning.study import begin_study
-    from labelkit.workflows.run_trial import TrainTrial, one_thread_each, terms_of
-    from labelkit.workflows.train import checked
-
-    one_thread_each()
-    start_keras(0)
-    import keras
+    from labelkit.workflows.one_run import check_dataset
+    from labelkit.workflows.run_trial import TrainTrial, terms_of
 
     rows = _rows()
     with tempfile.TemporaryDirectory() as scratch:
@@ -90,7 +88,7 @@ def _trained(sampler: str, trials: int, dataset: Path | None, *, known: int) -> 
         settings = TuneSettings.model_validate(
             {"max_trials": trials, "sampler": sampler, "grace": TRAIN["epochs"], "ranges": RANGES, "train": TRAIN}
         )
-        data, samples = checked(path, settings_of(settings))
+        data, samples = check_dataset(path, settings_of(settings))
         terms = terms_of(data, samples, settings_of(settings))
         study = begin_study(Path(scratch) / "study", settings, terms)
         objective = TrainTrial(path, terms, settings.grace, latency=False)

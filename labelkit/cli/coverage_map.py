@@ -13,11 +13,11 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import BuildSettings, CoverageSettings, load_settings
-from labelkit.workflows import coverage_map as workflow
 
 if TYPE_CHECKING:
     from labelkit.cells import Cells
     from labelkit.figures.coverage_text import Terminal
+    from labelkit.workflows.coverage_map import By, CoverageMap
 
 MAP_WIDTH = 80  # columns, at most: wider, the cells only drift apart
 
@@ -50,7 +50,7 @@ def command(
     ctx: click.Context,
     dataset: Path,
     out: Path | None,
-    by: workflow.By | None,
+    by: By | None,
     run: Path | None,
     live: Path | None,
     terminal: bool,
@@ -78,7 +78,9 @@ def command(
         _play(live, settings, build, terminal, port, show_pictures, not no_cache, as_json, quiet)
         return
     _refuse(ctx, ["terminal", "port", "show_pictures", "build_config", "no_cache"], "needs --live RAW")
-    result = workflow.coverage_map(dataset, out, settings, by=by, run=run)
+    from labelkit.workflows.coverage_map import coverage_map
+
+    result = coverage_map(dataset, out, settings, by=by, run=run)
     if as_json:
         show(result.as_plain(), as_json=True, quiet=quiet, text=str)
     else:
@@ -144,7 +146,7 @@ def _drawing(quiet: bool) -> Callable[[dict[str, Any], Cells, int], None]:
     return draw
 
 
-def _text(result: workflow.CoverageMap, by: workflow.By | None) -> str:
+def _text(result: CoverageMap, by: By | None) -> str:
     from labelkit.figures.coverage_text import coverage_text
 
     text = coverage_text(

@@ -16,6 +16,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
@@ -69,8 +70,6 @@ def read_depth(path: Path) -> NDArray[np.uint16]:
         RawFrameError: no depth picture of 16 bits, or a damaged one.
         OSError: the file cannot be read.
     """
-    import cv2
-
     content = _read(path)
     header = _depth_header(content)
     pixels = _decode(content, header, cv2.IMREAD_UNCHANGED)
@@ -88,8 +87,6 @@ def read_color(path: Path) -> ColorImage:
         RawFrameError: no picture, or a damaged one.
         OSError: the file cannot be read.
     """
-    import cv2
-
     content = _read(path)
     bgr = _decode(content, header_of(content), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
@@ -176,8 +173,6 @@ def _u16(content: bytes, position: int) -> int:
 
 
 def _decode(content: bytes, header: Header, flags: int) -> NDArray[Any]:
-    import cv2
-
     if header.format == "PNG":
         content = _with_stored_pixels(content, header)
     elif not _is_whole(content, header):

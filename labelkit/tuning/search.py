@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -16,7 +16,14 @@ _POLL_S = 0.5  # how often the work of others is looked at
 _MOST_STARTS = 20  # processes killed one after the other before they even took a trial
 
 
-def search(study: Study, objective: Objective, jobs: int, on_change: Callable[[Study], None]) -> None:
+def search(
+    study: Study,
+    objective: Objective,
+    jobs: int,
+    on_change: Callable[[Study], None],
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Run the trials of a search, each in a process of its own.
 
     A process that is killed costs what its trial had done since its last checkpoint: another takes the trial up.
@@ -24,6 +31,7 @@ def search(study: Study, objective: Objective, jobs: int, on_change: Callable[[S
     Args:
         jobs: trials at a time.
         on_change: called now and then.
+        environment: variables of the trials' processes.
     Raises:
         WorkerDiedError: processes are killed before they begin.
         Exception: whatever an objective raised; other trials are stopped, and taken up by the next search.
@@ -45,7 +53,7 @@ def search(study: Study, objective: Objective, jobs: int, on_change: Callable[[S
                 return
             starting = sum(not worker.heard for worker in workers)
             for _ in range(min(jobs - len(workers), study.available() - starting)):
-                workers.append(Apart(run_next, study.folder, study.settings, objective))
+                workers.append(Apart(run_next, study.folder, study.settings, objective, environment=environment))
             wait([worker.pipe for worker in workers], timeout=_POLL_S)
     finally:
         for worker in workers:

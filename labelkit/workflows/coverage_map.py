@@ -9,20 +9,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import pyarrow as pa
+from matplotlib.figure import Figure
+
+from labelkit.curation.coverage import Coverage, cell_rows, sum_coverages
+from labelkit.curation.splits import FrameSplit, Split, split_participants
+from labelkit.curation.wording import findings
+from labelkit.dataset.dataset import Dataset, open_dataset
+from labelkit.dataset.sample_cells import SampleCells, sample_cells
+from labelkit.dataset.table import TABLE_NAME
 from labelkit.errors import OrientationError, OutputError, SettingsError, SplitError
+from labelkit.figures.coverage_figure import coverage_figure
+from labelkit.figures.saving import figure_bytes
 from labelkit.files import make_folder, write_bytes
+from labelkit.report.coverage_page import coverage_page
+from labelkit.report.page import data_url, render
+from labelkit.runs.plan import read_split
 from labelkit.settings import CoverageSettings, TrainSettings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from matplotlib.figure import Figure
-
-    from labelkit.curation.coverage import Coverage
-    from labelkit.curation.splits import Split
-    from labelkit.dataset.dataset import Dataset
-    from labelkit.dataset.sample_cells import SampleCells
 
 By = Literal["participant", "split"]
 
@@ -63,18 +68,12 @@ class CoverageMap:
 
     def figure(self, by: By | None = None) -> Figure:
         """Draw the map, with a small one for each group below it."""
-        from labelkit.figures.coverage_figure import coverage_figure
-
         return coverage_figure(
             self.whole, participants=len(self.participants), frame=self.frame, by=by, groups=self.groups(by)
         )
 
     def table(self, by: By | None = None) -> pa.Table:
         """List the reachable cells, a row each, for all samples and for each group."""
-        import pyarrow as pa
-
-        from labelkit.curation.coverage import cell_rows
-
         rows = [{"of": "all", "name": "", **row} for row in cell_rows(self.whole)]
         for name, coverage in self.groups(by).items():
             rows += [{"of": by, "name": name, **row} for row in cell_rows(coverage)]
@@ -92,10 +91,6 @@ class CoverageMap:
         }
 
     def _repr_html_(self) -> str:
-        from labelkit.curation.wording import findings
-        from labelkit.figures.saving import figure_bytes
-        from labelkit.report.page import data_url, render
-
         picture = data_url(figure_bytes(self.figure(), "png"), "png")
         return render("notebook.html", picture=picture, words=" ".join(findings(self.whole)))
 
@@ -120,8 +115,6 @@ def coverage(
         SettingsError: the cells do not fit the reach.
         SplitError: the run's split names somebody who is not in the dataset.
     """
-    from labelkit.dataset.dataset import Dataset, open_dataset
-
     settings = settings or CoverageSettings()
     source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     return count_coverage(source, read_cells(source, settings), settings, run)[0]
@@ -176,9 +169,6 @@ def checked_output(out: Path, suffixes: tuple[str, ...]) -> Path:
 
 def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
     """Find the samples' cells in the label table: one file, where the shards of a large dataset are thousands."""
-    from labelkit.dataset.sample_cells import sample_cells
-    from labelkit.dataset.table import TABLE_NAME
-
     source.check_hashes([TABLE_NAME])
     try:
         return sample_cells(source.table(), settings)
@@ -190,8 +180,6 @@ def count_coverage(
     source: Dataset, samples: SampleCells, settings: CoverageSettings, run: Path | str | None
 ) -> tuple[CoverageMap, Split | None]:
     """Count samples whole, by participant and by split; the split too, None where there are too few participants."""
-    from labelkit.curation.coverage import sum_coverages
-
     people = samples.by_participant(source.manifest.participants)
     split = _split(source, people, run)
     splits = {
@@ -204,9 +192,6 @@ def count_coverage(
 
 def _split(source: Dataset, participants: Mapping[str, Coverage], run: Path | str | None) -> Split | None:
     """Find a run's split, or that of a training with default settings; None with too few participants."""
-    from labelkit.curation.splits import FrameSplit, split_participants
-    from labelkit.runs.plan import read_split
-
     if run is not None:
         split = read_split(Path(run))
         if isinstance(split, FrameSplit):
@@ -225,14 +210,10 @@ def _split(source: Dataset, participants: Mapping[str, Coverage], run: Path | st
 
 
 def _picture(result: CoverageMap, by: By | None, file_format: Literal["png", "svg"]) -> bytes:
-    from labelkit.figures.saving import figure_bytes
-
     return figure_bytes(result.figure(by), file_format)
 
 
 def _page(result: CoverageMap, _: By | None) -> bytes:
-    from labelkit.report.coverage_page import coverage_page
-
     return coverage_page(
         result.whole,
         Path(result.dataset).name,

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from labelkit.cells import Cells
 from labelkit.errors import RecordingError
 from labelkit.interrupts import handle_signals
+from labelkit.live.game import Game
+from labelkit.live.label_cache import LabelCache, journal_path
+from labelkit.live.server import LiveServer, map_of
+from labelkit.live.watching import Play
 from labelkit.settings import BuildSettings, CoverageSettings
-
-if TYPE_CHECKING:
-    from labelkit.cells import Cells
-    from labelkit.live.game import Game
-    from labelkit.live.watching import Play
 
 _DRAWN_S = 0.2  # between drawings in a terminal
 
@@ -62,8 +62,6 @@ def coverage_live(
         SettingsError: the cells do not fit the reach, or the port is taken.
     """
     _check(Path(raw))
-    from labelkit.live.server import LiveServer, map_of
-
     with _game(Path(raw), settings, build, cache=cache) as (game, play):
         server = LiveServer(port, map_of(game.cells, game.target, pictures=show_pictures), show_pictures=show_pictures)
         play.publish = lambda state: server.put(state, game.picture())
@@ -119,10 +117,6 @@ def _game(
     raw: Path, settings: CoverageSettings | None, build: BuildSettings | None, *, cache: bool
 ) -> Iterator[tuple[Game, Play]]:
     """Make a game over a folder; at the end, stop it, and say what failed in it."""
-    from labelkit.live.game import Game
-    from labelkit.live.label_cache import LabelCache, journal_path
-    from labelkit.live.watching import Play
-
     build = build or BuildSettings()
     with LabelCache(journal_path(raw, build) if cache else None) as journal:
         game = Game(raw, settings or CoverageSettings(), build, journal)

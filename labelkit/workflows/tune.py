@@ -7,15 +7,23 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from labelkit.files import write_bytes, write_text
 from labelkit.processes import Apart, worker_count
+from labelkit.report.study import study_page
+from labelkit.runs.folder import write_json, write_rows
 from labelkit.settings import TrainSettings, TuneSettings, as_toml
-
-if TYPE_CHECKING:
-    from labelkit.tuning.ranking import Ranked
-    from labelkit.tuning.study import Study, Terms
-    from labelkit.tuning.trial import Trial
+from labelkit.training.backend import ONE_OF_SEVERAL
+from labelkit.tuning.importance import importances
+from labelkit.tuning.ranking import Ranked, ranked, unbeaten
+from labelkit.tuning.search import search
+from labelkit.tuning.space import structures_of
+from labelkit.tuning.study import STUDY, Study, Terms, begin_study, check_sampler, trial_settings
+from labelkit.tuning.trial import Trial
+from labelkit.tuning.trial_lines import shown
+from labelkit.workflows.one_run import check_dataset
+from labelkit.workflows.run_trial import TrainTrial, check_networks, terms_of
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +105,6 @@ def tune(
         OutputError: no space or permission.
         KeyboardInterrupt: says how many trials are done.
     """
-    from labelkit.tuning.search import search
-    from labelkit.tuning.space import structures_of
-    from labelkit.tuning.study import STUDY, begin_study, check_sampler
-    from labelkit.tuning.trial_lines import shown
-    from labelkit.workflows.run_trial import TrainTrial
-
     settings = settings or TuneSettings()
     structures = structures_of(settings)
     check_sampler(settings)
@@ -119,7 +121,7 @@ def tune(
     objective = TrainTrial(path, study.terms, settings.grace, settings.latency)
     try:
         with shown(study, quiet=quiet) as on_change:
-            search(study, objective, worker_count(settings.jobs, study.asked), on_change)
+            search(study, objective, worker_count(settings.jobs, study.asked), on_change, environment=ONE_OF_SEVERAL)
     except KeyboardInterrupt:
         done = len(study.trials())
         if done:
@@ -132,13 +134,8 @@ def tune(
 
 def _terms(dataset: Path | str | None, settings: TuneSettings) -> tuple[Path, Terms]:
     """Check the dataset, and say what all trials on it are measured by."""
-    from labelkit.tuning.space import structures_of
-    from labelkit.tuning.study import trial_settings
-    from labelkit.workflows.run_trial import terms_of
-    from labelkit.workflows.train import checked
-
     each = [trial_settings(structure, {}, settings, seed=0) for structure in structures_of(settings)]
-    data, samples = checked("dataset" if dataset is None else dataset, each[0])
+    data, samples = check_dataset("dataset" if dataset is None else dataset, each[0])
     for own in each[1:]:
         data.check_fields(own.fields)
     return data.path, terms_of(data, samples, each[0])
@@ -146,9 +143,7 @@ def _terms(dataset: Path | str | None, settings: TuneSettings) -> tuple[Path, Te
 
 def _networks_built(folder: Path, settings: TuneSettings) -> int:
     """Build the networks at the corners of the ranges, in a process that gives its memory back."""
-    from labelkit.workflows.run_trial import check_networks
-
-    checking = Apart(check_networks, settings)
+    checking = Apart(check_networks, settings, environment=ONE_OF_SEVERAL)
     try:
         while not checking.ended():
             wait([checking.pipe])
@@ -162,12 +157,6 @@ def _networks_built(folder: Path, settings: TuneSettings) -> int:
 
 def conclude(study: Study) -> TuneResult:
     """Rank what is finished of a search, and write its table, JSON, page and best settings into its folder."""
-    from labelkit.files import write_bytes, write_text
-    from labelkit.report.study import study_page
-    from labelkit.runs.folder import write_json, write_rows
-    from labelkit.tuning.importance import importances
-    from labelkit.tuning.ranking import ranked, unbeaten
-
     trials, folder = study.trials(), study.folder
     table = ranked(trials, [structure.name for structure in study.structures], study.settings.best_of)
     best = next((each.best for each in table if each.best), None)
@@ -210,8 +199,6 @@ def rows_of(study: Study, trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 
 def _best_toml(study: Study, best: Trial) -> str:
-    from labelkit.tuning.study import trial_settings
-
     structure = next(each for each in study.structures if each.name == best.structure)
     settings = trial_settings(structure, best.values, study.settings, best.seed)
     defaults = {key: TrainSettings.model_fields[key].default for key in ("diagnostics", "report")}
