@@ -32,6 +32,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"))
+
 import numpy as np
 
 RESULT = Path(__file__).parent / "results" / "tune.json"
@@ -76,15 +78,11 @@ def _train_trials(
     Args:
         known: this many trials are taken from the table and not trained.
     """
+    from labelkit.keras import keras
     from labelkit.settings import TuneSettings
-    from labelkit.training.backend import start_keras
     from labelkit.tuning.folder import begin_search
-    from labelkit.workflows.run_trial import TrainTrial, one_thread_each, terms_of
-    from labelkit.workflows.train import checked
-
-    one_thread_each()
-    start_keras(0)
-    import keras
+    from labelkit.workflows.one_run import check_dataset
+    from labelkit.workflows.run_trial import TrainTrial, terms_of
 
     rows = _rows()
     with tempfile.TemporaryDirectory() as scratch:
@@ -92,7 +90,7 @@ def _train_trials(
         settings = TuneSettings.model_validate(
             {"max_trials": trials, "sampler": sampler, "grace": TRAIN["epochs"], "ranges": RANGES, "train": TRAIN}
         )
-        data, samples = checked(path, settings_of(settings))
+        data, samples = check_dataset(path, settings_of(settings))
         terms = terms_of(data, samples, settings_of(settings))
         search = begin_search(Path(scratch) / "search", settings, terms)
         objective = TrainTrial(path, terms, settings.grace, latency=False)

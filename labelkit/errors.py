@@ -12,6 +12,8 @@ import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
+INTERRUPTED = 130  # the exit code after Ctrl-C: 128 + SIGINT, as shells count
+
 
 class LabelkitError(Exception):
     """Something that a user can fix."""

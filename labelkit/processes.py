@@ -1,4 +1,4 @@
-"""Where jobs run: in this process, or side by side in several. The results are the same."""
+"""Run jobs in this process, or side by side in several. The results are the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import signal
 import threading
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -23,11 +24,14 @@ from labelkit.errors import LabelkitError
 
 _POLL_S = 0.2  # how often the progress bar follows the workers
 
+_environment_lock = threading.Lock()
+
 Result = TypeVar("Result", covariant=True)
+Answer = TypeVar("Answer")
 
-Progress = Callable[[bool], None]  # to be called once a frame, with whether it was kept
+Progress = Callable[[bool], None]  # called once per frame, with whether the frame was kept
 
-# Takes a job and the number of its frames that were done when its worker died; gives the job without the next.
+# Takes a job and the number of its frames that were done when its worker died; returns the job without the next frame.
 LeaveOut = Callable[[Any, int], Any]
 
 
@@ -38,17 +42,17 @@ class WorkerDiedError(LabelkitError, RuntimeError):
 
 
 class Work(Protocol[Result]):
-    """What is done to a job; picklable, and so are its jobs and results."""
+    """What is done with a job. The work, its jobs and its results can be pickled."""
 
     def __call__(self, job: Any, progress: Progress, /) -> Result: ...
 
 
 class _StopError(Exception):
-    """The parent no longer wants the result; leave the job as if it had never begun."""
+    """The parent does not want the result any more; leave the job as if it had never begun."""
 
 
 def worker_count(asked: int, n_jobs: int) -> int:
-    """Resolve 0 to one process per core this process may use; never more than there are jobs."""
+    """Turn 0 into one process per core that this process may use; never more than there are jobs."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(asked or cores, n_jobs))
 
@@ -63,18 +67,18 @@ def run_jobs(
 ) -> list[Result]:
     """Run every job.
 
-    An interruption or a failure stops all workers within a frame.
+    An interruption or an error stops all workers within a frame.
 
     Args:
-        workers: processes; 0 takes one per core. One is this process, unless it must outlive its jobs.
-        report: called now and then with the frames done and those kept, over all jobs.
-        leave_out: outlive what kills a worker. A job whose worker died is run again when all others are done,
-            alone, so that it has the memory to itself; where it dies a second time at the same frame, that
-            frame did it, and the job goes on without.
+        workers: processes; 0 takes one per core. With one, the jobs run in this process, unless `leave_out` is given.
+        report: called now and then with the frames done and the frames kept, over all jobs.
+        leave_out: go on when a worker is killed. A job whose worker died is run again when all others are done,
+            alone, so that it has the memory to itself. If it dies a second time at the same frame, that frame is
+            the cause, and the job is run without it.
     Returns:
         The results in the order of the jobs.
     Raises:
-        WorkerDiedError: a worker was killed, and no frame can be left out for it.
+        WorkerDiedError: a worker was killed, and no frame can be left out.
     """
     workers = worker_count(workers, len(jobs))
     if workers == 1 and leave_out is None:
@@ -94,8 +98,8 @@ def _run_here(work: Work[Result], jobs: Sequence[Any], report: Callable[[int, in
     return [work(job, progress) for job in jobs]
 
 
-_DONE, _KEPT, _DONE_NOW, _KEPT_NOW = range(4)  # what a worker counts: frames of its finished jobs, of its present one
-_IDLE = -1  # in place of _DONE_NOW
+_DONE, _KEPT, _DONE_NOW, _KEPT_NOW = range(4)  # what a worker counts: frames of its finished jobs, of its current job
+_IDLE = -1  # in _DONE_NOW: the worker has no job
 
 
 @dataclass(eq=False)
@@ -109,7 +113,7 @@ class _Worker:
 
     def give(self, number: int, job: Any) -> None:
         self.job = number
-        with suppress(OSError):  # it died meanwhile, which will be seen
+        with suppress(OSError):  # it has just died; _heard_from will see it
             self.pipe.send(job)
 
 
@@ -117,13 +121,13 @@ class _Crew:
     """Worker processes, replaced as they die."""
 
     def __init__(self, work: Work[Any], size: int) -> None:
-        # "spawn" is the same on every system, and safe beside threads.
+        # "spawn" is the same on every system, and safe if there are threads.
         self._context = multiprocessing.get_context("spawn")
         self._stop = self._context.RawValue("b", 0)
         self._work = work
         self._size = size
         self._workers: list[_Worker] = []
-        self._lost = [0, 0]  # frames done and kept by workers that died, in jobs they had finished
+        self._lost = [0, 0]  # frames done and kept by workers that died, in finished jobs
 
     @contextmanager
     def at_work(self) -> Iterator[_Crew]:
@@ -165,7 +169,7 @@ class _Crew:
                     if number is not None:
                         deaths[number, frame] += 1
                         if deaths[number, frame] > 2 or deaths[number, _IDLE] > 1:
-                            raise WorkerDiedError(KILLED) from None  # no frame did that
+                            raise WorkerDiedError(KILLED) from None  # no frame is the cause
                         if deaths[number, frame] == 2:
                             jobs[number] = leave_out(jobs[number], frame)
                         suspects.append(number)
@@ -191,7 +195,7 @@ class _Crew:
         return [by_pipe[pipe] for pipe in wait_for(list(by_pipe), timeout=_POLL_S)]
 
     def _bury(self, worker: _Worker) -> int:
-        """Replace a worker that died; say how many frames of its job it had done, _IDLE where it had not begun."""
+        """Replace a worker that died; return how many frames of its job it had done, _IDLE if it had not begun."""
         worker.process.join()
         worker.pipe.close()
         self._workers.remove(worker)
@@ -214,7 +218,7 @@ KILLED = (
 
 
 def one_thread() -> AbstractContextManager[object]:
-    """Let linear algebra use one thread: with more it adds in another order, which gives other bytes."""
+    """Let linear algebra use one thread: with more it adds in another order, and the bytes differ."""
     limited: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
     return limited
 
@@ -226,11 +230,11 @@ def _libraries() -> ThreadpoolController:
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Keep Ctrl-C waiting; processes started meanwhile never see it, not even while they import."""
+    """Keep Ctrl-C waiting; processes that are started meanwhile never see it, not even while they import."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # it comes with the first process, and lets interrupts through as it starts
+    resource_tracker.ensure_running()  # it starts with the first process, and lets interrupts through while it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -239,8 +243,8 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 def _serve(work: Work[Any], pipe: Connection, counts: Any, stop: Any) -> None:
-    """Do the jobs that come through the pipe, until it is closed: what a worker process does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back: it is the parent's to answer
+    """Do the jobs that come through the pipe, until it is closed. Runs in a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems that cannot hold it back: the parent answers it
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def progress(kept: bool) -> None:
@@ -260,15 +264,53 @@ def _serve(work: Work[Any], pipe: Connection, counts: Any, stop: Any) -> None:
             pipe.send(answer)
 
 
-class Apart:
-    """A call under way in a process of its own, which ends when this one does, however it ends."""
+def map_apart(
+    work: Callable[..., Answer], *arguments: Collection[Any], environment: Mapping[str, str]
+) -> Iterator[Answer]:
+    """Do many calls in processes, one per core, as `map` does; yield the answers in order, as they come.
 
-    def __init__(self, work: Callable[..., Any], *arguments: Any) -> None:
-        """Start it; work and arguments are picklable. It gets `say` as its last argument, see `heard`."""
+    Args:
+        work: can be pickled, and so can its arguments and answers.
+        environment: variables of the processes, see `environment_of_children`.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(worker_count(0, len(arguments[0])), context) as pool:
+        with environment_of_children(environment):
+            answers = pool.map(work, *arguments)  # starts all processes
+        yield from answers
+
+
+@contextmanager
+def environment_of_children(environment: Mapping[str, str]) -> Iterator[None]:
+    """Give processes that are started meanwhile these variables, before they import anything.
+
+    A child takes over the environment that its parent has at that moment, and multiprocessing has no argument for it;
+    so this process has the variables too, until it has started the child. Variables that the user has set stay.
+    """
+    with _environment_lock:
+        added = {name: value for name, value in environment.items() if name not in os.environ}
+        os.environ.update(added)
+        try:
+            yield
+        finally:
+            for name in added:
+                os.environ.pop(name, None)
+
+
+class Apart:
+    """A call that runs in a process of its own. That process ends when this one ends, even if this one is killed."""
+
+    def __init__(self, work: Callable[..., Any], *arguments: Any, environment: Mapping[str, str] | None = None) -> None:
+        """Start it.
+
+        Args:
+            work, arguments: can be pickled. The work gets `say` as its last argument, see `heard`.
+            environment: variables of its process, see `environment_of_children`.
+        """
         context = multiprocessing.get_context("spawn")
         self._pipe, there = context.Pipe()
         self._process = context.Process(target=_serve_apart, args=(work, arguments, there), daemon=True)
-        with _interrupts_held_back():
+        with _interrupts_held_back(), environment_of_children(environment or {}):
             self._process.start()
         there.close()
         self.heard: list[Any] = []  # what it said so far
@@ -276,11 +318,11 @@ class Apart:
 
     @property
     def pipe(self) -> Connection:
-        """What `multiprocessing.connection.wait` waits for: it said something, or ended."""
+        """For `multiprocessing.connection.wait`: ready when the call said something, or ended."""
         return self._pipe
 
     def ended(self) -> bool:
-        """Listen to what it says; whether it is over."""
+        """Receive what it said so far; return whether it has ended."""
         while self._answer is None:
             try:
                 if not self._pipe.poll():
@@ -297,7 +339,7 @@ class Apart:
         return True
 
     def result(self) -> Any:
-        """Give what an ended call returned.
+        """Return what an ended call returned.
 
         Raises:
             WorkerDiedError: its process was killed.
@@ -346,4 +388,4 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait_for([parent.sentinel])
-    os._exit(1)  # the parent was killed: nobody is left to take the result
+    os._exit(1)  # the parent was killed: there is nobody to take the result

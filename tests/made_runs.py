@@ -6,6 +6,7 @@ from pathlib import Path
 
 from labelkit.curation.splits import Split, split_participants
 from labelkit.dataset.dataset import open_dataset
+from labelkit.models import build_model
 from labelkit.runs.arrays import write_weights
 from labelkit.runs.folder import BEST, FINISHED, LAST, write_state
 from labelkit.runs.plan import write_plan
@@ -20,8 +21,6 @@ SMALL = TrainSettings(filters=5, dense=16, stages=3, epochs=2)
 def make_run(folder: Path, dataset: Path | None = None, settings: TrainSettings = SMALL) -> Path:
     """Write a finished run whose network has the weights it begins with, of a dataset or of none that is there."""
     start_keras(settings.seed)
-    from labelkit.models import build_model
-
     folder.mkdir(parents=True)
     split, digest = Split(("p01",), ("p02",), ("p03",)), "0" * 64
     if dataset:

@@ -1,4 +1,4 @@
-"""The house of docs/decisions/floors.md: who may import whom, what start-up may load, what every command has."""
+"""The house of docs/decisions/floors.md: what may import what, what start-up may load, what every command has."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import labelkit
 from labelkit.cli.program import COMMANDS
 
 FLOORS = (
-    "errors | records settings files processes interrupts traces wording | geometry imaging cells locking"
+    "errors | records settings files processes interrupts traces wording keras | geometry imaging cells locking"
     " | labelling curation evaluation | recordings dataset runs | simulator building models | training sources"
     " | tuning deploy figures | report live | workflows | cli"
 )
@@ -27,7 +28,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS.split("|")) for room i
 
 PACKAGE = Path(labelkit.__file__).parent
 REPOSITORY = PACKAGE.parent
-# The package's own __init__ and __main__ hold its public names and entry: they may name every room.
+# The package's own __init__ and __main__ hold its public names and its entry: they may name every room.
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.stem.startswith("__"))
 
 # The rooms whose functions are named by verbs, and the files in them that still have to follow.
@@ -44,6 +45,31 @@ PARTICIPLES = (
 )
 VERBS = "embed exceed feed need proceed read seed shed speed succeed"  # they end in "-ed", too
 
+
+MODULES = {
+    ".".join(("labelkit", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in FILES
+}
+STUB = (PACKAGE / "__init__.pyi").read_text(encoding="utf-8")
+# public name -> the module that has it
+PUBLIC = {
+    alias.name: f"labelkit.{node.module}"
+    for node in ast.walk(ast.parse(STUB))
+    if isinstance(node, ast.ImportFrom)
+    for alias in node.names
+}
+
+# Imports inside functions, outside cli/: file -> what it imports there. Each has its reason next to the import.
+LATE = {
+    "deploy/timing.py": "labelkit",
+    "geometry/open3d_plane.py": "open3d",
+    "simulator/rays.py": "open3d",
+    "sources/realsense.py": "pyrealsense2",
+    "workflows/verify.py": "labelkit",
+}
+DOORS = ("labelkit.settings", "labelkit.errors", "labelkit.cli", "labelkit.wording", "labelkit.__version__")
+WITHOUT_KERAS = "build_dataset coverage_map inspect latency play record report show simulate verify withdraw"
+
 HEAVY = "cv2 h5py keras matplotlib numpy open3d optuna pandas PIL pyarrow scipy sklearn tensorflow"
 CLI_MODULES = sorted(f"labelkit.cli.{path.stem}" for path in (PACKAGE / "cli").glob("[!_]*.py"))
 
@@ -52,20 +78,46 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def labelkit_imports(source: str, package: str) -> Iterator[str]:
-    """Yield the rooms that a module's source imports, at its top or inside functions."""
-    for node in ast.walk(ast.parse(source)):
+def imports_in(tree: ast.AST, package: str) -> Iterator[str]:
+    """Yield everything that is imported in a tree, at the top or inside functions: modules, or names in modules."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             module = resolve_name("." * node.level + (node.module or ""), package)
-            modules = [f"{module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for module in modules:
-            top, _, inner = module.partition(".")
-            if top == "labelkit" and inner and not inner.startswith("__"):
-                yield labelkit._PUBLIC.get(inner, module).split(".")[1]
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def imports_of(path: Path) -> list[str]:
+    return list(imports_in(ast.parse(path.read_text(encoding="utf-8")), package_of(path)))
+
+
+def package_of(path: Path) -> str:
+    return ".".join(["labelkit", *path.relative_to(PACKAGE).parent.parts])
+
+
+def labelkit_imports(source: str, package: str) -> Iterator[str]:
+    """Yield the rooms that a module's source imports, at its top or inside functions."""
+    for module in imports_in(ast.parse(source), package):
+        top, _, inner = module.partition(".")
+        if top == "labelkit" and inner and not inner.startswith("__"):
+            yield PUBLIC.get(inner, module).split(".")[1]
+
+
+def file_graph(imports: dict[str, list[str]]) -> dict[str, set[str]]:
+    """Turn module -> what it imports into module -> modules; a name stands for the module that holds it."""
+    return {
+        module: {name if name in imports else name.rpartition(".")[0] for name in names} & imports.keys()
+        for module, names in imports.items()
+    }
+
+
+def circle_in(graph: dict[str, set[str]]) -> str:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return " <- ".join(error.args[1])
+    return ""
 
 
 def is_participle(name: str) -> bool:
@@ -94,8 +146,7 @@ def test_every_room_has_the_floor_that_its_page_draws():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_imports_point_down(path):
     here = room_of(path)
-    package = ".".join(["labelkit", *path.relative_to(PACKAGE).parent.parts])
-    for there in labelkit_imports(path.read_text(encoding="utf-8"), package):
+    for there in labelkit_imports(path.read_text(encoding="utf-8"), package_of(path)):
         assert there == here or FLOOR[there] < FLOOR[here], f"{path} reaches up to {there}"
 
 
@@ -168,11 +219,88 @@ def test_start_up_loads_nothing_heavy():
     assert (started.stdout.splitlines(), started.stderr) == (modules, "")
 
 
-@pytest.mark.parametrize("name", labelkit._PUBLIC)
+def test_no_files_import_each_other_in_a_circle():
+    circle = circle_in(file_graph({module: imports_of(path) for module, path in MODULES.items()}))
+    assert not circle, f"imports in a circle: {circle}"
+
+
+@pytest.mark.parametrize(
+    ("imports", "circle"),
+    [
+        ({"a.x": ["a.y.name"], "a.y": ["os"]}, ""),
+        ({"a.x": ["a.y.name"], "a.y": ["a.x"]}, "a.x"),
+        ({"a.x": ["a.y"], "a.y": ["a.z.name"], "a.z": ["a.x.name"]}, "a.z"),
+        ({"a": ["a.x.name"], "a.x": ["a.y.name"], "a.y": ["os"]}, ""),
+        ({"a": ["a.x.name"], "a.x": ["a.name"]}, "a.x"),
+        ({"a": ["a.x.name"], "a.x": ["a.y"], "a.y": ["os"]}, ""),
+    ],
+)
+def test_a_circle_of_files_is_found_and_named(imports, circle):
+    found = circle_in(file_graph(imports))
+    assert bool(found) == bool(circle)
+    assert circle in found
+
+
+def imports_inside_functions(path: Path) -> set[str]:
+    functions = [
+        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.FunctionDef)
+    ]
+    return {name.partition(".")[0] for function in functions for name in imports_in(function, package_of(path))}
+
+
+def test_only_the_doors_import_inside_functions_and_few_others_with_a_reason():
+    behind = [path for path in FILES if room_of(path) != "cli"]
+    late = {path.relative_to(PACKAGE).as_posix(): imports_inside_functions(path) for path in behind}
+    assert {path: names for path, names in late.items() if names} == {path: {name} for path, name in LATE.items()}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda path: path.stem)
+def test_a_command_imports_at_its_top_what_its_help_needs_and_no_more(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tops = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [name for node in tops for name in imports_in(node, package_of(path)) if name.startswith("labelkit")]
+    assert [name for name in names if not name.startswith(DOORS)] == []
+
+
+def test_what_needs_no_network_does_not_load_keras():
+    imports = "".join(f"import labelkit.workflows.{name}\n" for name in WITHOUT_KERAS.split())
+    code = f"import sys\n{imports}print(*{{'keras', 'tensorflow', 'torch', 'jax'}} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
+
+
+def test_keras_is_imported_at_one_place():
+    assert [
+        module for module, path in MODULES.items() if any(n.split(".")[0] == "keras" for n in imports_of(path))
+    ] == []
+
+
+@pytest.mark.slow
+def test_a_type_checker_knows_the_public_functions(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import labelkit\nreveal_type(labelkit.build_dataset)\nlabelkit.build_dataset('raw', settings=3)\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--config-file=", "--follow-imports=silent", "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    revealed, wrong = [line for line in done.stdout.splitlines() if line.startswith("script.py")]
+    assert "BuildSettings" in revealed
+    assert "BuildResult" in revealed
+    assert 'incompatible type "int"; expected "BuildSettings | None"' in wrong
+
+
+@pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_name_is_a_function_with_a_docstring(name):
     function = getattr(labelkit, name)
     assert inspect.isfunction(function)
     assert function.__doc__
+    assert name in dir(labelkit)
+
+
+def test_rooms_do_not_take_the_place_of_public_functions():
+    for module in MODULES:
+        importlib.import_module(module)
+    assert [name for name in PUBLIC if not inspect.isfunction(getattr(labelkit, name))] == []
 
 
 def test_the_files_of_the_command_line_are_the_commands_and_no_others():

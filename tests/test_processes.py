@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from labelkit.processes import Apart, WorkerDiedError, one_thread, run_jobs, worker_count
+from labelkit.processes import Apart, WorkerDiedError, map_apart, one_thread, run_jobs, worker_count
 
 
 def square(job, progress):
@@ -76,6 +76,27 @@ def refused(say):
 def asleep(say):
     say("asleep")
     time.sleep(60)
+
+
+# What a child process has as it imports this module: before it knows what it is to do.
+SEEN = {name: os.environ.get(name) for name in ("LABELKIT_A", "LABELKIT_B")}
+
+
+def seen(say):
+    return SEEN
+
+
+def seen_by_each(number):
+    return number, SEEN
+
+
+def test_a_child_has_its_environment_before_it_imports_anything_and_its_parent_is_as_it_was(monkeypatch):
+    monkeypatch.setenv("LABELKIT_A", "the user's")
+    wanted, before = {"LABELKIT_A": "ours", "LABELKIT_B": "ours"}, dict(os.environ)
+    there = {"LABELKIT_A": "the user's", "LABELKIT_B": "ours"}
+    assert ended(Apart(seen, environment=wanted)).result() == there
+    assert list(map_apart(seen_by_each, [2, 1], environment=wanted)) == [(2, there), (1, there)]
+    assert dict(os.environ) == before
 
 
 def ended(call):

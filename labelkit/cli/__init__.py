@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
+from labelkit.errors import INTERRUPTED
 
 
 def main() -> None:
-    """Run the command line and leave the process with a documented exit code."""
+    """Run the command line, and end the process with an exit code from the list in `labelkit --help`."""
     try:
-        from labelkit.cli.program import run
+        from labelkit.cli.program import run  # in here, so that Ctrl-C while it loads is answered too
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     run()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import BuildSettings
 from labelkit.wording import counted
-from labelkit.workflows import build_dataset as workflow
+
+if TYPE_CHECKING:
+    from labelkit.workflows.build_dataset import BuildPlan, BuildResult
 
 TOO_MANY_REJECTED = 3
 
@@ -17,13 +20,13 @@ TOO_MANY_REJECTED = 3
 @click.command("build-dataset")
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("dataset"), help="Dataset folder. [dataset]")
-@click.option("--overwrite", is_flag=True, help="Build all anew; the dataset that is there is replaced at the end.")
+@click.option("--overwrite", is_flag=True, help="Build everything again; the old dataset is replaced at the end.")
 @click.option("--retry-rejected", is_flag=True, help="Try frames again that could not be read or crashed a worker.")
 @click.option(
     "--pseudonyms",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Replace names by random ids; FILE leads back to the names, and is made where there is none.",
+    help="Replace names by random ids. FILE lists the names and their ids; it is written if it is not there.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be built; write nothing.")
 @settings_flags(BuildSettings)
@@ -44,14 +47,16 @@ def command(
 ) -> None:
     """Turn the recordings below RAW into a labelled dataset.
 
-    Every source frame becomes a sample or a rejection with its reason. An interrupted build goes on
-    when the same command is given again; recordings added since are added to the dataset.
+    Every source frame becomes a sample, or is rejected with a reason. After an interruption, give the
+    same command again: the build goes on. New recordings are added to the dataset.
     """
+    from labelkit.workflows.build_dataset import build_dataset, plan_dataset
+
     if dry_run:
-        plan = workflow.plan_dataset(raw, out, settings)
+        plan = plan_dataset(raw, out, settings)
         show(plan, as_json=as_json, quiet=quiet, text=lambda: _plan_text(plan))
         return
-    result = workflow.build_dataset(
+    result = build_dataset(
         raw,
         out,
         settings,
@@ -70,14 +75,14 @@ def command(
         ctx.exit(TOO_MANY_REJECTED)
 
 
-def _plan_text(plan: workflow.BuildPlan) -> str:
+def _plan_text(plan: BuildPlan) -> str:
     return (
         f"{plan.out}: would hold {counted(plan.frames, 'frame')} of {counted(plan.participants, 'participant')} "
         f"in at most {counted(plan.shards, 'shard')}"
     )
 
 
-def _text(result: workflow.BuildResult) -> str:
+def _text(result: BuildResult) -> str:
     lines = [
         f"{result.out}: {counted(result.samples, 'sample')} of {counted(result.participants, 'participant')} "
         f"in {counted(result.shards, 'shard')}, from {counted(result.frames, 'frame')}"
@@ -89,6 +94,6 @@ def _text(result: workflow.BuildResult) -> str:
         rate = result.frames_done_now / max(result.seconds, 1e-9)
         lines.append(f"{result.seconds:.1f} s, {rate:.0f} frames/s, {counted(result.workers, 'worker')}")
     else:
-        lines.append("nothing to do: it was complete")
+        lines.append("nothing to do: it is complete")
     lines.append(f"next: labelkit coverage-map {result.out}")
     return "\n".join(lines)

@@ -12,10 +12,10 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import CoverageSettings
-from labelkit.workflows import coverage_map as workflow
 
 if TYPE_CHECKING:
     from labelkit.figures.coverage_text import Terminal
+    from labelkit.workflows.coverage_map import By, CoverageMap
 
 MAP_WIDTH = 80  # columns, at most: in a wider map the cells only lie further apart
 
@@ -46,7 +46,7 @@ def _name_play(_ctx: click.Context, _parameter: click.Parameter, raw: str | None
 def command(
     dataset: Path,
     out: Path | None,
-    by: workflow.By | None,
+    by: By | None,
     run: Path | None,
     settings: CoverageSettings,
     as_json: bool,
@@ -57,14 +57,16 @@ def command(
     Distinct samples are counted in cells of azimuth and elevation, centred: 0 faces the camera,
     positive azimuth is a normal toward the picture's right, positive elevation toward its bottom.
     """
-    result = workflow.coverage_map(dataset, out, settings, by=by, run=run)
+    from labelkit.workflows.coverage_map import coverage_map
+
+    result = coverage_map(dataset, out, settings, by=by, run=run)
     if as_json:
         show(result.as_plain(), as_json=True, quiet=quiet, text=str)
     else:
         show(result, as_json=False, quiet=quiet, text=lambda: _text(result, by))
 
 
-def _text(result: workflow.CoverageMap, by: workflow.By | None) -> str:
+def _text(result: CoverageMap, by: By | None) -> str:
     from labelkit.figures.coverage_text import coverage_text
 
     text = coverage_text(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import DemoSettings
-from labelkit.workflows.demo import DemoResult, demo
+
+if TYPE_CHECKING:
+    from labelkit.workflows.demo import DemoResult
 
 
 @click.command("demo")
@@ -21,6 +24,8 @@ def command(out: Path, settings: DemoSettings, as_json: bool, quiet: bool) -> No
 
     Simulates recordings, builds a dataset from them, draws its coverage map and trains a network.
     """
+    from labelkit.workflows.demo import demo
+
     silent = quiet or as_json
     result = demo(out, settings, quiet=silent, announce=lambda step: None if silent else click.echo(step, err=True))
     show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
@@ -35,12 +40,12 @@ The whole job took {result.seconds:.0f} s. What it made:
   {built.out}/   {built.samples} samples; {sum(built.rejected.values())} frames rejected, each with its reason
       labels are {result.label_error_median_deg:.1f} deg from the truth (median)
   {result.map}   {result.started_share:.0%} of the reachable cells hold a sample
-  {trained.run}/   a network; on participants it never saw its error is {trained.cmae_deg:.1f} deg
-      (CMAE; always guessing the middle gives {trained.constant_cmae_deg:.1f})
+  {trained.run}/   a network; on participants that it never saw its error is {trained.cmae_deg:.1f} deg
+      (CMAE; always answering the middle gives {trained.constant_cmae_deg:.1f})
 
-Two minutes of frames make a thin map and a beginner of a network. Now with your own recordings:
+Two minutes of frames give a thin map and a weak network. Now with your own recordings:
 
-  labelkit inspect raw/         what each recording is, and what is still to be stated
+  labelkit inspect raw/         what each recording is, and which facts are missing
   labelkit build-dataset raw/
   labelkit coverage-map
   labelkit train"""

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import EvaluateSettings
-from labelkit.workflows.evaluate import Evaluation, evaluate
 
-_LABEL, _NAME = 24, 26  # columns: of what a line says, of a run
+if TYPE_CHECKING:
+    from labelkit.workflows.evaluate import Evaluation
+
+_LABEL, _NAME = 24, 26  # columns: of a label, of a run
 
 
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("other", metavar="[RUN2]", type=click.Path(path_type=Path), required=False)
-@click.option("--dataset", type=click.Path(path_type=Path), help="The runs' dataset. [where they were trained on it]")
+@click.option("--dataset", type=click.Path(path_type=Path), help="The runs' dataset. [the path they were trained on]")
 @click.option("--out", type=click.Path(path_type=Path), help="Page to write, .html. [RUN/report.html]")
 @settings_flags(EvaluateSettings)
 @json_flag
@@ -32,11 +34,13 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say how good RUN's network is, where it errs and what it costs; with RUN2, two beside each other.
+    """Say how good RUN's network is, where it errs and what it costs; with RUN2, compare two networks.
 
-    Writes one page with tables, error maps and galleries, and beside it the same as JSON. Networks are
-    asked about the participants of validation and test, whom they were not trained on.
+    Writes a page with tables, error maps and galleries, and the same as JSON. The networks predict the
+    participants of validation and test; they were not trained on them.
     """
+    from labelkit.workflows.evaluate import evaluate
+
     found = evaluate(run, other, dataset=dataset, out=out, settings=settings)
     show(found, as_json=as_json, quiet=quiet, text=lambda: "\n".join(_lines(found)))
 
@@ -55,7 +59,7 @@ def _lines(found: Evaluation) -> Iterator[str]:
             f"On the same samples the second is {abs(found.comparison['difference_deg']):.2f} deg {closer} on average."
         )
     elif len(runs) == 2:
-        yield "They were tested on other samples: their figures differ by the people too."
+        yield "They were tested on different samples, so the people make a difference too."
     for run in runs:
         if run["leaks"]:
             yield f"LEAKING: {run['name']} was split by frames; its figures measure memory too."

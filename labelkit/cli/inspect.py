@@ -5,23 +5,26 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import InspectSettings
-from labelkit.workflows import inspect as workflow
+
+if TYPE_CHECKING:
+    from labelkit.workflows.inspect import DepthSeen, Inspection, Pace, RecordingReport
 
 HAS_PROBLEMS = 2
 
 _WIDTH = 80
 _LABEL = 14  # of a line: "  participant   "
-_VALUE = 30  # of a value, before where it came from
+_VALUE = 30  # of a value; its origin comes after it
 
 
 @click.command("inspect")
 @click.argument("raw", type=click.Path(path_type=Path))
-@click.option("--write", is_flag=True, help="Draft recording.toml where something is not stated; never over one.")
+@click.option("--write", is_flag=True, help="Draft a recording.toml if facts are missing; never change one.")
 @settings_flags(InspectSettings)
 @json_flag
 @quiet_flag
@@ -29,22 +32,24 @@ _VALUE = 30  # of a value, before where it came from
 def command(ctx: click.Context, raw: Path, write: bool, settings: InspectSettings, as_json: bool, quiet: bool) -> None:
     """Say what each recording below RAW is: layout, sensor, units, calibration, frames, gaps.
 
-    What nobody states is listed with the lines to add to recording.toml; the exit code is then 2.
+    If facts are missing, it prints the lines to add to recording.toml, and the exit code is 2.
     """
-    result = workflow.inspect(raw, settings, write=write)
+    from labelkit.workflows.inspect import inspect
+
+    result = inspect(raw, settings, write=write)
     show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
     if result.problems:
         ctx.exit(HAS_PROBLEMS)
 
 
-def _text(result: workflow.Inspection) -> str:
+def _text(result: Inspection) -> str:
     said: dict[tuple[str, str], str] = {}
     blocks = ["\n".join(_lines(report, said)) for report in result.recordings]
     blocks.append("\n".join(_summary(result)))
     return "\n\n".join(blocks)
 
 
-def _lines(report: workflow.RecordingReport, said: dict[tuple[str, str], str]) -> Iterator[str]:
+def _lines(report: RecordingReport, said: dict[tuple[str, str], str]) -> Iterator[str]:
     yield f"{report.name}: {_frames(report)}"
     if report.layout:
         yield from _facts(report)
@@ -61,7 +66,7 @@ def _lines(report: workflow.RecordingReport, said: dict[tuple[str, str], str]) -
             yield from _wrapped("add", f"the lines that {before} lacks, to the same file")
 
 
-def _frames(report: workflow.RecordingReport) -> str:
+def _frames(report: RecordingReport) -> str:
     if not report.layout:
         return "no recording"
     parts = [f"{report.frames} frames"]
@@ -74,7 +79,7 @@ def _frames(report: workflow.RecordingReport) -> str:
     return ", ".join(parts)
 
 
-def _facts(report: workflow.RecordingReport) -> Iterator[str]:
+def _facts(report: RecordingReport) -> Iterator[str]:
     shown = {
         "layout": report.layout,
         "participant": report.participant,
@@ -109,12 +114,12 @@ def _camera(numbers: dict[str, float]) -> str | None:
     return " ".join(f"{numbers[key]:.6g}" for key in ("fx", "fy", "cx", "cy")) + lens
 
 
-def _pictures(report: workflow.RecordingReport) -> str:
+def _pictures(report: RecordingReport) -> str:
     depth, color = (f"{size[0]}x{size[1]}" if size else "none" for size in (report.depth_size, report.color_size))
     return f"depth {depth}, colour {color}"
 
 
-def _depth(seen: workflow.DepthSeen, unit_m: float | None) -> str:
+def _depth(seen: DepthSeen, unit_m: float | None) -> str:
     digits, unit = (".0f", " stored steps") if unit_m is None else (".2f", " m")
     return (
         f"{seen.nearest:{digits}} to {seen.farthest:{digits}}, median {seen.median:{digits}}{unit}, "
@@ -122,7 +127,7 @@ def _depth(seen: workflow.DepthSeen, unit_m: float | None) -> str:
     )
 
 
-def _pace(pace: workflow.Pace) -> str:
+def _pace(pace: Pace) -> str:
     gaps = f"{pace.gaps} gaps, the longest {pace.longest_s:.2f} s" if pace.gaps else "no gaps"
     return f"{pace.duration_s:.1f} s, a frame every {1000 * pace.usual_s:.0f} ms, {gaps}"
 
@@ -138,7 +143,7 @@ def _wrapped(label: str, text: str) -> list[str]:
     )
 
 
-def _summary(result: workflow.Inspection) -> Iterator[str]:
+def _summary(result: Inspection) -> Iterator[str]:
     yield from (f"drafted {path}" for path in result.drafted)
     yield from (f"left as it is: {path}" for path in result.kept)
     people = f"{result.participants} participant{'s' * (result.participants != 1)}"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import LatencySettings
-from labelkit.workflows.latency import RunLatency, latency
+
+if TYPE_CHECKING:
+    from labelkit.workflows.latency import RunLatency
 
 
 @click.command("latency")
@@ -20,8 +23,10 @@ from labelkit.workflows.latency import RunLatency, latency
 def command(runs: tuple[Path, ...], settings: LatencySettings, as_json: bool, quiet: bool) -> None:
     """Say how long each RUN's network takes for one picture, compiled, on one core of this machine.
 
-    From the pyramid in memory to the prediction: decoding and cropping are not in it.
+    From the pyramid in memory to the prediction: decoding and cropping are not included.
     """
+    from labelkit.workflows.latency import latency
+
     found = latency(runs, settings)
     if as_json:
         show({"runs": found}, as_json=True, quiet=quiet, text=str)

@@ -1,4 +1,4 @@
-"""What the commands' options have in common: a flag per setting, --config, --json, --quiet."""
+"""Options that the commands share: a flag per setting, --config, --json, --quiet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def settings_flags(schema: type[Settings], *, leave_out: Sequence[str] = ()) -> 
     The command receives `settings`, resolved from file, environment and the flags that were typed.
 
     Args:
-        leave_out: keys that do not concern the command; they have no flag, but may stand in the file.
+        leave_out: keys that the command does not need; they have no flag, but may be in the file.
     """
     flags = [key for key in schema.model_fields if key not in leave_out]
 

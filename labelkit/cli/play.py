@@ -13,10 +13,10 @@ import click
 from labelkit.cli.coverage_map import describe_terminal
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import BuildSettings, CoverageSettings, load_settings
-from labelkit.workflows.play import GameResult, play, play_in_terminal
 
 if TYPE_CHECKING:
     from labelkit.cells import Cells
+    from labelkit.workflows.play import GameResult
 
 _PAGE_ONLY = {"port": "--port", "show_pictures": "--show-pictures", "as_json": "--json"}
 
@@ -54,6 +54,9 @@ def command(
     build = load_settings(BuildSettings, config=build_config)
     if terminal:
         _refuse_page_flags()
+    from labelkit.workflows.play import play, play_in_terminal
+
+    if terminal:
         result = play_in_terminal(raw, settings, build, cache=not no_cache, draw=_make_draw(quiet))
     else:
         result = play(

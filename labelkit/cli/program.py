@@ -10,13 +10,12 @@ from typing import Any
 import click
 
 from labelkit import __version__
-from labelkit.cli import INTERRUPTED
-from labelkit.errors import LabelkitError, nearest
+from labelkit.errors import INTERRUPTED, LabelkitError, nearest
 
 # command -> what it does; the order is that of a session
 COMMANDS = {
     "demo": "simulate, build, map, train and report, in one folder, in minutes",
-    "simulate": "make recordings of simulated hands, with the exact truth beside them",
+    "simulate": "make recordings of simulated hands, with the exact truth of each frame",
     "record": "record from a sensor, in the layout that a build reads",
     "play": "play the painting game: the coverage map while recording, in a browser or a terminal",
     "inspect": "say what each recording is: layout, sensor, units, calibration, frames",
@@ -41,7 +40,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage, settings or input;
 
 
 class Commands(click.Group):
-    """The commands, each loaded only when it is called, so that --help stays quick."""
+    """The commands. Each is loaded when it is called, so that --help stays quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -74,7 +73,7 @@ def labelkit() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave the process with a documented exit code."""
+    """Run the command line, and end the process with an exit code from the list above."""
     try:
         sys.exit(labelkit.main(args=arguments, prog_name="labelkit", standalone_mode=False) or 0)
     except click.exceptions.Exit as leave:
@@ -90,11 +89,11 @@ def run(arguments: Sequence[str] | None = None) -> None:
         _complain(str(error))
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort) as stop:
-        # click turns a KeyboardInterrupt into an Abort; the command may have said in it what is there.
+        # click turns a KeyboardInterrupt into an Abort; its text may say what is there.
         _complain(str(stop.__cause__ or stop) or "interrupted; nothing is half-written")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output left (labelkit ... | head). Nothing more can be said to it.
+        # The reader of our output has ended (labelkit ... | head); there is nobody to print to.
         sys.stderr.close()
         sys.exit(1)
 

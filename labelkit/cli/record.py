@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import RecordSettings
-from labelkit.workflows.record import Recorded, record
+
+if TYPE_CHECKING:
+    from labelkit.workflows.record import Recorded
 
 
 @click.command("record")
@@ -19,17 +22,19 @@ from labelkit.workflows.record import Recorded, record
 def command(raw: Path, settings: RecordSettings, as_json: bool, quiet: bool) -> None:
     """Record from a sensor into RAW/PARTICIPANT[/SESSION], in the layout that a build reads.
 
-    Ctrl-C ends a recording. It is whole after every frame, whatever happens then; and none is ever
-    overwritten.
+    Ctrl-C ends a recording. It is complete after every frame, so a crash loses nothing. An older
+    recording is never overwritten.
     """
+    from labelkit.workflows.record import record
+
     result = record(raw, settings, quiet=quiet or as_json)
-    show(result, as_json=as_json, quiet=quiet, text=lambda: told(result))
+    show(result, as_json=as_json, quiet=quiet, text=lambda: recorded_text(result))
 
 
-def told(result: Recorded) -> str:
+def recorded_text(result: Recorded) -> str:
     """Say what was recorded."""
     if result.folder is None:
-        return f"not a frame came from {result.camera}; nothing was written"
+        return f"no frame came from {result.camera}; nothing was written"
     rate = f", {result.fps:.1f} frames/s" if result.fps else ""
     return (
         f"{result.frames} frames in {result.seconds:.1f} s{rate}: {result.folder}\n"

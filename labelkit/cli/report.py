@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import CoverageSettings
-from labelkit.workflows import report as workflow
+from labelkit.wording import counted, percent
+
+if TYPE_CHECKING:
+    from labelkit.workflows.report import Reported
 
 
 @click.command("report")
 @click.argument("dataset", type=click.Path(path_type=Path), default=Path("dataset"))
-@click.option("--out", type=click.Path(path_type=Path), help="The page. [DATASET-report.html, beside the dataset]")
+@click.option("--out", type=click.Path(path_type=Path), help="The page. [DATASET-report.html, next to the dataset]")
 @click.option("--raw", type=click.Path(path_type=Path), help="The recordings of the dataset, to show rejected frames.")
 @click.option("--run", type=click.Path(path_type=Path), help="The training run whose split is shown.")
 @click.option("--check/--no-check", default=True, help="Hash every file of the dataset first. [check]")
@@ -35,12 +39,13 @@ def command(
     It shows what is in the set, its coverage with a gallery by cell, doubtful labels, near
     duplicates, rejections, and how even the participants and the sides of the split are.
     """
-    result = workflow.report(dataset, out, settings, raw=raw, run=run, check=check)
+    from labelkit.workflows.report import report
+
+    result = report(dataset, out, settings, raw=raw, run=run, check=check)
     show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
 
 
-def _text(r: workflow.Reported) -> str:
-    from labelkit.wording import counted, percent
+def _text(r: Reported) -> str:
 
     return "\n".join(
         [

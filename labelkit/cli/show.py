@@ -6,12 +6,18 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import BuildSettings
-from labelkit.workflows import show as workflow
+
+if TYPE_CHECKING:
+    from labelkit.workflows.show import ShownFrame
+
+# Settings of a build that change no label.
+NO_LABEL = ("with_depth", "shard_frames", "workers", "max_rejected")
 
 _WIDTH = 80
 _WHAT = 18  # of a line: "  view, centred   "
@@ -21,20 +27,22 @@ _WHAT = 18  # of a line: "  view, centred   "
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.argument("frame")
 @click.option("--out", type=click.Path(path_type=Path), help="Picture to write, .png or .svg. [show-FRAME.png]")
-@settings_flags(BuildSettings, leave_out=workflow.NO_LABEL)
+@settings_flags(BuildSettings, leave_out=NO_LABEL)
 @json_flag
 @quiet_flag
 def command(raw: Path, frame: str, out: Path | None, settings: BuildSettings, as_json: bool, quiet: bool) -> None:
     """Explain one frame: mask, palm, plane, normal and crop, or why it was rejected.
 
     FRAME is its name in labels.parquet, the end of that name (depth_00040.png), its colour picture,
-    or RECORDING:INDEX. It is labelled just as build-dataset labels it with the same settings.
+    or RECORDING:INDEX. It is labelled as build-dataset labels it with the same settings.
     """
-    result = workflow.show(raw, frame, out, settings)
+    from labelkit.workflows.show import show as show_frame
+
+    result = show_frame(raw, frame, out, settings)
     show(result, as_json=as_json, quiet=quiet, text=lambda: _printable("\n".join(_lines(result))))
 
 
-def _lines(result: workflow.ShownFrame) -> Iterator[str]:
+def _lines(result: ShownFrame) -> Iterator[str]:
     yield from textwrap.wrap(result.verdict, _WIDTH, subsequent_indent="  ")
     for heading, about in result.words():
         yield ""

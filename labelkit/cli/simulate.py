@@ -9,11 +9,10 @@ from typing import Any
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
-from labelkit.cli.record import told
+from labelkit.cli.record import recorded_text
 from labelkit.settings import SimulateSettings
-from labelkit.workflows.simulate import simulate, simulate_live
 
-# What makes no sense without --live, and with it.
+# Options that need --live, and options that go with OUT alone.
 _LIVE = ("follow", "participant", "session", "handedness", "fps", "seconds")
 _NOT_LIVE = ("participants", "frames", "with_masks", "workers", "overwrite")
 
@@ -26,14 +25,14 @@ _NOT_LIVE = ("participants", "frames", "with_masks", "workers", "overwrite")
     "--live",
     metavar="RAW",
     type=click.Path(path_type=Path, file_okay=False),
-    help="In place of OUT: one participant, in RAW/PARTICIPANT, as time goes by.",
+    help="Instead of OUT: record one participant into RAW/PARTICIPANT, in real time.",
 )
 @click.option("--follow", metavar="URL", help="Live: follow the arrow of labelkit play.")
 @click.option("--participant", default="p01", show_default=True, help="Live: who plays; another name, another hand.")
 @click.option("--session", default="", help="Live: a folder below the participant's.")
 @click.option("--handedness", type=click.Choice(["right", "left"]), default="right", help="Live: the side of the hand.")
 @click.option("--fps", type=click.FloatRange(0.1, 120), default=15.0, show_default=True, help="Live: frames a second.")
-@click.option("--seconds", type=click.FloatRange(0), default=0.0, help="Live: how long, s; 0: until Ctrl-C.")
+@click.option("--seconds", type=click.FloatRange(0), default=0.0, help="Live: seconds to record; 0: until Ctrl-C.")
 @json_flag
 @quiet_flag
 def command(
@@ -48,15 +47,17 @@ def command(
     """Make recordings of simulated hands in OUT/raw, with the exact truth in OUT/truth.csv.
 
     One recording per participant, as a Kinect v1 in front of a person turning the palm about. The same
-    seed gives the same files, byte for byte. With --live, frames appear as from a sensor, for the
-    painting game to be tried without one.
+    seed gives the same files, byte for byte. With --live, frames appear as from a sensor, so that the
+    painting game can be tried without one.
     """
+    from labelkit.workflows.simulate import simulate, simulate_live
+
     if live is not None:
         _refuse(_NOT_LIVE, "goes with OUT, not with --live")
         if out is not None:
             raise click.UsageError("give OUT, or --live RAW, not both")
         recorded = simulate_live(live, settings, **how, quiet=quiet or as_json)
-        show(recorded, as_json=as_json, quiet=quiet, text=lambda: told(recorded))
+        show(recorded, as_json=as_json, quiet=quiet, text=lambda: recorded_text(recorded))
         return
     _refuse(_LIVE, "goes with --live RAW")
     if out is None:
@@ -68,7 +69,7 @@ def command(
         quiet=quiet,
         text=lambda: (
             f"{result.participants} participants, {result.frames} frames in {result.seconds:.1f} s: {result.raw}\n"
-            f"what is exactly true of each frame: {result.truth}\n"
+            f"the exact truth of each frame: {result.truth}\n"
             f"next: labelkit build-dataset {result.raw}"
         ),
     )

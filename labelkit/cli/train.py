@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import TrainSettings
-from labelkit.workflows.leave_one_out import LeaveOneOutResult
-from labelkit.workflows.train import TrainResult, train
+
+if TYPE_CHECKING:
+    from labelkit.workflows.leave_one_out import LeaveOneOutResult
+    from labelkit.workflows.one_run import TrainResult
 
 
 @click.command("train")
@@ -29,27 +32,32 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train a network on DATASET (default: dataset), and test it on participants it has never met.
+    """Train a network on DATASET (default: dataset), and test it on participants it has never seen.
 
     Participants are split into train, validation and test. The weights that do best on validation are
-    kept and tested once. All that the run made is in its folder.
+    kept and tested once. All results are in the run folder.
     """
     if resume is not None:
-        _refuse_beside_resume(resume)
+        _refuse_other_options(resume)
+    from labelkit.workflows.train import train
+
     result = train(dataset, settings, out=out, overwrite=overwrite, resume=resume, quiet=quiet or as_json)
     show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
 
 
-def _refuse_beside_resume(run: Path) -> None:
+def _refuse_other_options(run: Path) -> None:
     ctx = click.get_current_context()
     for key in ("out", "overwrite", "config", *TrainSettings.model_fields):
         if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError(
-                f"--{key.replace('_', '-')} beside --resume: {run} goes on with its own settings; leave it out", ctx
+                f"--{key.replace('_', '-')} with --resume: {run} goes on with its own settings; leave it out",
+                ctx,
             )
 
 
 def _text(result: TrainResult | LeaveOneOutResult) -> str:
+    from labelkit.workflows.one_run import TrainResult
+
     return _text_of_run(result) if isinstance(result, TrainResult) else _text_of_folds(result)
 
 
@@ -81,7 +89,7 @@ def _recoveries(result: TrainResult) -> tuple[str, ...]:
 def _text_of_folds(result: LeaveOneOutResult) -> str:
     return "\n".join(
         (
-            f"{result.model}: {len(result.folds)} networks, each tested on the one participant it never met",
+            f"{result.model}: {len(result.folds)} networks, each tested on the one participant it never saw",
             "",
             "participant               samples    CMAE   constant",
             *(

@@ -10,10 +10,10 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import TuneSettings
-from labelkit.workflows.tune import TunePlan, TuneResult, tune
 
 if TYPE_CHECKING:
     from labelkit.tuning.ranking import Ranked
+    from labelkit.workflows.tune import TunePlan, TuneResult
 
 
 @click.command("tune")
@@ -32,6 +32,8 @@ def command(
     goes on with a search that was stopped, and takes part in it from other machines that share the folder. The test is
     never touched: train the best settings with `labelkit train --config searches/NAME/best.toml`.
     """
+    from labelkit.workflows.tune import tune
+
     result = tune(dataset, settings, out=out, dry_run=dry_run, quiet=quiet or as_json)
     show(result, as_json=as_json, quiet=quiet, text=lambda: "\n".join(_lines(result)))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, show
 from labelkit.wording import counted
-from labelkit.workflows import verify as workflow
+
+if TYPE_CHECKING:
+    from labelkit.workflows.verify import Verification
 
 FAILED = 4
 
@@ -22,15 +25,17 @@ def command(ctx: click.Context, dataset: Path, as_json: bool, quiet: bool) -> No
     """Find every changed bit, missing or foreign file and contradiction in DATASET.
 
     Each file is hashed before it is opened; nothing outside the folder is read, and nothing is changed.
-    The exit code is 4 where anything is wrong.
+    The exit code is 4 if anything is wrong.
     """
-    result = workflow.verify(dataset, quiet=quiet or as_json)
+    from labelkit.workflows.verify import verify
+
+    result = verify(dataset, quiet=quiet or as_json)
     show(result, as_json=as_json, quiet=quiet and result.ok, text=lambda: _text(result))
     if not result.ok:
         ctx.exit(FAILED)
 
 
-def _text(result: workflow.Verification) -> str:
+def _text(result: Verification) -> str:
     if result.ok:
         return (
             f"{result.dataset}: verified, {counted(result.files, 'file')} and the manifest, {result.bytes:,} bytes, "

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, show
 from labelkit.wording import counted
-from labelkit.workflows import withdraw as workflow
+
+if TYPE_CHECKING:
+    from labelkit.workflows.withdraw import Withdrawal
 
 
 @click.command("withdraw")
@@ -22,30 +25,32 @@ from labelkit.workflows import withdraw as workflow
     multiple=True,
     help="A run, or a folder with runs below, to take the participant out of too; repeatable.",
 )
-@click.option("--yes", is_flag=True, help="Remove what is listed; without it nothing is changed unless you say so.")
+@click.option("--yes", is_flag=True, help="Remove what is listed, without asking.")
 @json_flag
 @quiet_flag
 def command(dataset: Path, participant: str, runs: tuple[Path, ...], yes: bool, as_json: bool, quiet: bool) -> None:
-    """Take PARTICIPANT out of DATASET: shards, rows, pictures, and all that names them.
+    """Take PARTICIPANT out of DATASET: shards, rows, pictures, and everything that holds the name.
 
-    What is there is listed first. At a terminal you are asked then; elsewhere nothing is changed without
+    First it lists what is there. At a terminal it asks you then; elsewhere it changes nothing without
     --yes. A later build into the folder refuses recordings of the participant.
     """
-    result = workflow.withdraw(dataset, participant, runs=runs, yes=yes)
+    from labelkit.workflows.withdraw import withdraw
+
+    result = withdraw(dataset, participant, runs=runs, yes=yes)
     asks = not yes and not as_json and not quiet and sys.stdin.isatty()
     if asks:
         click.echo(_text(result))
         if click.confirm("Remove this for good?", err=True):
-            result = workflow.withdraw(dataset, participant, runs=runs, yes=True)
+            result = withdraw(dataset, participant, runs=runs, yes=True)
     if not asks or result.removed:
         show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
 
 
-def _text(result: workflow.Withdrawal) -> str:
+def _text(result: Withdrawal) -> str:
     return "\n".join(_lines(result))
 
 
-def _lines(result: workflow.Withdrawal) -> Iterator[str]:
+def _lines(result: Withdrawal) -> Iterator[str]:
     if holds := result.holds:
         yield (
             f"{result.dataset} {_verb(result)} {counted(holds.frames, 'row')} of {result.participant!r}, "
@@ -65,5 +70,5 @@ def _lines(result: workflow.Withdrawal) -> Iterator[str]:
         yield "nothing was changed; --yes removes it"
 
 
-def _verb(result: workflow.Withdrawal) -> str:
+def _verb(result: Withdrawal) -> str:
     return "held" if result.removed else "holds"

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from labelkit.dataset.manifest import Manifest, describe_difference, read_manifest
+from labelkit.dataset.notebook import CROPS, html_of
 from labelkit.dataset.reading import open_plain_file
 from labelkit.dataset.schema import ALL_FIELDS, DEPTH_FIELDS, Field
 from labelkit.dataset.shards import map_open_shard
@@ -27,10 +28,10 @@ _DEPTH = {field.name for field in DEPTH_FIELDS}
 
 
 def open_dataset(path: Path | str = "dataset", fields: Sequence[str] | None = None) -> Dataset:
-    """Open a finished dataset; pictures are read only as they are asked for.
+    """Open a finished dataset; pictures are read when they are asked for.
 
     Args:
-        fields: what a sample is to hold; all that the dataset holds, if None.
+        fields: the fields that a sample holds; all fields of the dataset, if None.
     Raises:
         DatasetError: no dataset, an unfinished one, one of another version, or one without these fields.
     """
@@ -45,8 +46,8 @@ class Dataset:
     """Random access to the samples of a finished dataset.
 
     Samples are numbered 0..len-1, shard after shard in the order of their names. Pictures stay on
-    disk until they are gathered; label columns are read whole on first use. It can be pickled, so that
-    worker processes can have it.
+    disk until they are gathered; label columns are read whole on first use. It can be pickled, for
+    worker processes.
     """
 
     def __init__(self, path: Path, manifest: Manifest, fields: tuple[str, ...] | None = None) -> None:
@@ -80,16 +81,15 @@ class Dataset:
         return f"<Dataset {self.path}: {m.samples} samples of {len(m.participants)} participants, {m.frames} frames>"
 
     def _repr_html_(self) -> str:
-        from labelkit.dataset.notebook import html_of
-
-        return html_of(self)
+        shown = np.linspace(0, len(self) - 1, min(CROPS, len(self))).round().astype(np.int64)
+        return html_of(self.path, self.manifest, self.gather("rgb64", shown) if len(self) else ())
 
     def __getstate__(self) -> dict[str, Any]:
         return {
             "path": self.path,
             "manifest": self.manifest,
             "_chosen": self._chosen,
-        }  # maps and columns are opened anew
+        }  # maps and columns are opened again
 
     @cached_property
     def shard_names(self) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ class Dataset:
             try:
                 with open_plain_file(self.path, name) as file:
                     if os.fstat(file.fileno()).st_size != self.manifest.files[name].bytes:
-                        raise DatasetError(f"{path}: of another size than the manifest says; build the dataset again")
+                        raise DatasetError(f"{path}: its size is not the one in the manifest; build the dataset again")
                     shards.append(map_open_shard(file, path))
             except OSError as error:
                 raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None
@@ -122,7 +122,7 @@ class Dataset:
 
     @cached_property
     def held(self) -> tuple[str, ...]:
-        """The fields every shard holds."""
+        """The fields that every shard holds."""
         if not self._shards:
             return ()
         return tuple(name for name in self._shards[0] if all(name in shard for shard in self._shards))
@@ -156,7 +156,7 @@ class Dataset:
         return {field: self._joined(ALL_FIELDS[field], *places) for field in fields}
 
     def _joined(self, field: Field, shards: list[int], places: list[int]) -> NDArray[Any]:
-        """Copy samples, by their shards and their places there; numpy's own indexing would take three times as long."""
+        """Copy samples, by their shards and their places there; numpy's own indexing takes three times as long."""
         views, size = self._views(field.name), np.dtype(field.dtype).itemsize * math.prod(field.tail)
         rows = [views[shard][place * size : (place + 1) * size] for shard, place in zip(shards, places, strict=True)]
         return np.frombuffer(bytearray().join(rows), field.dtype).reshape(len(rows), *field.tail)
@@ -217,7 +217,7 @@ class Dataset:
         """Hash the dataset's files against the manifest.
 
         Args:
-            names: the files that matter; all where None.
+            names: the files that matter; all if None.
         Raises:
             DatasetError: names the first file that is missing or changed.
         """

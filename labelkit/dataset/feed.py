@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.dataset.dataset import Batch, Dataset
+from labelkit.keras import keras
 
 
 class Feed(keras.utils.PyDataset):  # type: ignore[misc]

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from labelkit.dataset.manifest import Manifest
 from labelkit.wording import counted, percent
 
-if TYPE_CHECKING:
-    from labelkit.dataset.dataset import Dataset
-
-_CROPS = 12
+CROPS = 12  # hands that are shown, at most
 _PARTICIPANTS = 20
 
 
-def html_of(dataset: Dataset) -> str:
-    """Describe a dataset in HTML; names of participants and files stay text."""
-    m = dataset.manifest
+def html_of(path: Path, manifest: Manifest, crops: Iterable[NDArray[np.uint8]]) -> str:
+    """Describe a dataset in HTML; names of participants and files stay text.
+
+    Args:
+        crops: pictures of hands from all over it, (size, size, 3).
+    """
+    m = manifest
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in m.rejected.items()) or "none"
     people = [(name, entry.frames, entry.samples) for name, entry in m.participants.items()]
     body = Markup("<p><b>{}</b>: {} of {}, from {} ({} became samples)<br>rejected: {}</p>").format(
-        str(dataset.path),
+        str(path),
         counted(m.samples, "sample"),
         counted(len(people), "participant"),
         counted(m.frames, "source frame"),
         percent(m.samples / m.frames) if m.frames else "none",
         reasons,
     )
-    if len(dataset):
-        chosen = np.linspace(0, len(dataset) - 1, min(_CROPS, len(dataset))).round().astype(np.int64)
-        body += Markup("<p>{}</p>").format(Markup(" ").join(map(_crop, dataset.gather("rgb64", chosen))))
+    if m.samples:
+        body += Markup("<p>{}</p>").format(Markup(" ").join(map(_crop, crops)))
     body += _table(("participant", "frames", "samples"), people[:_PARTICIPANTS])
     if len(people) > _PARTICIPANTS:
         body += Markup("<p>and {} more</p>").format(len(people) - _PARTICIPANTS)

@@ -85,12 +85,12 @@ def time_calls_ms(call: Callable[[], object], seconds: float) -> list[float]:
 def _measure_here(run: Path, seconds: float) -> Latency:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    # Only here, in the process that is measured: the one that asks needs no Keras.
+    from labelkit.keras import keras
     from labelkit.training.backend import compile_network
     from labelkit.training.load import load_run
 
     model = load_run(run).model
-    import keras
-
     rng = np.random.default_rng(0)
     pictures = {
         each.name: rng.integers(0, 256, (1, *each.shape[1:])).astype(keras.backend.standardize_dtype(each.dtype))

@@ -29,7 +29,7 @@ def segment_plane(
         DegeneratePointsError: as `fit_plane_robustly`.
     Source: Zhou, Park & Koltun 2018 (Open3D), PointCloud.segment_plane.
     """
-    import open3d as o3d
+    import open3d as o3d  # takes a second to load, and only this way of fitting needs it
 
     if len(points) < 3:
         raise DegeneratePointsError(f"a plane needs at least 3 points, not {len(points)}")

@@ -11,9 +11,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 
-import keras
-
 from labelkit.errors import SettingsError, nearest
+from labelkit.keras import keras
 from labelkit.models.head import add_head
 from labelkit.models.inputs import pyramid_inputs
 from labelkit.models.mobilenet import mobilenet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-import keras
+from labelkit.keras import keras
 
 
 def multiply_adds(model: keras.Model) -> int:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 from typing import Literal
 
-import keras
-from keras import ops
-
+from labelkit.keras import keras, ops
 from labelkit.models.parts import Style
 
 Loss = Literal["mae", "smooth-l1", "angular"]

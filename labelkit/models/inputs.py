@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import keras
-from keras import ops
+from labelkit.keras import keras, ops
 
 Input = Literal["rgb", "grey", "depth", "rgb-depth", "grey-depth"]
 Normalisation = Literal["none", "scale", "standardise", "dataset"]

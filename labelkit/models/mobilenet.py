@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import keras
-from keras import ops
-
+from labelkit.keras import keras, ops
 from labelkit.models.parts import Style
 
 

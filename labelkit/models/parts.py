@@ -6,10 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import keras
-from keras import ops
-
 from labelkit.errors import SettingsError
+from labelkit.keras import keras, ops
 
 Activation = Literal["leaky-relu", "rrelu", "relu"]
 Initializer = Literal["xavier", "he"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import keras
-
 from labelkit.errors import SettingsError
+from labelkit.keras import keras
 from labelkit.models.parts import Style
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import keras
-
+from labelkit.keras import keras
 from labelkit.models.parts import Style
 
 

@@ -16,6 +16,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
@@ -74,7 +75,6 @@ def read_depth(path: Path) -> NDArray[np.uint16]:
 
 def depth_from_bytes(content: bytes) -> NDArray[np.uint16]:
     """Decode a depth picture; as `read_depth`."""
-    import cv2
 
     header = _depth_header(content)
     pixels = _decode(content, header, cv2.IMREAD_UNCHANGED)
@@ -97,7 +97,6 @@ def read_color(path: Path) -> ColorImage:
 
 def color_from_bytes(content: bytes) -> ColorImage:
     """Decode a colour picture; as `read_color`."""
-    import cv2
 
     bgr = _decode(content, header_of(content), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
@@ -184,8 +183,6 @@ def _u16(content: bytes, position: int) -> int:
 
 
 def _decode(content: bytes, header: Header, flags: int) -> NDArray[Any]:
-    import cv2
-
     if header.format == "PNG":
         content = _with_stored_pixels(content, header)
     elif not _is_whole(content, header):

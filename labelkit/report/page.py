@@ -40,7 +40,7 @@ from markupsafe import Markup
 
 from labelkit import __version__
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES: Path = Path(__file__).parent / "templates"
 
 PictureType = Literal["jpeg", "png", "svg+xml"]
 

@@ -42,7 +42,7 @@ def full_rays(intrinsics: Intrinsics) -> FloatArray:
 
 def scene_of(vertices: FloatArray, triangles: IntArray) -> Any:
     """Prepare a mesh for casting."""
-    import open3d as o3d
+    import open3d as o3d  # takes a second to load, which a process that renders nothing need not wait for
 
     # one thread, since participants run in parallel
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)

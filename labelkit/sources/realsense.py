@@ -59,7 +59,7 @@ def open_realsense(wanted: Wanted, *, device: Any = None) -> Iterator[Camera]:
 
 def _librealsense() -> Any:
     try:
-        import pyrealsense2
+        import pyrealsense2  # an extra that may be missing
     except ImportError as error:
         raise MissingExtraError(
             f"recording from a RealSense needs pyrealsense2 ({error}); install it with: "

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.errors import RunError
+from labelkit.keras import keras
 from labelkit.runs.folder import DIAGNOSTICS, DIAGNOSTICS_SCHEMA, write_json
 from labelkit.settings import TrainSettings
 from labelkit.training.load import weights_of

@@ -6,12 +6,13 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.errors import RunError
 from labelkit.evaluation.measures import constant_deg, measure
+from labelkit.keras import keras
+from labelkit.models import build_model
 from labelkit.records import FloatArray
 from labelkit.runs.folder import GUARD
 from labelkit.settings import TrainSettings
@@ -177,7 +178,6 @@ def begin(model: keras.Model, train: Samples, settings: TrainSettings) -> Start 
 
 def begin_again(model: keras.Model, train: Samples, settings: TrainSettings, draw: int) -> None:
     """Give a network the fresh weights of another draw, levelled unless `start` is plain."""
-    from labelkit.models import build_model
 
     seed_keras(settings.seed + draw * 1_000_003)  # far from the seeds that people choose side by side
     for variable, fresh in zip(model.weights, build_model(settings).weights, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from labelkit.curation.splits import FrameSplit, Split
 from labelkit.dataset.dataset import Dataset, open_dataset
 from labelkit.errors import RunError
+from labelkit.keras import keras
+from labelkit.models import build_model
 from labelkit.runs.arrays import Weights, read_weights
 from labelkit.runs.folder import BEST
 from labelkit.runs.plan import read_dataset, read_settings, read_split
@@ -19,9 +21,6 @@ from labelkit.settings import TrainSettings
 from labelkit.training.backend import start_keras
 from labelkit.training.predict import Predictions, predict
 from labelkit.training.samples import Samples
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +48,6 @@ def load_run(path: Path | str, weights: str = BEST) -> TrainedRun:
     run = Path(path)
     settings, split = read_settings(run), read_split(run)
     start_keras(settings.seed)
-    from labelkit.models import build_model  # after start_keras, which hides TensorFlow's log lines
 
     model = build_model(settings)
     load_weights(model, run / weights)

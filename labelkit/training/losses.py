@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keras import ops
-
+from labelkit.keras import ops
 from labelkit.settings import TrainSettings
 
 Tensor = Any  # of whichever backend

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labelkit.evaluation.measures import nearest_normals
 from labelkit.geometry.orientation import angles_deg_from_normal, centred_from_label_deg
+from labelkit.keras import keras
 from labelkit.records import FloatArray
 from labelkit.settings import TrainSettings
 from labelkit.training.backend import is_out_of_memory
 from labelkit.training.batches import Pictures
 from labelkit.training.samples import Samples
-
-if TYPE_CHECKING:
-    import keras
 
 # Predicting keeps every activation of a batch: 64 samples take about 70 MB in the widest layer.
 _PREDICT_BATCH = 64

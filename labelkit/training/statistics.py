@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 
+from labelkit.keras import keras
 from labelkit.models.inputs import STATISTICS, channels_of
 from labelkit.settings import TrainSettings
 from labelkit.training.samples import Samples

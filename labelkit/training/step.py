@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 
+from labelkit.keras import keras
 from labelkit.records import FloatArray
 from labelkit.runs.arrays import Arrays
 from labelkit.settings import TrainSettings

@@ -11,11 +11,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from labelkit.errors import TooLargeError, TrainingError
 from labelkit.evaluation.measures import measure
+from labelkit.keras import keras
 from labelkit.runs.arrays import Arrays, Weights, read_arrays, write_arrays, write_weights
 from labelkit.runs.folder import BEST, CHECKPOINT, LAST, RUNNING, write_state
 from labelkit.settings import TrainSettings

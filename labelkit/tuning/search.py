@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -16,7 +16,14 @@ _POLL_S = 0.5  # between looks at what other processes did
 _MOST_STARTS = 20  # processes killed one after the other before they took a trial
 
 
-def run_search(search: Search, objective: Objective, jobs: int, on_change: Callable[[Search], None]) -> None:
+def run_search(
+    search: Search,
+    objective: Objective,
+    jobs: int,
+    on_change: Callable[[Search], None],
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Run the trials of a search, each in a process of its own.
 
     If a process is killed, another takes its trial up from the last checkpoint.
@@ -24,6 +31,7 @@ def run_search(search: Search, objective: Objective, jobs: int, on_change: Calla
     Args:
         jobs: trials at a time.
         on_change: called at least twice a second.
+        environment: variables of the trials' processes.
     Raises:
         WorkerDiedError: processes are killed before they begin.
         Exception: what an objective raised; other trials stop, and the next call goes on with them.
@@ -45,7 +53,7 @@ def run_search(search: Search, objective: Objective, jobs: int, on_change: Calla
                 return
             starting = sum(not worker.heard for worker in workers)
             for _ in range(min(jobs - len(workers), search.count_available() - starting)):
-                workers.append(Apart(run_next, search.folder, search.settings, objective))
+                workers.append(Apart(run_next, search.folder, search.settings, objective, environment=environment))
             wait([worker.pipe for worker in workers], timeout=_POLL_S)
     finally:
         for worker in workers:

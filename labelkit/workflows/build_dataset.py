@@ -6,6 +6,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
+from labelkit.building.build import build
+from labelkit.building.plan import make_plan
+from labelkit.recordings import find_recordings
+from labelkit.records import Reason
 from labelkit.settings import BuildSettings
 
 
@@ -50,21 +56,16 @@ def build_dataset(
     """Turn the recordings below `raw` into a labelled dataset, finish one that was interrupted, or extend one.
 
     Args:
-        overwrite: build all anew; the dataset that is there (and nothing else) is replaced at the end.
-        retry_rejected: build the shards anew in which frames could not be read or crashed a worker.
+        overwrite: build everything again; the old dataset (and nothing else) is replaced at the end.
+        retry_rejected: build those shards again in which frames could not be read or crashed a worker.
         pseudonyms: a file of random ids to use in place of names of people, folders and files; made where
             there is none, and kept outside the dataset.
-        quiet: no progress bar.
+        quiet: show show no progress bar.
     Raises:
         RecordingError: `raw` is missing, empty, or holds what no reader recognises.
         OutputExistsError: `out` holds a dataset made with other settings, or of a recording that is gone.
         OutputError: no space or permission; the same call goes on from there.
     """
-    from tqdm import tqdm
-
-    from labelkit.building.build import build
-    from labelkit.records import Reason
-
     settings = settings or BuildSettings()
     with tqdm(desc="build", unit="frame", file=sys.stderr, disable=True if quiet else None, dynamic_ncols=True) as bar:
 
@@ -102,9 +103,6 @@ def build_dataset(
 
 def plan_dataset(raw: Path | str, out: Path | str = "dataset", settings: BuildSettings | None = None) -> BuildPlan:
     """Say what `build_dataset` would do, without writing anything."""
-    from labelkit.building.plan import make_plan
-    from labelkit.recordings import find_recordings
-
     settings = settings or BuildSettings()
     recordings = find_recordings(Path(raw), max_gap_s=settings.max_gap_s, exclude=settings.exclude)
     plan = make_plan(Path(raw), recordings, settings)

@@ -9,20 +9,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import pyarrow as pa
+from matplotlib.figure import Figure
+
+from labelkit.curation.coverage import Coverage, cell_rows, sum_coverages
+from labelkit.curation.splits import FrameSplit, Split, split_participants
+from labelkit.curation.wording import findings
+from labelkit.dataset.dataset import Dataset, open_dataset
+from labelkit.dataset.sample_cells import SampleCells, sample_cells
+from labelkit.dataset.table import TABLE_NAME
 from labelkit.errors import OrientationError, SplitError
+from labelkit.figures.coverage_figure import coverage_figure
+from labelkit.figures.saving import figure_bytes
 from labelkit.files import check_output, make_folder, write_bytes
+from labelkit.report.coverage_page import coverage_page
+from labelkit.report.page import data_url, render
+from labelkit.runs.plan import read_split
 from labelkit.settings import CoverageSettings, TrainSettings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from matplotlib.figure import Figure
-
-    from labelkit.curation.coverage import Coverage
-    from labelkit.curation.splits import Split
-    from labelkit.dataset.dataset import Dataset
-    from labelkit.dataset.sample_cells import SampleCells
 
 By = Literal["participant", "split"]
 
@@ -40,7 +45,7 @@ class CoverageMap:
         dataset_sha256: the digest of its manifest, which names its content.
         settings: what was counted, and how.
         whole, participants: all samples, and each participant's.
-        splits: train, validation and test; empty if there are too few participants for a split.
+        splits: train, validation and test; empty where there are too few participants for a split.
         out: the file that was written, if one was asked for.
     """
 
@@ -58,30 +63,24 @@ class CoverageMap:
         return self.settings.frame
 
     def groups(self, by: By | None) -> Mapping[str, Coverage]:
-        """Give the groups of this kind; none for None."""
+        """Choose groups by what they are; none where that is None."""
         return {None: {}, "participant": self.participants, "split": self.splits}[by]
 
     def figure(self, by: By | None = None) -> Figure:
-        """Draw the map, and below it a small map of each group."""
-        from labelkit.figures.coverage_figure import coverage_figure
-
+        """Draw the map, with a small one for each group below it."""
         return coverage_figure(
             self.whole, participants=len(self.participants), frame=self.frame, by=by, groups=self.groups(by)
         )
 
     def table(self, by: By | None = None) -> pa.Table:
-        """List the reachable cells, one row for each, for all samples and for each group."""
-        import pyarrow as pa
-
-        from labelkit.curation.coverage import cell_rows
-
+        """List the reachable cells, a row each, for all samples and for each group."""
         rows = [{"of": "all", "name": "", **row} for row in cell_rows(self.whole)]
         for name, coverage in self.groups(by).items():
             rows += [{"of": by, "name": name, **row} for row in cell_rows(coverage)]
         return pa.Table.from_pylist(rows)
 
     def as_plain(self) -> dict[str, Any]:
-        """Give all of it in plain values, as JSON holds them; nothing in it depends on the dataset's path."""
+        """Say all of it in plain values, as JSON holds them; nothing in it depends on where the dataset lies."""
         return {
             "dataset_sha256": self.dataset_sha256,
             **self.settings.model_dump(mode="json"),
@@ -92,10 +91,6 @@ class CoverageMap:
         }
 
     def _repr_html_(self) -> str:
-        from labelkit.curation.wording import findings
-        from labelkit.figures.saving import figure_bytes
-        from labelkit.report.page import data_url, render
-
         picture = data_url(figure_bytes(self.figure(), "png"), "png")
         return render("notebook.html", picture=picture, words=" ".join(findings(self.whole)))
 
@@ -111,17 +106,15 @@ def coverage(
     Left hands are counted as the dataset stores them: mirrored to right hands.
 
     Args:
-        run: the training run whose split is shown; None shows the split that a training with the default
-            settings would make.
+        run: the training run whose split is shown; where None, it is the one that a training with the
+            default settings would make.
     Raises:
         DatasetError: no dataset, an unfinished one, one of another version, or a changed label table.
         OrientationError: a label that is no orientation.
         RunError: `run` is no run.
         SettingsError: the cells do not fit the reach.
-        SplitError: the run's split names a participant who is not in the dataset.
+        SplitError: the run's split names somebody who is not in the dataset.
     """
-    from labelkit.dataset.dataset import Dataset, open_dataset
-
     settings = settings or CoverageSettings()
     source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     return count_coverage(source, read_cells(source, settings), settings, run)[0]
@@ -138,14 +131,14 @@ def coverage_map(
     """Count a dataset's samples over orientation space, and write the map.
 
     Args:
-        out: a .png, .svg, .html, .json or .csv file to write; an older file is replaced, a missing folder made.
-        by: show groups too. A page and a JSON file always hold all groups.
+        out: a .png, .svg, .html, .json or .csv to write; one that is there is replaced, a missing folder made.
+        by: show groups too. A page and a JSON file hold all groups in any case.
         run: as for `coverage`.
     Raises:
         OutputError: `out` cannot be written.
         SettingsError: `out` has another suffix.
         SplitError: too few participants to show by split.
-        ...: all that `coverage` raises.
+        ...: whatever `coverage` raises.
     """
     path = check_output(Path(out), SUFFIXES) if out is not None else None
     result = coverage(dataset, settings, run=run)
@@ -160,10 +153,7 @@ def coverage_map(
 
 
 def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
-    """Find the samples' cells in the label table, which is one file; a large dataset has thousands of shards."""
-    from labelkit.dataset.sample_cells import sample_cells
-    from labelkit.dataset.table import TABLE_NAME
-
+    """Find the samples' cells in the label table: one file, where the shards of a large dataset are thousands."""
     source.check_hashes([TABLE_NAME])
     try:
         return sample_cells(source.table(), settings)
@@ -174,9 +164,7 @@ def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
 def count_coverage(
     source: Dataset, samples: SampleCells, settings: CoverageSettings, run: Path | str | None
 ) -> tuple[CoverageMap, Split | None]:
-    """Count all samples, by participant and by split; give the split too, None if there are too few participants."""
-    from labelkit.curation.coverage import sum_coverages
-
+    """Count samples whole, by participant and by split; the split too, None where there are too few participants."""
     people = samples.by_participant(source.manifest.participants)
     split = _split(source, people, run)
     splits = {
@@ -188,10 +176,7 @@ def count_coverage(
 
 
 def _split(source: Dataset, participants: Mapping[str, Coverage], run: Path | str | None) -> Split | None:
-    """Find a run's split, or that of a training with default settings; None if there are too few participants."""
-    from labelkit.curation.splits import FrameSplit, split_participants
-    from labelkit.runs.plan import read_split
-
+    """Find a run's split, or that of a training with default settings; None with too few participants."""
     if run is not None:
         split = read_split(Path(run))
         if isinstance(split, FrameSplit):
@@ -210,14 +195,10 @@ def _split(source: Dataset, participants: Mapping[str, Coverage], run: Path | st
 
 
 def _picture(result: CoverageMap, by: By | None, file_format: Literal["png", "svg"]) -> bytes:
-    from labelkit.figures.saving import figure_bytes
-
     return figure_bytes(result.figure(by), file_format)
 
 
 def _page(result: CoverageMap, _: By | None) -> bytes:
-    from labelkit.report.coverage_page import coverage_page
-
     return coverage_page(
         result.whole,
         Path(result.dataset).name,

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from labelkit.dataset.dataset import open_dataset
 from labelkit.errors import OutputExistsError
 from labelkit.files import make_folder, write_text
+from labelkit.geometry.orientation import angle_between, mirror_vectors
 from labelkit.settings import BuildSettings, DemoSettings, SimulateSettings, TrainSettings, as_toml
 from labelkit.workflows.build_dataset import BuildResult, build_dataset
 from labelkit.workflows.coverage_map import coverage_map
+from labelkit.workflows.one_run import TrainResult
 from labelkit.workflows.simulate import Simulated, simulate
-from labelkit.workflows.train import TrainResult, train
+from labelkit.workflows.train import train
 
 SETTINGS_NAME = "demo.toml"  # marks a folder as a demo's own
 
@@ -49,12 +54,12 @@ def demo(
 ) -> DemoResult:
     """Simulate recordings, build the dataset, draw its map and train a network, in one folder.
 
-    A demo that is there already is made anew; any other folder that is not empty is left alone.
+    An older demo in `out` is replaced; any other folder that is not empty is refused.
 
     Args:
-        announce: is told of each step as it begins.
+        announce: called with the name of each step when it begins.
     Raises:
-        OutputExistsError: `out` holds something that is no demo.
+        OutputExistsError: `out` holds something that is not a demo.
         OutputError: no space or no permission.
     """
     settings = settings or DemoSettings()
@@ -94,7 +99,7 @@ def demo(
 
 def _claim(out: Path, settings: DemoSettings) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / SETTINGS_NAME).is_file():
-        raise OutputExistsError(f"{out}: is not empty and no demo; name a new folder for the demo")
+        raise OutputExistsError(f"{out}: is not empty and is not a demo; name a new folder for the demo")
     make_folder(out)
     write_text(out / SETTINGS_NAME, as_toml(settings))
 
@@ -108,11 +113,6 @@ def label_error_median_deg(dataset: Path | str, truth: Path | str) -> float:
     Returns:
         Median angle between labelled and true normal, degrees.
     """
-    import numpy as np
-
-    from labelkit.dataset.dataset import open_dataset
-    from labelkit.geometry.orientation import angle_between, mirror_vectors
-
     with Path(truth).open(newline="", encoding="utf-8") as file:
         true_normal = {row["frame"]: _normal(row) for row in csv.DictReader(file) if row["nx"]}
     samples = [row for row in open_dataset(dataset).table().to_pylist() if row["status"] == "sample"]

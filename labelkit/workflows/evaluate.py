@@ -5,20 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from labelkit import __version__
+from labelkit.cells import Cells
+from labelkit.deploy.timing import measure_latency
 from labelkit.errors import RunError
+from labelkit.evaluation.comparison import compare
+from labelkit.evaluation.judged_samples import JudgedSamples, prediction_rows, side_report
+from labelkit.evaluation.measures import constant_deg
+from labelkit.figures.training import Curves
 from labelkit.files import check_output, make_folder, write_bytes
+from labelkit.models.cost import multiply_adds
+from labelkit.records import ColorImage
+from labelkit.report.run_page import Cost, RunResult, list_picture_rows, run_page
+from labelkit.runs.folder import (
+    BEST,
+    FINISHED,
+    FOLDS,
+    PAGE,
+    PREDICTIONS,
+    REPORT,
+    read_epochs,
+    read_state,
+    write_json,
+    write_rows,
+)
+from labelkit.runs.histograms import read_histograms
+from labelkit.runs.plan import read_dataset, read_folds
 from labelkit.settings import EvaluateSettings
-
-if TYPE_CHECKING:
-    from labelkit.evaluation.judged_samples import JudgedSamples
-    from labelkit.records import ColorImage
-    from labelkit.report.run_page import RunResult
-    from labelkit.training.epochs import Epoch
-    from labelkit.training.load import TrainedRun
-    from labelkit.training.samples import Samples, Sides
+from labelkit.training.backend import versions
+from labelkit.training.epochs import Epoch, best_of, read_history
+from labelkit.training.events import write_events
+from labelkit.training.guard_record import read_journal
+from labelkit.training.load import TrainedRun, dataset_of, load_run
+from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 
 SCHEMA = "labelkit-report/1"
 
@@ -30,7 +53,7 @@ class Evaluation:
     Attributes:
         page, json: the files that were written.
         runs: each run's report, as report.json holds it.
-        comparison: of two runs, sample by sample; None for one run, or where they were tested on other samples.
+        comparison: of two runs, sample by sample; None for one run, or if they were tested on other samples.
     """
 
     page: str
@@ -51,10 +74,10 @@ def evaluate(
 
     Args:
         run: a finished run.
-        other: another, to stand beside it.
-        dataset: where the runs' dataset is now; where they remember it, if None.
-        out: the page, a .html file; its JSON is written beside it. RUN/report.html where None, for two
-            runs RUN-and-OTHER.html beside the first.
+        other: another one, to compare with it.
+        dataset: where the runs' dataset is now; if None, the path that the runs hold.
+        out: the page, a .html file; its JSON gets the same name with .json. If None, RUN/report.html, and for two
+            runs RUN-and-OTHER.html next to the first.
     Raises:
         RunError: no run, an unfinished one, one of another dataset or version, or a checkpoint that is not
             plainly its network's.
@@ -62,15 +85,12 @@ def evaluate(
         SettingsError: `out` is no .html file.
         OutputError: no space or permission.
     """
-    from labelkit.report.run_page import run_page
-    from labelkit.runs.folder import write_json
-
     settings = settings or EvaluateSettings()
     folders = [Path(run), *([Path(other)] if other is not None else [])]
     path = _page_path(folders, out)
     for folder in folders:
         _check_finished(folder)
-    results = [_evaluated(folder, dataset, settings) for folder in folders]
+    results = [_evaluate(folder, dataset, settings) for folder in folders]
     found = Evaluation(
         page=str(path),
         json=str(path.with_suffix(".json")),
@@ -85,15 +105,11 @@ def evaluate(
 
 
 def _comparison(results: Sequence[RunResult]) -> dict[str, Any] | None:
-    from labelkit.evaluation.comparison import compare
-
     found = compare(results[0].test, results[1].test) if len(results) == 2 else None
     return asdict(found) if found else None
 
 
 def _page_path(folders: Sequence[Path], out: Path | str | None) -> Path:
-    from labelkit.runs.folder import PAGE
-
     if out is None:
         first, *second = folders
         return first / PAGE if not second else first.parent / f"{first.name}-and-{second[0].name}.html"
@@ -101,10 +117,7 @@ def _page_path(folders: Sequence[Path], out: Path | str | None) -> Path:
 
 
 def _check_finished(run: Path) -> None:
-    """Refuse to touch the test before the network is chosen."""
-    from labelkit.runs.folder import FINISHED, FOLDS, read_state
-    from labelkit.runs.plan import read_folds
-
+    """Refuse a run that is not finished: the test is not used before the network is chosen."""
     state = read_state(run)
     if state.get("status") != FINISHED:
         raise RunError(
@@ -118,12 +131,7 @@ def _check_finished(run: Path) -> None:
         )
 
 
-def _evaluated(run: Path, dataset: Path | str | None, settings: EvaluateSettings) -> RunResult:
-    from labelkit.runs.folder import read_epochs
-    from labelkit.training.epochs import read_history
-    from labelkit.training.load import dataset_of, load_run
-    from labelkit.training.samples import read_samples, take_sides
-
+def _evaluate(run: Path, dataset: Path | str | None, settings: EvaluateSettings) -> RunResult:
     data = dataset_of(run, dataset)
     data.check_hashes()
     samples = read_samples(data)
@@ -131,27 +139,17 @@ def _evaluated(run: Path, dataset: Path | str | None, settings: EvaluateSettings
     data.check_fields(trained.settings.fields)
     history = read_history(run, read_epochs(run))
     result = assess(trained, take_sides(samples, trained.split), history, settings)
-    return timed(result, run) if settings.latency else result
+    return time_network(result, run) if settings.latency else result
 
 
 def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings: EvaluateSettings) -> RunResult:
-    """Ask a run's network about validation and test, and gather all that is said of the run but its latency.
+    """Ask a run's network about validation and test, and gather everything about the run except its latency.
 
     Args:
         trained: with the weights that were kept.
         sides: of the run's split.
         history: of the run, at least one epoch.
     """
-    from labelkit.cells import Cells
-    from labelkit.evaluation.measures import constant_deg
-    from labelkit.figures.training import Curves
-    from labelkit.models.cost import multiply_adds
-    from labelkit.report.run_page import Cost, RunResult
-    from labelkit.runs.folder import BEST
-    from labelkit.runs.histograms import read_histograms
-    from labelkit.training.epochs import best_of
-    from labelkit.training.guard_record import read_journal
-
     name, constant = trained.path.resolve().name, constant_deg(sides.train.centred_deg)
     validation, test = judge(trained, sides.validation), judge(trained, sides.test)
     seconds = sum(epoch.seconds for epoch in history)
@@ -180,40 +178,28 @@ def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings
     )
 
 
-def timed(result: RunResult, run: Path) -> RunResult:
+def time_network(result: RunResult, run: Path) -> RunResult:
     """Add the latency of the run's network."""
-    from labelkit.deploy.timing import measure_latency
-
     latency = measure_latency(run)
     cost = replace(result.cost, latency_ms=latency.median_ms, latency_p95_ms=latency.p95_ms)
     return replace(result, cost=cost)
 
 
 def judge(trained: TrainedRun, samples: Samples) -> JudgedSamples:
-    """Ask a run's network about samples, and set its answers beside the truth."""
-    from labelkit.evaluation.judged_samples import JudgedSamples
-
+    """Ask a run's network about samples, and pair its answers with the truth."""
     said = trained.predict(samples)
     return JudgedSamples(samples.participants, samples.rows, samples.centred_deg, said.centred_deg, said.sd_deg)
 
 
 def _crops(samples: Samples, judged: JudgedSamples) -> Mapping[int, ColorImage]:
     """Read the pictures of the galleries."""
-    import numpy as np
-
-    from labelkit.report.run_page import list_picture_rows
-
     shown = np.array(list(list_picture_rows(judged)), np.int64)
     pictures = samples.source.gather("rgb128", samples.indices[shown])
     return dict(zip(samples.rows[shown].tolist(), pictures, strict=True))
 
 
 def report_of(result: RunResult, run: Path) -> dict[str, Any]:
-    """Say in plain values, as report.json holds them, what came out of a run."""
-    from labelkit.evaluation.judged_samples import side_report
-    from labelkit.runs.plan import read_dataset
-    from labelkit.training.backend import versions
-
+    """Describe a run in plain values, as report.json holds them."""
     return {
         "schema": SCHEMA,
         "name": result.name,
@@ -237,10 +223,7 @@ def report_of(result: RunResult, run: Path) -> dict[str, Any]:
 
 
 def keep_report(result: RunResult, run: Path) -> None:
-    """Write what a training leaves of its test: every prediction, and report.json."""
-    from labelkit.evaluation.judged_samples import prediction_rows
-    from labelkit.runs.folder import PREDICTIONS, REPORT, write_json, write_rows
-
+    """Write the test of a training: every prediction, and report.json."""
     sides = {"validation": result.validation, "test": result.test}
     write_rows(run / PREDICTIONS, [row for side, judged in sides.items() for row in prediction_rows(side, judged)])
     write_json(run / REPORT, report_of(result, run))
@@ -248,11 +231,7 @@ def keep_report(result: RunResult, run: Path) -> None:
 
 def keep_page(result: RunResult, run: Path, history: Sequence[Epoch]) -> None:
     """Time the network, and write the rest of the report: the page, and the event file for TensorBoard."""
-    from labelkit.report.run_page import run_page
-    from labelkit.runs.folder import PAGE, REPORT, write_json
-    from labelkit.training.events import write_events
-
-    result = timed(result, run)
+    result = time_network(result, run)
     write_json(run / REPORT, report_of(result, run))
     write_bytes(run / PAGE, run_page([result]))
     write_events(run, history, result.histograms)

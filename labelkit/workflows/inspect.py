@@ -1,4 +1,4 @@
-"""What each recording below a folder is, and what keeps it from being read."""
+"""What each recording below a folder is, and why it cannot be read."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from labelkit.errors import RawFrameError
+from labelkit.files import write_text
+from labelkit.recordings.discover import Candidate, lines_from_problems, survey
+from labelkit.recordings.recording import metres_from_stored
+from labelkit.recordings.settle import Statements, pick_evenly
+from labelkit.records import FloatArray, Unreadable
 from labelkit.settings import InspectSettings
 
-if TYPE_CHECKING:
-    from labelkit.recordings.discover import Candidate
-    from labelkit.recordings.settle import Statements
-    from labelkit.records import FloatArray
-
-_LOOKED_AT = 5  # frames decoded to see what depth they hold: 20 ms a recording
+_LOOKED_AT = 5  # frames that are decoded to see their depth: 20 ms per recording
 
 _GAP = 3.0  # times the usual time between frames; less is a picture or two that the sensor dropped
 
@@ -26,7 +29,7 @@ _STRETCHED = (2**15 - 1, 2**16 - 2)
 
 @dataclass(frozen=True)
 class DepthSeen:
-    """The depth of a few frames. In metres where the unit is stated, else as stored."""
+    """The depth of a few frames. In metres if the unit is stated, else as stored."""
 
     frames: int
     unreadable: int
@@ -48,7 +51,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class RecordingReport:
-    """What one recording is. None where nobody states it."""
+    """What one recording is. A fact is None if nothing states it."""
 
     name: str
     layout: str | None
@@ -89,16 +92,14 @@ class Inspection:
 
 
 def inspect(raw: Path | str, settings: InspectSettings | None = None, *, write: bool = False) -> Inspection:
-    """Say what each recording below `raw` is, and where each fact about it is stated.
+    """Say what each recording below `raw` is, and which file states each fact.
 
     Args:
-        write: draft a recording.toml where something is not stated; never over one that is there.
+        write: draft a recording.toml if facts are missing; one that is there is never changed.
     Raises:
-        RecordingError: `raw` is missing, or holds nothing that could be a recording.
+        RecordingError: `raw` is missing, or holds nothing that can be a recording.
         OutputError: a draft cannot be written.
     """
-    from labelkit.recordings.discover import survey
-
     settings = settings or InspectSettings()
     raw = Path(raw)
     candidates = survey(raw, max_gap_s=settings.max_gap_s)
@@ -116,8 +117,6 @@ def inspect(raw: Path | str, settings: InspectSettings | None = None, *, write: 
 
 
 def _report(candidate: Candidate, raw: Path) -> RecordingReport:
-    from labelkit.recordings.discover import lines_from_problems
-
     source, stated = candidate.source, candidate.stated
     names = [source.frame_name(index) for index in range(len(source))] if source else []
     looked_at, unreadable = _look(candidate, [i for i, name in enumerate(names) if name.depth and name.color])
@@ -163,12 +162,7 @@ def _report(candidate: Candidate, raw: Path) -> RecordingReport:
 
 
 def _look(candidate: Candidate, paired: Sequence[int]) -> tuple[list[FloatArray], list[str]]:
-    """Read the depth of a few frames, in the stored unit; and say why of those that cannot be read."""
-    from labelkit.errors import RawFrameError
-    from labelkit.recordings.recording import metres_from_stored
-    from labelkit.recordings.settle import pick_evenly
-    from labelkit.records import Unreadable
-
+    """Read the depth of a few frames, in the stored unit; and say why some cannot be read."""
     seen: list[FloatArray] = []
     unreadable: list[str] = []
     for index in pick_evenly(paired, _LOOKED_AT):
@@ -189,8 +183,6 @@ def _look(candidate: Candidate, paired: Sequence[int]) -> tuple[list[FloatArray]
 
 
 def _depth_seen(looked_at: Sequence[FloatArray], unreadable: int, unit_m: float) -> DepthSeen | None:
-    import numpy as np
-
     if not looked_at:
         return None
     depth = np.concatenate([stored.ravel() for stored in looked_at])
@@ -206,8 +198,6 @@ def _some_unreadable(unreadable: Sequence[str]) -> list[str]:
 
 
 def _stretched(looked_at: Sequence[FloatArray]) -> list[str]:
-    import numpy as np
-
     largest = {round(float(np.nanmax(stored))) for stored in looked_at if np.isfinite(stored).any()}
     if len(looked_at) < 2 or len(largest) > 1 or not largest & set(_STRETCHED):
         return []
@@ -237,8 +227,6 @@ def _sidecar_path(candidate: Candidate, raw: Path) -> Path:
 
 
 def _draft_all(candidates: Sequence[Candidate], raw: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    from labelkit.files import write_text
-
     drafted, kept = [], []
     lacking = [candidate for candidate in candidates if any(problem.lines for problem in candidate.problems)]
     for folder, (candidate, *_) in groupby(lacking, key=lambda candidate: candidate.folder):  # clips share one folder

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from labelkit.deploy.timing import measure_latency
+from labelkit.runs.folder import read_state
 from labelkit.settings import LatencySettings
 
 
@@ -33,15 +35,12 @@ def latency(runs: Sequence[Path | str] | Path | str, settings: LatencySettings |
     Args:
         runs: run folders, or one.
     Raises:
-        RunError: no run, or a checkpoint that is not plainly its network's.
+        RunError: not a run, or a checkpoint of another network.
     """
-    from labelkit.deploy.timing import measure_latency
-    from labelkit.runs.folder import read_state
-
     settings = settings or LatencySettings()
     folders = [Path(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
     for folder in folders:
-        read_state(folder)  # a wrong name is said before minutes are spent on the right ones
+        read_state(folder)  # a wrong name ends it before minutes are spent on the right ones
     measured = [measure_latency(folder, seconds=settings.seconds) for folder in folders]
     return tuple(
         RunLatency(str(folder), each.median_ms, each.p95_ms, 1000.0 / each.median_ms, each.calls, each.backend)

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from labelkit.cells import Cells
 from labelkit.errors import RecordingError
 from labelkit.interrupts import handle_signals
+from labelkit.live.game import Game
+from labelkit.live.label_cache import LabelCache, cache_path
+from labelkit.live.server import LiveServer, map_of
+from labelkit.live.watching import GameThread
 from labelkit.settings import BuildSettings, CoverageSettings
-
-if TYPE_CHECKING:
-    from labelkit.cells import Cells
-    from labelkit.live.game import Game
-    from labelkit.live.watching import GameThread
 
 _DRAW_S = 0.2  # between two drawings in a terminal
 
@@ -62,8 +62,6 @@ def play(
         SettingsError: the cells do not fit the reach, or the port is taken.
     """
     _check_folder(Path(raw))
-    from labelkit.live.server import LiveServer, map_of
-
     with _start_game(Path(raw), settings, build, cache=cache) as (game, thread):
         server = LiveServer(port, map_of(game.cells, game.target, pictures=show_pictures), show_pictures=show_pictures)
         thread.publish = lambda state: server.put(state, game.picture())
@@ -119,10 +117,6 @@ def _start_game(
     raw: Path, settings: CoverageSettings | None, build: BuildSettings | None, *, cache: bool
 ) -> Iterator[tuple[Game, GameThread]]:
     """Make a game and the thread that will own it; at the end, stop the thread and raise the error that ended it."""
-    from labelkit.live.game import Game
-    from labelkit.live.label_cache import LabelCache, cache_path
-    from labelkit.live.watching import GameThread
-
     build = build or BuildSettings()
     with LabelCache(cache_path(raw, build) if cache else None) as labels:
         game = Game(raw, settings or CoverageSettings(), build, labels)

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from tqdm import tqdm
 
 from labelkit.errors import OutputError, OutputExistsError, SettingsError
 from labelkit.files import THEN_AGAIN, make_folder, mendable, remove
 from labelkit.interrupts import handle_signals
+from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
+from labelkit.recordings.tum_writer import TumWriter
 from labelkit.settings import RecordSettings
-
-if TYPE_CHECKING:
-    from labelkit.recordings.tum_writer import TumWriter
-    from labelkit.sources.source import Camera, Source
+from labelkit.sources.find import find_source
+from labelkit.sources.source import Camera, Source, Wanted
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ class Recorded:
 
     Attributes:
         raw: the folder of recordings.
-        folder: the recording's own; None where not a frame came.
+        folder: the recording's own; None if no frame came.
         camera: what it was recorded with.
-        frames: frames that are there, each of them whole.
+        frames: complete frames.
         seconds: from the first frame's stamp to the last's.
-        fps: frames a second, over that time; None of fewer than two frames.
+        fps: frames a second, over that time; None with fewer than two frames.
     """
 
     raw: Path
@@ -47,16 +48,14 @@ def record(raw: Path | str, settings: RecordSettings, *, quiet: bool = True) -> 
     """Record until the time is up, the source ends, or Ctrl-C: RAW/<participant>[/<session>]/.
 
     Args:
-        raw: the folder of recordings; made where there is none.
+        raw: the folder of recordings; made if it is not there.
         quiet: show no progress.
     Raises:
         SettingsError: no source or participant, or one that cannot be.
         OutputExistsError: there is such a recording; none is ever overwritten.
-        SensorError: the sensor is not there, or has stopped; what was recorded until then is whole.
-        OutputError: no space or no permission; what was recorded until then is whole.
+        SensorError: the sensor is not there, or has stopped; what was recorded until then is complete.
+        OutputError: no space or no permission; what was recorded until then is complete.
     """
-    from labelkit.sources.find import find_source
-
     if not settings.source:
         raise SettingsError("say what to record from with --source, such as --source simulated or --source realsense")
     return record_from(find_source(settings.source), Path(raw), settings, quiet=quiet)
@@ -70,8 +69,6 @@ def record_from(
     Args:
         until: asked after each frame: whether to end there.
     """
-    from labelkit.sources.source import Wanted
-
     folder = _place(raw, settings)
     wanted = Wanted(fps=settings.fps, participant=settings.participant, handedness=settings.handedness)
     with _asked_to_stop() as asked, source(wanted) as camera:
@@ -79,9 +76,9 @@ def record_from(
 
 
 def _place(raw: Path, settings: RecordSettings) -> Path:
-    """Say where the recording goes, and that nothing is there."""
+    """Find the folder of the recording, and check that nothing is there."""
     if not settings.participant:
-        raise SettingsError("say who is recorded with --participant, such as --participant p01")
+        raise SettingsError("name the person with --participant, such as --participant p01")
     _check_name("participant", settings.participant)
     folder = raw / settings.participant
     if settings.session:
@@ -94,12 +91,10 @@ def _place(raw: Path, settings: RecordSettings) -> Path:
 
 def _check_name(key: str, name: str) -> None:
     """Refuse names that are no folder's, or that would make a recording of another shape."""
-    from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
-
     plain = name.isprintable() and name == name.strip() and not name.startswith(".") and len(name.encode()) <= 100
     if not plain or set(name) & set('/\\:*?"<>|%'):
         raise SettingsError(
-            f"{key} {name!r} is no name for a folder; take letters, digits, - and _, and no dot at the beginning"
+            f"{key} {name!r} cannot name a folder; take letters, digits, - and _, and no dot at the beginning"
         )
     if name.lower() in (*COLOR_FOLDERS, *DEPTH_FOLDERS):
         raise SettingsError(f"{key} {name!r} is what a folder of pictures is called; choose another name")
@@ -111,7 +106,7 @@ def _exists(folder: Path) -> OutputExistsError:
 
 @contextmanager
 def _asked_to_stop() -> Iterator[threading.Event]:
-    """Turn Ctrl-C, and a request to end, into an event; a second one interrupts as ever."""
+    """Turn Ctrl-C, and a request to end, into an event; a second one interrupts as usual."""
     asked = threading.Event()
 
     def ask(*_: object) -> None:
@@ -127,11 +122,9 @@ def _film(
     camera: Camera, raw: Path, folder: Path, settings: RecordSettings, ends: Callable[[], bool], quiet: bool
 ) -> Recorded:
     """Write the camera's shots."""
-    from tqdm import tqdm
-
     frames, first_s, last_s = 0, 0.0, 0.0
     writer: TumWriter | None = None
-    hidden = True if quiet else None  # None: where stderr is no terminal
+    hidden = True if quiet else None  # None: hidden if stderr is not a terminal
     began_s = time.monotonic()
     try:
         with tqdm(desc=f"record {folder.name}, Ctrl-C ends", unit=" frames", file=sys.stderr, disable=hidden) as bar:
@@ -143,7 +136,7 @@ def _film(
                 if ends() or (settings.seconds and time.monotonic() - began_s >= settings.seconds):
                     break
     except OutputError as error:
-        what_to_do = f"; {frames} frames are whole in {folder}, go on with another --session" if frames else ""
+        what_to_do = f"; {frames} frames are complete in {folder}, go on with another --session" if frames else ""
         raise OutputError(str(error).removesuffix(THEN_AGAIN) + what_to_do) from error
     finally:
         if writer:
@@ -157,8 +150,6 @@ def _film(
 
 def _begin(folder: Path, camera: Camera, settings: RecordSettings) -> TumWriter:
     """Take the folder, unless another recorder has, and begin the recording in it."""
-    from labelkit.recordings.tum_writer import TumWriter
-
     make_folder(folder.parent)
     with mendable(folder):
         try:

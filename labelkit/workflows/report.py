@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pyarrow.compute as pc
+
+from labelkit.dataset.card import report_path
+from labelkit.dataset.dataset import Dataset, open_dataset
+from labelkit.dataset.table import REJECTED
 from labelkit.errors import RawFrameError, RecordingError
 from labelkit.files import check_output, make_folder, write_bytes
+from labelkit.recordings import source_path
+from labelkit.recordings.pictures import read_color
+from labelkit.records import ColorImage
+from labelkit.report.dataset_page import dataset_report
+from labelkit.report.shown_samples import ShownSamples
 from labelkit.settings import CoverageSettings
 from labelkit.workflows.coverage_map import count_coverage, read_cells
-
-if TYPE_CHECKING:
-    from labelkit.dataset.dataset import Dataset
-    from labelkit.records import ColorImage
 
 SUFFIXES = (".html",)
 
@@ -26,7 +32,7 @@ class Reported:
         out: the page.
         bytes: its size.
         filled_share: share of the reachable cells that hold the target.
-        jumps: samples that turned further since the one before than a hand does.
+        jumps: samples that turned further since the sample before than a hand can.
         twins: pairs of nearly the same picture in different recordings; leaks: those on two sides of the split.
     """
 
@@ -54,26 +60,21 @@ def report(
     """Write one page about a dataset that opens from disk, without a network.
 
     Args:
-        out: the .html to write; beside the dataset, and named after it, where None.
+        out: the .html to write; if None, next to the dataset, and named after it.
         settings: how its coverage is counted.
         raw: the recordings it was made from, to show rejected frames.
-        run: the training run whose split is shown; where None, it is the one that a training with the
-            default settings would make.
+        run: the training run whose split is shown; if None, the split that a training with the default
+            settings would make.
         check: hash every file of the dataset first.
     Raises:
         DatasetError: no dataset, an unfinished one, one of another version, or a file that fails its hash.
-        OrientationError: a label that is no orientation.
+        OrientationError: a label that is not an orientation.
         OutputError: `out` cannot be written.
-        RecordingError: `raw` is no folder.
-        RunError: `run` is no run.
+        RecordingError: `raw` is not a folder.
+        RunError: `run` is not a run.
         SettingsError: `out` has another suffix, or the cells do not fit the reach.
-        SplitError: the run's split names somebody who is not in the dataset.
+        SplitError: the run's split names a participant that is not in the dataset.
     """
-    from labelkit.dataset.card import report_path
-    from labelkit.dataset.dataset import Dataset, open_dataset
-    from labelkit.report.dataset_page import dataset_report
-    from labelkit.report.shown_samples import ShownSamples
-
     settings = settings or CoverageSettings()
     path = check_output(Path(out), SUFFIXES) if out is not None else None
     if raw is not None and not Path(raw).is_dir():
@@ -116,10 +117,6 @@ report_dataset = report  # the public name: `labelkit.report` is the room of pag
 
 
 def _rejected(source: Dataset) -> list[dict[str, Any]]:
-    import pyarrow.compute as pc
-
-    from labelkit.dataset.table import REJECTED
-
     table = source.table()
     columns = ["participant", "frame", "color_frame", "reason", "detail"]
     rows: list[dict[str, Any]] = table.filter(pc.equal(table["status"], REJECTED)).select(columns).to_pylist()
@@ -133,9 +130,6 @@ class _Pictures:
         self._raw = raw
 
     def __call__(self, name: str) -> ColorImage | None:
-        from labelkit.recordings import source_path
-        from labelkit.recordings.pictures import read_color
-
         path = source_path(self._raw, name)
         try:
             inside = path.resolve(strict=True).is_relative_to(self._raw.resolve(strict=True))

@@ -1,4 +1,4 @@
-"""One frame explained: its label and how it came about, or why it was rejected."""
+"""One frame explained: how its label was made, or why it was rejected."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from labelkit.building.shard import explain_one, row_of
 from labelkit.errors import RawFrameError, SettingsError
+from labelkit.figures.explain import Explained, explained_figure
+from labelkit.figures.saving import figure_bytes
+from labelkit.figures.scene import Scene
 from labelkit.files import check_output, make_folder, write_bytes
+from labelkit.geometry.orientation import angle_between
+from labelkit.labelling.label import Explanation
+from labelkit.recordings import find_recordings, source_path
+from labelkit.recordings.lookup import find_frame
+from labelkit.recordings.pictures import read_color, read_depth
+from labelkit.recordings.recording import metres_from_stored
+from labelkit.records import ColorImage, FloatArray, Frame, Recording, Sample, Unreadable
 from labelkit.settings import BuildSettings
 
-if TYPE_CHECKING:
-    from labelkit.figures.scene import Scene
-    from labelkit.labelling.label import Explanation
-    from labelkit.records import ColorImage, FloatArray, Frame, Recording, Unreadable
-
 SUFFIXES = (".png", ".svg")
-
-# Settings of a build that change no label: `labelkit show` has no flags for them.
-NO_LABEL = ("with_depth", "shard_frames", "workers", "max_rejected")
 
 _LONGEST = 120  # characters of the picture's name; file systems take 255 bytes
 
@@ -32,13 +37,13 @@ class ShownFrame:
     """What `show` found.
 
     Attributes:
-        row: what the label table holds of the frame (docs/shard-format.md), but for its place in a shard.
+        row: what the label table holds of the frame (docs/shard-format.md), except its place in a shard.
         index: of the frame in its recording.
-        tilt: of the palm against the viewing ray, degrees; None where no palm was found.
-        fit: rms_mm, inlier_ratio, points, distance_m of the palm, also of one that was rejected; None without one.
-        crop: x, y, width, height of the hand in the colour picture; None where there is no sample.
-        normal_cov: degrees^2; None where there is no sample.
-        out: the picture that was written; None where no picture of the frame could be read.
+        tilt: of the palm against the viewing ray, degrees; None if no palm was found.
+        fit: rms_mm, inlier_ratio, points, distance_m of the palm, also of a rejected one; None without a palm.
+        crop: x, y, width, height of the hand in the colour picture; None if there is no sample.
+        normal_cov: degrees^2; None if there is no sample.
+        out: the picture that was written; None if no picture of the frame could be read.
     """
 
     row: dict[str, Any]
@@ -134,9 +139,9 @@ def show(
     """
     settings = settings or BuildSettings()
     raw = Path(raw)
-    path = _checked(Path(out), raw) if out is not None else None
+    path = _check_picture(Path(out), raw) if out is not None else None
     found = explain(raw, frame, settings)
-    path = path or _checked(Path(_file_name(found.recording.frame_name(found.index).key)), raw)
+    path = path or _check_picture(Path(_file_name(found.recording.frame_name(found.index).key)), raw)
     scene = found.scene
     shown = _shown(found, settings, None if scene.depth_m is None and scene.color is None else path)
     if shown.out:
@@ -161,12 +166,6 @@ def explain(raw: Path, frame: str, settings: BuildSettings | None = None) -> Fou
     Raises:
         RecordingError: as `show`.
     """
-    from labelkit.building.shard import explain_one
-    from labelkit.figures.scene import Scene
-    from labelkit.recordings import find_recordings
-    from labelkit.recordings.lookup import find_frame
-    from labelkit.records import Sample, Unreadable
-
     settings = settings or BuildSettings()
     recording, index = find_frame(find_recordings(raw, max_gap_s=settings.max_gap_s), frame, raw)
     read = recording[index]
@@ -184,8 +183,6 @@ def explain(raw: Path, frame: str, settings: BuildSettings | None = None) -> Fou
 
 
 def _shown(found: FoundFrame, settings: BuildSettings, out: Path | None) -> ShownFrame:
-    from labelkit.building.shard import row_of
-
     recording, sample = found.recording, found.scene.sample
     return ShownFrame(
         row=row_of(recording, recording.frame_name(found.index), found.explanation.outcome),
@@ -205,9 +202,6 @@ def _shown(found: FoundFrame, settings: BuildSettings, out: Path | None) -> Show
 
 
 def _picture(shown: ShownFrame, scene: Scene, path: Path, *, plain_cut: bool) -> bytes:
-    from labelkit.figures.explain import Explained, explained_figure
-    from labelkit.figures.saving import figure_bytes
-
     figure = explained_figure(Explained(shown.row["frame"], shown.verdict, shown.words(), scene, plain_cut=plain_cut))
     return figure_bytes(figure, "png" if path.suffix.lower() == ".png" else "svg")
 
@@ -221,7 +215,7 @@ def _signed(number: float, digits: int) -> str:
     return f"{round(number, digits) + 0.0:+.{digits}f}"  # no -0
 
 
-def _checked(out: Path, raw: Path) -> Path:
+def _check_picture(out: Path, raw: Path) -> Path:
     check_output(out, SUFFIXES)
     if out.resolve().is_relative_to(raw.resolve()):
         raise SettingsError(f"--out {out}: lies in {raw}, where it would count as a frame; name a file elsewhere")
@@ -235,11 +229,7 @@ def _file_name(key: str) -> str:
 
 
 def _depth(raw: Path, recording: Recording, index: int) -> FloatArray | None:
-    """Read what there is of the depth of a frame that is no frame."""
-    from labelkit.recordings import source_path
-    from labelkit.recordings.pictures import read_depth
-    from labelkit.recordings.recording import metres_from_stored
-
+    """Read the depth of a frame whose pictures are not both usable, if it can be read."""
     name = recording.frame_name(index).depth
     try:
         return metres_from_stored(read_depth(source_path(raw, name)), recording.depth_unit_m) if name else None
@@ -248,10 +238,6 @@ def _depth(raw: Path, recording: Recording, index: int) -> FloatArray | None:
 
 
 def _color(raw: Path, recording: Recording, index: int, read: Frame | Unreadable) -> ColorImage | None:
-    from labelkit.recordings import source_path
-    from labelkit.recordings.pictures import read_color
-    from labelkit.records import Frame
-
     name = recording.frame_name(index).color
     try:
         if isinstance(read, Frame):
@@ -262,18 +248,12 @@ def _color(raw: Path, recording: Recording, index: int, read: Frame | Unreadable
 
 
 def _tilt_deg(explanation: Explanation) -> float | None:
-    import numpy as np
-
-    from labelkit.geometry.orientation import angle_between
-
     if explanation.palm is None:
         return None
     return float(np.rad2deg(angle_between(-explanation.palm.middle, explanation.palm.fit.plane.normal)))
 
 
 def _fit(explanation: Explanation) -> dict[str, float] | None:
-    import numpy as np
-
     palm = explanation.palm
     if palm is None:
         return None

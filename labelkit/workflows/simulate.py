@@ -1,4 +1,4 @@
-"""Make recordings of simulated hands, with the exact truth beside them."""
+"""Make recordings of simulated hands, with the exact truth of each frame."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from tqdm import tqdm
 
 from labelkit.errors import OutputExistsError
 from labelkit.files import PART_SUFFIX, make_folder, mendable, write_text
 from labelkit.processes import Progress, run_jobs
+from labelkit.records import Handedness
 from labelkit.settings import RecordSettings, SimulateSettings, as_toml, load_settings
+from labelkit.simulator.recorder import record
+from labelkit.simulator.truth import TruthRow, as_csv
+from labelkit.sources.follow import GameArrow
+from labelkit.sources.simulated import open_simulated
 from labelkit.workflows.record import Recorded, record_from
-
-if TYPE_CHECKING:
-    from labelkit.records import Handedness
-    from labelkit.simulator.truth import TruthRow
 
 SETTINGS_FILE = "simulate.toml"  # says which folders are ours to overwrite
 
@@ -46,8 +48,8 @@ def simulate(
     """Write OUT/raw/<participant>/, OUT/truth.csv and OUT/simulate.toml, all of them or none.
 
     Args:
-        out: folder; what else is in it stays as it is.
-        settings: what to record; the defaults where None.
+        out: folder; other files in it stay as they are.
+        settings: what to record; the defaults if None.
         overwrite: replace what an earlier simulation wrote there.
         quiet: show no progress.
     Raises:
@@ -92,23 +94,20 @@ def simulate_live(
     follow: str | None = None,
     quiet: bool = True,
 ) -> Recorded:
-    """Let a participant live before the sensor: frames appear in RAW/<participant>[/<session>] as time goes by.
+    """Simulate a sensor in real time: frames of one participant appear in RAW/<participant>[/<session>].
 
     Args:
-        raw: the folder of recordings; made where there is none.
-        settings: seed, reach_deg, curl and correlated_noise count here.
+        raw: the folder of recordings; made if it is not there.
+        settings: only seed, reach_deg, curl and correlated_noise are used.
         participant, session, handedness, fps, seconds: as of `RecordSettings`.
-        follow: the address of a painting game, whose arrow the participant follows until its map is full; who
-            follows none wanders.
+        follow: the address of a painting game, whose arrow the participant follows until its map is full; without
+            one, the hand turns about freely.
         quiet: show no progress.
     Raises:
         OutputExistsError: there is such a recording; none is ever overwritten.
         SensorError: the game is not there, or has gone.
-        OutputError: no space or no permission; what was recorded until then is whole.
+        OutputError: no space or no permission; what was recorded until then is complete.
     """
-    from labelkit.sources.follow import GameArrow
-    from labelkit.sources.simulated import open_simulated
-
     settings = settings or SimulateSettings()
     wanted = RecordSettings(
         participant=participant, session=session, handedness=handedness, fps=fps, seconds=seconds, source="simulated"
@@ -134,7 +133,7 @@ def _old_names(out: Path, overwrite: bool) -> list[str]:
         return []
     if not (out / SETTINGS_FILE).is_file():
         raise OutputExistsError(
-            f"{out / present[0]} exists and labelkit simulate did not write it ({SETTINGS_FILE} is not beside "
+            f"{out / present[0]} exists and labelkit simulate did not write it ({SETTINGS_FILE} is not next to "
             "it); choose another OUT"
         )
     if not overwrite:
@@ -171,17 +170,13 @@ def _move_in(staging: Path, out: Path) -> None:
 
 
 def _write_truth(staging: Path, rows: list[TruthRow]) -> None:
-    from labelkit.simulator.truth import as_csv
-
     write_text(staging / "truth.csv", as_csv(rows))
 
 
 def _record_all(staging: Path, settings: SimulateSettings, quiet: bool) -> list[TruthRow]:
-    from tqdm import tqdm
-
     record = partial(_record, staging, settings)
     total = settings.participants * settings.frames
-    hidden = True if quiet else None  # None: where stderr is no terminal
+    hidden = True if quiet else None  # None: hidden if stderr is not a terminal
     with tqdm(total=total, desc="simulate", unit=" frames", file=sys.stderr, disable=hidden) as bar:
         parts = run_jobs(
             record, range(settings.participants), settings.workers, lambda done, _: bar.update(done - bar.n)
@@ -190,8 +185,6 @@ def _record_all(staging: Path, settings: SimulateSettings, quiet: bool) -> list[
 
 
 def _record(staging: Path, settings: SimulateSettings, index: int, progress: Progress) -> list[TruthRow]:
-    from labelkit.simulator.recorder import record
-
     return record(
         staging / "raw",
         seed=settings.seed,

@@ -7,15 +7,23 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from labelkit.files import write_bytes, write_text
 from labelkit.processes import Apart, worker_count
+from labelkit.report.search_page import search_page
+from labelkit.runs.folder import write_json, write_rows
 from labelkit.settings import TrainSettings, TuneSettings, as_toml
-
-if TYPE_CHECKING:
-    from labelkit.tuning.folder import Search, Terms
-    from labelkit.tuning.ranking import Ranked
-    from labelkit.tuning.trial import Trial
+from labelkit.training.backend import ONE_OF_SEVERAL
+from labelkit.tuning.folder import SEARCH, Search, Terms, begin_search, check_sampler, trial_settings
+from labelkit.tuning.importance import measure_importance
+from labelkit.tuning.ranking import Ranked, find_unbeaten, rank_structures
+from labelkit.tuning.search import run_search
+from labelkit.tuning.space import structures_of
+from labelkit.tuning.trial import Trial
+from labelkit.tuning.trial_lines import show_trials
+from labelkit.workflows.one_run import check_dataset
+from labelkit.workflows.run_trial import TrainTrial, check_networks, terms_of
 
 log = logging.getLogger(__name__)
 
@@ -97,11 +105,6 @@ def tune(
         OutputError: no space or permission.
         KeyboardInterrupt: says how many trials are done.
     """
-    from labelkit.tuning.folder import SEARCH, begin_search, check_sampler
-    from labelkit.tuning.search import run_search
-    from labelkit.tuning.space import structures_of
-    from labelkit.tuning.trial_lines import show_trials
-    from labelkit.workflows.run_trial import TrainTrial
 
     settings = settings or TuneSettings()
     structures = structures_of(settings)
@@ -119,7 +122,9 @@ def tune(
     objective = TrainTrial(path, search.terms, settings.grace, settings.latency)
     try:
         with show_trials(search, quiet=quiet) as on_change:
-            run_search(search, objective, worker_count(settings.jobs, search.asked), on_change)
+            run_search(
+                search, objective, worker_count(settings.jobs, search.asked), on_change, environment=ONE_OF_SEVERAL
+            )
     except KeyboardInterrupt:
         done = len(search.trials())
         if done:
@@ -132,13 +137,9 @@ def tune(
 
 def _terms(dataset: Path | str | None, settings: TuneSettings) -> tuple[Path, Terms]:
     """Check the dataset, and give the terms that all trials on it share."""
-    from labelkit.tuning.folder import trial_settings
-    from labelkit.tuning.space import structures_of
-    from labelkit.workflows.run_trial import terms_of
-    from labelkit.workflows.train import checked
 
     each = [trial_settings(structure, {}, settings, seed=0) for structure in structures_of(settings)]
-    data, samples = checked("dataset" if dataset is None else dataset, each[0])
+    data, samples = check_dataset("dataset" if dataset is None else dataset, each[0])
     for own in each[1:]:
         data.check_fields(own.fields)
     return data.path, terms_of(data, samples, each[0])
@@ -146,9 +147,8 @@ def _terms(dataset: Path | str | None, settings: TuneSettings) -> tuple[Path, Te
 
 def _build_corner_networks(folder: Path, settings: TuneSettings) -> int:
     """Build the networks at the corners of the ranges, in a process that gives its memory back."""
-    from labelkit.workflows.run_trial import check_networks
 
-    checking = Apart(check_networks, settings)
+    checking = Apart(check_networks, settings, environment=ONE_OF_SEVERAL)
     try:
         while not checking.ended():
             wait([checking.pipe])
@@ -162,11 +162,6 @@ def _build_corner_networks(folder: Path, settings: TuneSettings) -> int:
 
 def conclude(search: Search) -> TuneResult:
     """Rank the finished trials, and write table, JSON, page and best settings into the search's folder."""
-    from labelkit.files import write_bytes, write_text
-    from labelkit.report.search_page import search_page
-    from labelkit.runs.folder import write_json, write_rows
-    from labelkit.tuning.importance import measure_importance
-    from labelkit.tuning.ranking import find_unbeaten, rank_structures
 
     trials, folder = search.trials(), search.folder
     table = rank_structures(trials, [structure.name for structure in search.structures], search.settings.best_of)
@@ -210,7 +205,6 @@ def rows_of(search: Search, trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 
 def _best_toml(search: Search, best: Trial) -> str:
-    from labelkit.tuning.folder import trial_settings
 
     structure = next(each for each in search.structures if each.name == best.structure)
     settings = trial_settings(structure, best.values, search.settings, best.seed)

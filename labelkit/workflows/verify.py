@@ -1,4 +1,4 @@
-"""A dataset in, all that is wrong with it out."""
+"""Dataset in, everything that is wrong with it out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tqdm import tqdm
 
 if TYPE_CHECKING:
     from labelkit.dataset.verification import Defect
@@ -17,9 +19,9 @@ class Verification:
     """What `verify` found.
 
     Attributes:
-        dataset_sha256: the digest of its manifest, which names its content; None where there is no usable manifest.
+        dataset_sha256: the digest of its manifest, which names its content; None without a usable manifest.
         files, bytes, frames, samples: as the manifest states them.
-        findings: what is missing, foreign, changed or contradictory; empty where all is well.
+        findings: what is missing, foreign, changed or contradictory; empty if all is well.
     """
 
     dataset: str
@@ -38,14 +40,12 @@ def verify(dataset: Path | str = "dataset", *, quiet: bool = True) -> Verificati
     Nothing is changed, no link is followed, and no HDF5 plug-in is loaded by this process from here on.
 
     Args:
-        quiet: no progress bar.
+        quiet: show show no progress bar.
     Raises:
         DatasetError: the folder is not there, or holds no dataset.
     """
-    # HDF5 reads this when it is first loaded; a plug-in is code, and no shard of ours needs any.
+    # HDF5 reads this when it is first loaded, so the import comes after it. A plug-in is code, and no shard needs any.
     os.environ.setdefault("HDF5_PLUGIN_PRELOAD", "::")
-    from tqdm import tqdm
-
     from labelkit.dataset.verification import verify_dataset
 
     progress = {"desc": "verify", "unit": "B", "unit_scale": True, "dynamic_ncols": True}

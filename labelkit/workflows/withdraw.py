@@ -1,17 +1,24 @@
-"""A participant out of a dataset, and out of the runs made with it."""
+"""Take a participant out of a dataset, and out of the runs made with it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from labelkit.dataset.lock import hold_dataset
+from labelkit.dataset.manifest import BUILD_NAME, read_manifest
+from labelkit.dataset.withdrawal import (
+    Holdings,
+    find_holdings,
+    finish_withdrawal,
+    is_withdrawn,
+    pattern_from_participant,
+    withdraw_participant,
+)
 from labelkit.errors import DatasetError, nearest
-
-if TYPE_CHECKING:
-    from labelkit.dataset.withdrawal import Holdings
-    from labelkit.runs.withdrawal import RunHoldings
+from labelkit.runs.folder import find_runs
+from labelkit.runs.withdrawal import RunHoldings, run_holdings, withdraw_from_run
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class Withdrawal:
     """What was found of a participant, and whether it was removed.
 
     Attributes:
-        holds: what the dataset holds, or held; None where it held nothing, as after an earlier withdrawal.
+        holds: what the dataset holds, or held; None if it held nothing, as after an earlier withdrawal.
         runs: those whose split named the participant; their weights stay.
     """
 
@@ -33,33 +40,21 @@ class Withdrawal:
 def withdraw(
     dataset: Path | str, participant: str, *, runs: Sequence[Path | str] = (), yes: bool = False
 ) -> Withdrawal:
-    """Say what a dataset and some runs hold of a participant, and remove it where `yes`.
+    """Say what a dataset and some runs hold of a participant, and remove it if `yes`.
 
     The dataset is then as if the participant had never been in it, and remembers by a slow salted hash
     that they were withdrawn, so that a later build into its folder refuses their recordings.
 
     Args:
-        participant: as the dataset names them; a pseudonym where it was built with pseudonyms.
+        participant: as the dataset names them; a pseudonym if it was built with pseudonyms.
         runs: run folders, or folders with runs below.
         yes: remove; else nothing is changed.
     Raises:
-        DatasetError: no dataset, an unfinished or changed one, or nobody of that name anywhere.
+        DatasetError: no dataset, an unfinished or changed one, or no participant of that name anywhere.
         RunError: a folder without runs, or a run without a readable split.
         OutputExistsError: a build is at work in the dataset's folder.
         OutputError: no space or permission; the same call goes on from there.
     """
-    from labelkit.dataset.lock import hold_dataset
-    from labelkit.dataset.manifest import BUILD_NAME, read_manifest
-    from labelkit.dataset.withdrawal import (
-        find_holdings,
-        finish_withdrawal,
-        is_withdrawn,
-        pattern_from_participant,
-        withdraw_participant,
-    )
-    from labelkit.runs.folder import find_runs
-    from labelkit.runs.withdrawal import run_holdings, withdraw_from_run
-
     folder = Path(dataset)
     if yes and folder.is_dir():
         with hold_dataset(folder):

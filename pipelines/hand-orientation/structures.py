@@ -13,15 +13,11 @@ differences are large.
 from __future__ import annotations
 
 import hashlib
-import os
 import statistics
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-# One network on each core is faster than one on all.
-os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"))
 
 from run import WHOLE, arguments, markdown, simulate_once
 from tqdm import tqdm

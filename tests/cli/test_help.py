@@ -15,7 +15,7 @@ import labelkit
 from labelkit import settings
 from labelkit.cli.program import COMMANDS
 from labelkit.cli.program import labelkit as program
-from labelkit.workflows.show import NO_LABEL
+from labelkit.cli.show import NO_LABEL
 
 SCHEMAS = {schema.command: schema for schema in settings.Settings.__subclasses__()}
 KEYS = {name: set(schema.model_fields) for name, schema in SCHEMAS.items()}

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 
-from labelkit.deploy import timing as module
+from labelkit.deploy.timing import Latency
+from labelkit.workflows import latency as module
 from tests.commands import called
 from tests.made_runs import make_run
 
@@ -10,7 +11,7 @@ from tests.made_runs import make_run
 def test_each_run_is_a_line_and_an_entry(tmp_path, capfd, monkeypatch):
     # A real measurement is in tests/deploy/test_latency.py.
     medians_ms = {"a": 2.0, "b": 4.0}
-    monkeypatch.setattr(module, "measure_latency", lambda run, seconds: module.Latency(medians_ms[run.name], 9, 30, ""))
+    monkeypatch.setattr(module, "measure_latency", lambda run, seconds: Latency(medians_ms[run.name], 9, 30, ""))
     runs = [make_run(tmp_path / name) for name in ("a", "b")]
     code, out, err = called(capfd, "latency", *runs, "--seconds", "0.01", "--json")
     assert (code, err) == (0, "")

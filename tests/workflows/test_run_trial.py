@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -21,8 +20,8 @@ from labelkit.training.load import load_run
 from labelkit.training.samples import take_sides
 from labelkit.tuning.trial import Drawn
 from labelkit.workflows import run_trial
+from labelkit.workflows.one_run import check_dataset, split_samples
 from labelkit.workflows.run_trial import TrainTrial, check_networks, terms_of
-from labelkit.workflows.train import checked, divided
 from tests.datasets import make_dataset
 
 SMALL = TrainSettings(
@@ -34,7 +33,7 @@ SMALL = TrainSettings(
 @pytest.fixture(scope="module")
 def objective(tmp_path_factory):
     folder = make_dataset(tmp_path_factory.mktemp("data") / "dataset", participants=4, samples=12)
-    return TrainTrial(folder, terms_of(*checked(folder, SMALL), SMALL), grace=3, latency=False)
+    return TrainTrial(folder, terms_of(*check_dataset(folder, SMALL), SMALL), grace=3, latency=False)
 
 
 def run(objective, folder, on_epoch=lambda *_: None, **settings):
@@ -73,7 +72,7 @@ def test_the_network_of_a_trial_is_timed_whether_it_learned_or_not(objective, tm
             FileLock(run.parents[1] / run_trial._TIMING, timeout=0).acquire()
         return deploy.Latency(2.5, 3.0, 30, "tensorflow")
 
-    monkeypatch.setattr(deploy, "measure_latency", timed)
+    monkeypatch.setattr(run_trial, "measure_latency", timed)
     monkeypatch.setattr(trainer.Stepper, "step", lambda *_: math.nan)
     measured = run(replace(objective, latency=True), tmp_path / "0000")
     assert (measured.outcome, measured.latency_ms) == ("diverged", 2.5)
@@ -83,7 +82,7 @@ def test_a_network_that_cannot_be_timed_is_a_trial_all_the_same(objective, tmp_p
     def hangs(run):
         raise RunError(f"{run}: measuring its latency took over 300 s")
 
-    monkeypatch.setattr(deploy, "measure_latency", hangs)
+    monkeypatch.setattr(run_trial, "measure_latency", hangs)
     measured = run(replace(objective, latency=True), tmp_path / "0000", epochs=1)
     assert (measured.epochs, measured.latency_ms) == (1, None)
     assert "took over 300 s" in caplog.text
@@ -135,7 +134,7 @@ def test_a_network_that_learned_and_jumped_is_judged_by_its_best_epoch(objective
         on_epoch(bad, good, 0)
         return [good, bad]
 
-    monkeypatch.setattr(trainer, "fit_run", jumps)
+    monkeypatch.setattr(run_trial, "fit_run", jumps)
     assert run(objective, tmp_path / "0000").outcome == "learned"
 
 
@@ -151,7 +150,7 @@ def test_a_training_that_cannot_go_on_is_an_outcome_and_says_why(objective, tmp_
     def fails(*_, **__):
         raise error
 
-    monkeypatch.setattr(trainer, "fit_run", fails)
+    monkeypatch.setattr(run_trial, "fit_run", fails)
     measured = run(objective, tmp_path / "0000")
     assert (measured.outcome, measured.why, measured.cmae_deg) == (outcome, str(error), None)
 
@@ -161,8 +160,8 @@ def test_a_network_that_does_not_fit_into_memory_is_not_timed(objective, tmp_pat
         raise TooLargeError("not even one sample")
 
     timed = []
-    monkeypatch.setattr(trainer, "fit_run", too_large)
-    monkeypatch.setattr(deploy, "measure_latency", timed.append)
+    monkeypatch.setattr(run_trial, "fit_run", too_large)
+    monkeypatch.setattr(run_trial, "measure_latency", timed.append)
     assert run(replace(objective, latency=True), tmp_path / "0000").outcome == "impossible"
     assert timed == []
 
@@ -187,20 +186,13 @@ def test_a_dataset_that_changed_meanwhile_stops_the_search(objective, tmp_path):
 
 
 def test_the_constant_predictor_knows_the_people_trained_on_alone(objective):
-    data, samples = checked(objective.dataset, SMALL)
-    aside = np.isin(samples.participants, divided(samples, SMALL).validation)
-    sides = take_sides(samples, divided(samples, SMALL))
+    data, samples = check_dataset(objective.dataset, SMALL)
+    aside = np.isin(samples.participants, split_samples(samples, SMALL).validation)
+    sides = take_sides(samples, split_samples(samples, SMALL))
     turned = replace(samples, centred_deg=samples.centred_deg + np.where(aside, 30.0, 0.0)[:, None])
     true_deg = sides.validation.centred_deg + 30.0
     constant = np.broadcast_to(constant_deg(sides.train.centred_deg), true_deg.shape)
     assert terms_of(data, turned, SMALL).constant_cmae_deg == pytest.approx(measure(true_deg, constant).cmae_deg)
-
-
-def test_a_trial_leaves_other_cores_to_other_trials_unless_the_user_said_otherwise(monkeypatch):
-    monkeypatch.setattr(os, "environ", {"OMP_NUM_THREADS": "3", "TF_CPP_MIN_LOG_LEVEL": "2"})
-    run_trial.one_thread_each()
-    assert (os.environ["OMP_NUM_THREADS"], os.environ["TF_NUM_INTRAOP_THREADS"]) == ("3", "1")
-    assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from labelkit.cli.program import run as labelkit
-from labelkit.dataset.dataset import open_dataset
+from labelkit.dataset.dataset import Dataset, open_dataset
 from labelkit.errors import DatasetError, OutputExistsError, RunError, SettingsError, SplitError
 from labelkit.runs.folder import read_state
 from labelkit.runs.plan import read_settings, read_split
@@ -22,6 +22,7 @@ from labelkit.settings import TrainSettings
 from labelkit.training import trainer
 from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
+from labelkit.workflows import one_run
 from labelkit.workflows.train import train, train_each, train_once
 from tests.commands import called
 from tests.datasets import make_dataset
@@ -76,7 +77,7 @@ def test_a_run_holds_what_it_was_made_with(run, dataset):
 
 
 def test_what_came_after_the_best_epoch_does_not_reach_the_test(run, dataset, tmp_path, monkeypatch):
-    fit = trainer.fit_run
+    fit = one_run.fit_run
 
     def fitted_and_spoilt(run, model, *args, **kwargs):
         history = fit(run, model, *args, **kwargs)
@@ -84,7 +85,7 @@ def test_what_came_after_the_best_epoch_does_not_reach_the_test(run, dataset, tm
             variable.assign(0.0 * variable)
         return history
 
-    monkeypatch.setattr(trainer, "fit_run", fitted_and_spoilt)
+    monkeypatch.setattr(one_run, "fit_run", fitted_and_spoilt)
     train(dataset, TINY, out=tmp_path / "run", quiet=True)
     assert predictions_of(tmp_path / "run") == predictions_of(run)
 
@@ -197,7 +198,7 @@ def test_an_unknown_model_leaves_no_run(dataset, tmp_path):
         (["--pct3x3", "0.5", "--base", "99"], "base is a setting of squeezenet, not of vanilla"),
         (["--hold-out", "p7"], "no participant 'p7' to hold out; "),
         (["--resume", "nowhere"], "nowhere: not a run"),
-        (["--resume", "nowhere", "--epochs", "3"], "--epochs beside --resume: nowhere goes on with its own settings"),
+        (["--resume", "nowhere", "--epochs", "3"], "--epochs with --resume: nowhere goes on with its own settings"),
         (["--config", "bad.toml"], "unknown setting 'epoch' for train; did you mean 'epochs'"),
     ],
 )
@@ -462,10 +463,13 @@ def test_each_participant_is_left_out_once_and_a_killed_protocol_goes_on(tmp_pat
             raise DeadError
         return real(*args, **kwargs)
 
-    real = trainer.fit_run
-    monkeypatch.setattr(trainer, "fit_run", dying)
+    real = one_run.fit_run
+    monkeypatch.setattr(one_run, "fit_run", dying)
+    hashed, hash_all = [], Dataset.check_hashes
+    monkeypatch.setattr(Dataset, "check_hashes", lambda data: hashed.append(data.path) or hash_all(data))
     with pytest.raises(DeadError):
         labelkit(["train", str(dataset), *map(str, options)])
+    assert hashed == [dataset]  # once for all of them
     assert read_state(tmp_path / "loo")["status"] == "running"
     code, out, err = called(capsys, "train", "--resume", tmp_path / "loo", "--json")
     assert (code, err) == (0, "")
@@ -481,7 +485,7 @@ def test_each_participant_is_left_out_once_and_a_killed_protocol_goes_on(tmp_pat
     assert read_state(tmp_path / "loo")["status"] == "finished"
     code, out, err = called(capsys, "train", dataset, *options[:-1], "--overwrite")
     assert code == 0
-    assert "3 networks, each tested on the one participant it never met" in out
+    assert "3 networks, each tested on the one participant it never saw" in out
     assert "ben" in out
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from labelkit.errors import DatasetError, MissingExtraError
 from labelkit.settings import TrainSettings, TuneSettings, load_settings
-from labelkit.tuning import search as searching
 from labelkit.tuning.folder import begin_search
 from labelkit.tuning.trial import Measured
 from labelkit.workflows import tune as tuning
@@ -161,12 +160,12 @@ def test_every_structure_finds_its_pictures_in_the_dataset(dataset, config, tmp_
 
 
 def test_a_search_that_is_interrupted_says_how_far_it_is_and_leaves_its_page(dataset, config, tmp_path, monkeypatch):
-    def interrupted(search, *_):
+    def interrupted(search, *_, **__):
         search.finish(search.take(), Measured("learned", 9.0, 1, 1))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(tuning, "_build_corner_networks", lambda *_: 0)
-    monkeypatch.setattr(searching, "run_search", interrupted)
+    monkeypatch.setattr(tuning, "run_search", interrupted)
     settings = load_settings(TuneSettings, config=config)
     with pytest.raises(KeyboardInterrupt, match=r"1 of 4 trials are done, .*s holds them; go on with the same command"):
         tuning.tune(dataset, settings, out=tmp_path / "s", quiet=True)

@@ -1,0 +1,64 @@
+"""The one import of Keras: `from labelkit.keras import keras` loads it, with its backend, without a word on the screen.
+
+TensorFlow writes to stderr while it starts. Every module of labelkit that needs Keras takes it from here, so the
+order in which modules are imported does not matter. KERAS_BACKEND (tensorflow, jax or torch) is read at this import.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from labelkit.errors import MissingExtraError
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_LOUD = ("0", "1")  # levels at which a user wants to hear TensorFlow
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep stderr clean meanwhile, unless there is an error or the user wants to hear TensorFlow.
+
+    TensorFlow 2.21 writes some lines before it reads its own log level, so the level alone is not enough.
+    """
+    if os.environ.setdefault(_LOG_LEVEL, "2") in _LOUD:
+        yield
+        return
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(saved, said.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def load(name: str) -> Any:
+    """Import Keras or a library below it, quietly.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        with quiet():
+            return importlib.import_module(name)
+    except ImportError as error:
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise MissingExtraError(
+            f"Keras cannot load its backend {backend!r} ({error}); install it or set KERAS_BACKEND"
+        ) from None
+
+
+keras = load("keras")
+ops = keras.ops
