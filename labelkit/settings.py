@@ -84,7 +84,9 @@ class RecordSettings(Settings):
 
     command: ClassVar[str] = "record"
 
-    source: str = Field("", description="sensor to record from: simulated, realsense, or one that another package adds")
+    source: str = Field(
+        "", description="sensor to record from: simulated, realsense, kinect-v1, or one of another package"
+    )
     participant: str = Field("", description="participant; names the folder below RAW")
     session: str = Field("", description="name of a subfolder, if a participant has several recordings")
     handedness: Literal["right", "left"] = Field("right", description="hand that is recorded")

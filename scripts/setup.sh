@@ -106,6 +106,14 @@ install_system_packages() {
     step "installing system packages" apt_install "${packages[@]}" || fail "apt-get could not install ${packages[*]}"
 }
 
+# `record --source kinect-v1` uses libfreenect, and the tests of it use the fakenect in the same package. It is
+# installed only if that needs no password; without it, everything else works, and those tests are skipped.
+install_libfreenect() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+    ! "$1" -c 'import ctypes; ctypes.CDLL("libfreenect.so.0.5")' 2>/dev/null || return 0
+    step "installing libfreenect0.5, for tests" apt_install libfreenect0.5 || return 0
+}
+
 # An unfinished .venv is made again, since a package may be there in part; what was downloaded is cached.
 is_usable() {
     [ -x $venv_python ] && [ "$(cat $stamp 2>/dev/null)" != unfinished ] \
@@ -150,6 +158,7 @@ install one, or say where it is: make PYTHON=/path/to/python3.12 setup"
 check_libc "$python"
 log=$(mktemp)
 install_system_packages "$python"
+install_libfreenect "$python"
 is_usable || step "making .venv with $("$python" --version)" make_venv "$python" || fail "$python made no .venv"
 echo unfinished >$stamp
 { step "installing uv" install_uv && step "installing the locked packages (1.3 GB to download)" install_with_uv; } \

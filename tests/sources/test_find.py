@@ -7,6 +7,7 @@ import pytest
 from labelkit.errors import SensorError, SettingsError
 from labelkit.sources import find
 from labelkit.sources.find import GROUP, find_source
+from labelkit.sources.kinect_v1 import open_kinect_v1
 from labelkit.sources.realsense import open_realsense
 from labelkit.sources.simulated import open_simulated
 
@@ -14,6 +15,7 @@ from labelkit.sources.simulated import open_simulated
 def test_labelkits_own_sources_are_declared_as_those_of_other_packages_are():
     assert find_source("simulated") is open_simulated
     assert find_source("realsense") is open_realsense
+    assert find_source("kinect-v1") is open_kinect_v1
 
 
 def test_an_unknown_source_is_told_its_nearest():
