@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import math
+import os
 import re
 import sys
 import threading
@@ -19,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from ctypes import POINTER, byref, c_char_p, c_int, c_int8, c_int16, c_int32, c_long, c_uint32, c_void_p
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, Literal
 
@@ -203,6 +205,7 @@ class Freenect:
 
         Raises:
             MissingExtraError: it is not installed.
+            SensorError: it would come from the current folder.
         """
         self.said: deque[str] = deque(maxlen=8)
         self._functions = _load()
@@ -225,6 +228,7 @@ class Freenect:
 
 def _load() -> dict[str, Any]:
     for soname in _SONAMES if sys.platform == "linux" else ():
+        _check_not_here(soname)
         try:
             library = ctypes.CDLL(soname)  # by its bare name: where the system's loader looks, and nowhere else
         except OSError:
@@ -237,6 +241,19 @@ def _load() -> dict[str, Any]:
         f"recording from a Kinect v1 needs libfreenect ({_SONAMES[0]}), which is not installed; on Debian and Ubuntu: "
         "sudo apt-get install libfreenect0.5"
     )
+
+
+def _check_not_here(soname: str) -> None:
+    """Refuse a library of the current folder, where the loader looks if LD_LIBRARY_PATH has an empty entry."""
+    # As the program was started with it: OpenCV's import adds to it, which the loader does not see.
+    started_with = Path("/proc/self/environ").read_bytes().split(b"\0")
+    folders = next((line[16:] for line in map(os.fsdecode, started_with) if line.startswith("LD_LIBRARY_PATH=")), "")
+    for folder in map(Path, re.split("[:;]", folders) if folders else ()):
+        if not folder.is_absolute() and (folder / soname).exists():
+            raise SensorError(
+                f"{soname}: in the current folder, from which no library is loaded; remove empty and relative entries "
+                f"from LD_LIBRARY_PATH ({folders})"
+            )
 
 
 def _context(freenect: Freenect, running: ExitStack) -> c_void_p:

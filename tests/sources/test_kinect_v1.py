@@ -337,10 +337,20 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
         pass
 
 
-def test_the_library_is_not_taken_from_the_current_folder(tmp_path, monkeypatch, fakenect):
-    shutil.copy(fakenect, tmp_path / "libkinect-here.so.9")
-    monkeypatch.chdir(tmp_path)
-    ctypes.CDLL("./libkinect-here.so.9")  # it is one
-    monkeypatch.setattr(kinect_v1, "_SONAMES", ("libkinect-here.so.9",))
-    with pytest.raises(MissingExtraError):
-        Freenect()
+HERE = "libkinect-here.so.9"
+LOAD = f"from labelkit.sources import kinect_v1; kinect_v1._SONAMES = ({HERE!r},); kinect_v1.Freenect()"
+
+
+@pytest.mark.parametrize(
+    ("folders", "error"), [(None, "MissingExtraError"), ("/usr/lib:", "SensorError"), (".:/usr/lib", "SensorError")]
+)
+def test_the_library_is_not_taken_from_the_current_folder(tmp_path, fakenect, folders, error):
+    """In a child, since the loader reads LD_LIBRARY_PATH when a program starts."""
+    shutil.copy(fakenect, tmp_path / HERE)
+    ctypes.CDLL(str(tmp_path / HERE))  # it is one
+    env = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
+    env |= {"LD_LIBRARY_PATH": folders} if folders else {}
+    child = subprocess.run(
+        [sys.executable, "-c", LOAD], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert child.stderr.splitlines()[-1].startswith(f"labelkit.errors.{error}"), child.stderr
