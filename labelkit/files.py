@@ -23,7 +23,7 @@ THEN_AGAIN = ", then run the same command again: it goes on where it stopped"
 
 
 @contextmanager
-def mendable(path: Path) -> Iterator[None]:
+def translate_os_errors(path: Path) -> Iterator[None]:
     """Turn a full disk or a missing permission into an OutputError that names `path`."""
     try:
         yield
@@ -41,7 +41,7 @@ def make_folder(path: Path) -> None:
     Raises:
         OutputError: no space, no permission, or a file of that name is in the way.
     """
-    with mendable(path):
+    with translate_os_errors(path):
         try:
             path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
@@ -58,7 +58,7 @@ def replacing(path: Path, *, flush: bool = True) -> Iterator[Path]:
         OutputError: the disk is full or may not be written.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
-    with mendable(path):
+    with translate_os_errors(path):
         try:
             yield scratch
             if flush:
@@ -111,17 +111,17 @@ def move(path: Path, to: Path) -> None:
     Raises:
         OutputError: the disk may not be written.
     """
-    with mendable(to):
+    with translate_os_errors(to):
         path.replace(to)
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all it holds, where there is one; a link goes, not what it leads to.
+    """Remove a file or a folder with all it holds, if there is one; a link goes, not what it leads to.
 
     Raises:
         OutputError: the disk may not be written.
     """
-    with mendable(path):
+    with translate_os_errors(path):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
@@ -139,7 +139,7 @@ def flush_to_disk(path: Path) -> None:
     Raises:
         OutputError: the disk failed, or is full.
     """
-    with mendable(path):
+    with translate_os_errors(path):
         _flush(path)
 
 

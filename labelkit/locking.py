@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from labelkit.errors import OutputExistsError
-from labelkit.files import mendable
+from labelkit.files import translate_os_errors
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def only_one_at(folder: Path, lock_name: str, work: str) -> Iterator[None]:
     """
     lock = FileLock(folder / lock_name)
     try:
-        with mendable(folder):
+        with translate_os_errors(folder):
             lock.acquire(timeout=0)
     except Timeout:
         raise OutputExistsError(f"{folder}: another {work} is at work in this folder; wait for it") from None

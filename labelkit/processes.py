@@ -178,7 +178,7 @@ class _Crew:
                     raise result
                 assert number is not None
                 results[number], worker.job = result, None
-            report(*self._counted())
+            report(*self._count())
         return [results[number] for number in range(len(jobs))]
 
     def _hand_out(self, jobs: list[Any], waiting: deque[int], suspects: deque[int]) -> None:
@@ -204,7 +204,7 @@ class _Crew:
         self._start_one()
         return int(worker.counts[_DONE_NOW])
 
-    def _counted(self) -> tuple[int, int]:
+    def _count(self) -> tuple[int, int]:
         done, kept = self._lost
         for worker in self._workers:
             done += worker.counts[_DONE] + max(0, worker.counts[_DONE_NOW])
@@ -321,7 +321,7 @@ class Apart:
         """For `multiprocessing.connection.wait`: ready when the call said something, or ended."""
         return self._pipe
 
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Receive what it said so far; return whether it has ended."""
         while self._answer is None:
             try:

@@ -71,9 +71,9 @@ class Calibration:
 
     Attributes:
         depth: intrinsics of the depth picture.
-        color: intrinsics of the colour picture; the same object where the two are registered.
+        color: intrinsics of the colour picture; the same object if the two are registered.
         color_from_depth: (4, 4), metres; takes points from the depth camera's frame to the colour
-            camera's. The identity where the two are registered.
+            camera's. The identity if the two are registered.
     """
 
     depth: Intrinsics
@@ -95,9 +95,9 @@ class Frame:
 
     Attributes:
         depth_m: (H, W) float32, metres, NaN where the sensor saw nothing.
-        read_color: gives the (H, W, 3) RGB uint8 picture; raises RawFrameError where it cannot be
-            decoded, OSError where it cannot be read.
-        stamp: seconds, as the recording gives it; NaN where it gives none.
+        read_color: gives the (H, W, 3) RGB uint8 picture; raises RawFrameError if it cannot be
+            decoded, OSError if it cannot be read.
+        stamp: seconds, as the recording gives it; NaN if it gives none.
     """
 
     depth_m: FloatArray

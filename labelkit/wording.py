@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def counted(number: int, noun: str) -> str:
+def number_of(number: int, noun: str) -> str:
     """Write a number with its noun: "1 sample", "9,412 samples"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from labelkit.errors import LabelkitError, OutputError
-from labelkit.files import make_folder, mendable, replacing, sha256_of, write_bytes, write_text
+from labelkit.files import make_folder, replacing, sha256_of, translate_os_errors, write_bytes, write_text
 
 
 def test_a_file_is_replaced_whole_and_no_scratch_is_left(tmp_path):
@@ -37,7 +37,7 @@ def test_a_failure_while_writing_leaves_what_was_there(tmp_path):
 def test_a_disk_that_cannot_be_written_is_an_error_with_exit_code_5(code):
     with (
         pytest.raises(OutputError, match=r"^out: cannot write .*run the same command again") as caught,
-        mendable(Path("out")),
+        translate_os_errors(Path("out")),
     ):
         raise OSError(code, "no")
     assert isinstance(caught.value, LabelkitError)
@@ -45,7 +45,7 @@ def test_a_disk_that_cannot_be_written_is_an_error_with_exit_code_5(code):
 
 
 def test_other_faults_pass_unchanged():
-    with pytest.raises(FileNotFoundError), mendable(Path("out")):
+    with pytest.raises(FileNotFoundError), translate_os_errors(Path("out")):
         raise FileNotFoundError(errno.ENOENT, "gone")
 
 

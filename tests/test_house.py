@@ -31,12 +31,6 @@ REPOSITORY = PACKAGE.parent
 # The package's own __init__ and __main__ hold its public names and its entry: they may name every room.
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.stem.startswith("__"))
 
-# The rooms whose functions are named by verbs, and the files in them that still have to follow.
-NAMED = "errors settings interrupts traces cells geometry imaging curation recordings dataset simulator sources"
-NOT_YET = (
-    "curation/guidance curation/wording recordings/pictures recordings/png dataset/contradictions dataset/dataset"
-    " dataset/lock dataset/notebook dataset/schema dataset/shards dataset/table sources/follow"
-)
 # Past participles without "-ed"; "put", "set" and "split" are verbs as well.
 PARTICIPLES = (
     "begun built chosen drawn driven fallen felt found frozen given gone grown hidden kept known laid left lost made"
@@ -167,16 +161,7 @@ def test_no_way_of_importing_a_room_goes_unseen(source, rooms):
     assert list(labelkit_imports(source, "labelkit.geometry")) == rooms
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        path
-        for path in FILES
-        if room_of(path) in NAMED.split()
-        and path.relative_to(PACKAGE).with_suffix("").as_posix() not in NOT_YET.split()
-    ],
-    ids=lambda path: path.relative_to(PACKAGE).as_posix(),
-)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_functions_are_named_by_what_they_do(path):
     assert [name for name in functions_of(path.read_text(encoding="utf-8")) if is_participle(name)] == []
 

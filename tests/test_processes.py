@@ -100,7 +100,7 @@ def test_a_child_has_its_environment_before_it_imports_anything_and_its_parent_i
 
 
 def ended(call):
-    while not call.ended():
+    while not call.has_ended():
         wait([call.pipe], timeout=5)
     return call
 
@@ -120,7 +120,7 @@ def test_what_such_a_call_raises_is_raised_here():
 def test_such_a_call_that_is_killed_says_so_and_what_it_had_said_stays():
     call = Apart(asleep)
     while not call.heard:
-        assert not call.ended()
+        assert not call.has_ended()
         wait([call.pipe], timeout=5)
     (process,) = multiprocessing.active_children()
     os.kill(process.pid, signal.SIGKILL)
@@ -139,7 +139,7 @@ def test_such_a_call_ends_when_it_is_stopped():
 def test_such_a_call_ends_with_the_process_that_asked_for_it():
     code = (
         "import sys, time; from labelkit.processes import Apart; from tests.test_processes import asleep\n"
-        "if __name__ == '__main__':\n    call = Apart(asleep)\n    while not call.heard: call.ended()\n"
+        "if __name__ == '__main__':\n    call = Apart(asleep)\n    while not call.heard: call.has_ended()\n"
         "    print(call._process.pid, flush=True)\n    time.sleep(60)"
     )
     parent = subprocess.Popen(

@@ -1,6 +1,6 @@
 """Build a dataset, or bring one up to date: plan, run the jobs that are not done, join their rows, publish.
 
-A job is kept where its key says that nothing which decides its shard has changed: in the stage, where a
+A job is kept if its key says that nothing which decides its shard has changed: in the stage, where a
 build that was killed left it (stage.py), or in the finished dataset that this build extends. The finished
 dataset stays whole and readable until everything that follows it is on the disk.
 """
@@ -133,7 +133,7 @@ class _Previous:
         self._first_row = dict(zip(self.recordings, starts, strict=False))
 
     def part(self, job: Job, inputs: str) -> FinishedJob | None:
-        """Give what became of a job's frames; None where it would become of other frames, or its shard is gone."""
+        """Give what became of a job's frames; None if it would be of other frames, or its shard is gone."""
         entry = self.recordings.get(job.recording)
         if entry is None or entry.inputs_sha256 != inputs:
             return None

@@ -148,7 +148,7 @@ def _facts(settings: BuildSettings, pseudonymous: bool) -> dict[str, Any]:
 def inputs_sha256(raw: Path, recording: Recording) -> str:
     """Hash what a recording consists of: its facts, and its files' names and sizes (not their content)."""
     digest = hashlib.sha256()
-    digest.update(json.dumps(stated_facts(recording), sort_keys=True).encode())
+    digest.update(json.dumps(list_facts(recording), sort_keys=True).encode())
     for index in range(len(recording)):
         name = recording.files(index)
         files = [(part, _size(source_path(raw, part))) for part in (name.depth, name.color) if part]
@@ -156,7 +156,7 @@ def inputs_sha256(raw: Path, recording: Recording) -> str:
     return digest.hexdigest()
 
 
-def stated_facts(recording: Recording) -> list[Any]:
+def list_facts(recording: Recording) -> list[Any]:
     """List all that decides a recording's labels but its pictures, in plain values."""
     calibration = recording.calibration
     return [

@@ -1,13 +1,13 @@
-"""`.build/`: where a dataset is made ready before any of it is seen.
+"""`.build/`: the folder in which a dataset is made ready before any of it is seen.
 
     plan.json                 the facts that all its shards have in common
-    <key>.h5                  the shard of a finished job, where it has one
+    <key>.h5                  the shard of a finished job, if it has one
     <key>.parquet             its frames' rows, and the shard's hash: with this file the job is done
     labels.parquet README.md croissant.json places.json manifest.sha256 manifest.json
                               the whole dataset; with the manifest, the last of them, it is committed
 
 Once it is committed, its files are moved to their places: the old manifest goes first, the new one comes
-last. Whoever is killed on the way leaves the rest to the next build, which does it before all else.
+last. If a build is killed on the way, the next build first moves the rest.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Stage:
                 raise OutputExistsError(f"{path}: is a link, which is not followed; remove it or choose another --out")
 
     def plan(self) -> dict[str, Any] | None:
-        """Read what `begin` noted; None where nothing has begun."""
+        """Read what `begin` noted; None if nothing has begun."""
         path = self.folder / _PLAN
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
@@ -99,7 +99,7 @@ class Stage:
         write_bytes(self._rows(job), sink.getvalue())
 
     def part(self, job: Job) -> FinishedJob | None:
-        """Read a finished job; None where it did not finish."""
+        """Read a finished job; None if it did not finish."""
         path = self._rows(job)
         if not path.exists():
             return None
@@ -173,7 +173,7 @@ class Stage:
             move(self.folder / staged, self.out / name)
 
     def _places(self) -> tuple[dict[str, str], list[str]]:
-        """Read which files move where, and which go; none of them outside this dataset, whoever wrote that."""
+        """Read which files move where, and which go; none of them outside this dataset, even if the file was forged."""
         places = json.loads((self.folder / _PLACES).read_text(encoding="utf-8"))
         to_move, to_remove = dict(places["move"]), list(places["remove"])
         if not all(map(_SHARD.fullmatch, [*to_move.values(), *to_remove])) or not all(map(_PART.fullmatch, to_move)):

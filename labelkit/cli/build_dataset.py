@@ -9,7 +9,7 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import BuildSettings
-from labelkit.wording import counted
+from labelkit.wording import number_of
 
 if TYPE_CHECKING:
     from labelkit.workflows.build_dataset import BuildPlan, BuildResult
@@ -77,22 +77,22 @@ def command(
 
 def _plan_text(plan: BuildPlan) -> str:
     return (
-        f"{plan.out}: would hold {counted(plan.frames, 'frame')} of {counted(plan.participants, 'participant')} "
-        f"in at most {counted(plan.shards, 'shard')}"
+        f"{plan.out}: would hold {number_of(plan.frames, 'frame')} of {number_of(plan.participants, 'participant')} "
+        f"in at most {number_of(plan.shards, 'shard')}"
     )
 
 
 def _text(result: BuildResult) -> str:
     lines = [
-        f"{result.out}: {counted(result.samples, 'sample')} of {counted(result.participants, 'participant')} "
-        f"in {counted(result.shards, 'shard')}, from {counted(result.frames, 'frame')}"
+        f"{result.out}: {number_of(result.samples, 'sample')} of {number_of(result.participants, 'participant')} "
+        f"in {number_of(result.shards, 'shard')}, from {number_of(result.frames, 'frame')}"
     ]
     if result.rejected:
         by_count = sorted(result.rejected.items(), key=lambda item: -item[1])
         lines.append("rejected: " + ", ".join(f"{count} {reason}" for reason, count in by_count))
     if result.frames_done_now:
         rate = result.frames_done_now / max(result.seconds, 1e-9)
-        lines.append(f"{result.seconds:.1f} s, {rate:.0f} frames/s, {counted(result.workers, 'worker')}")
+        lines.append(f"{result.seconds:.1f} s, {rate:.0f} frames/s, {number_of(result.workers, 'worker')}")
     else:
         lines.append("nothing to do: it is complete")
     lines.append(f"next: labelkit coverage-map {result.out}")

@@ -48,7 +48,7 @@ def command(
 def _lines(found: Evaluation) -> Iterator[str]:
     runs = found.runs
     if len(runs) == 2:
-        yield " " * _LABEL + "  ".join(_fitted(run["name"]) for run in runs)
+        yield " " * _LABEL + "  ".join(_fit_name(run["name"]) for run in runs)
     else:
         yield f"{runs[0]['name']}, test on {runs[0]['test']['samples']} samples:"
     for label, value in _VALUES.items():
@@ -66,7 +66,7 @@ def _lines(found: Evaluation) -> Iterator[str]:
     yield f"Written: {found.page} and {found.json}"
 
 
-def _fitted(name: str) -> str:
+def _fit_name(name: str) -> str:
     plain = "".join(c if c.isprintable() else "?" for c in name)
     return f"{plain if len(plain) <= _NAME else plain[: _NAME - 1] + '~':<{_NAME}}"
 

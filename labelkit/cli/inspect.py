@@ -54,16 +54,16 @@ def _lines(report: RecordingReport, said: dict[tuple[str, str], str]) -> Iterato
     if report.layout:
         yield from _facts(report)
     for note in report.notes:
-        yield from _wrapped("note", note)
+        yield from _wrap("note", note)
     for problem in report.problems:
-        yield from _wrapped("problem", problem)
+        yield from _wrap("problem", problem)
     if report.add:
         before = said.setdefault((report.add_to, report.add), report.name)
         if before == report.name:
-            yield from _wrapped("add to", f"{report.add_to}:")
+            yield from _wrap("add to", f"{report.add_to}:")
             yield textwrap.indent(report.add, " " * 6)
         else:
-            yield from _wrapped("add", f"the lines that {before} lacks, to the same file")
+            yield from _wrap("add", f"the lines that {before} lacks, to the same file")
 
 
 def _frames(report: RecordingReport) -> str:
@@ -132,7 +132,7 @@ def _pace(pace: Pace) -> str:
     return f"{pace.duration_s:.1f} s, a frame every {1000 * pace.usual_s:.0f} ms, {gaps}"
 
 
-def _wrapped(label: str, text: str) -> list[str]:
+def _wrap(label: str, text: str) -> list[str]:
     return textwrap.wrap(
         text,
         _WIDTH,

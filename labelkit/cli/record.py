@@ -28,10 +28,10 @@ def command(raw: Path, settings: RecordSettings, as_json: bool, quiet: bool) -> 
     from labelkit.workflows.record import record
 
     result = record(raw, settings, quiet=quiet or as_json)
-    show(result, as_json=as_json, quiet=quiet, text=lambda: recorded_text(result))
+    show(result, as_json=as_json, quiet=quiet, text=lambda: describe_recording(result))
 
 
-def recorded_text(result: Recorded) -> str:
+def describe_recording(result: Recorded) -> str:
     """Say what was recorded."""
     if result.folder is None:
         return f"no frame came from {result.camera}; nothing was written"

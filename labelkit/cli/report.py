@@ -9,7 +9,7 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import CoverageSettings
-from labelkit.wording import counted, percent
+from labelkit.wording import number_of, percent
 
 if TYPE_CHECKING:
     from labelkit.workflows.report import Reported
@@ -46,12 +46,11 @@ def command(
 
 
 def _text(r: Reported) -> str:
-
     return "\n".join(
         [
-            f"{counted(r.samples, 'sample')} ({r.distinct:,} distinct) of {counted(r.participants, 'participant')}, "
-            f"{counted(r.rejected, 'frame')} rejected; {percent(r.filled_share)} of the cells are full.",
-            f"To look at: {counted(r.jumps, 'sudden jump')}, {counted(r.twins, 'pair')} of near duplicates in "
+            f"{number_of(r.samples, 'sample')} ({r.distinct:,} distinct) of "
+            f"{number_of(r.participants, 'participant')}, {number_of(r.rejected, 'frame')} rejected; {percent(r.filled_share)} of the cells are full.",
+            f"To look at: {number_of(r.jumps, 'sudden jump')}, {number_of(r.twins, 'pair')} of near duplicates in "
             f"different recordings, {r.leaks:,} of them on two sides of the split.",
             f"Written: {r.out} ({r.bytes / 1e6:.1f} MB)",
         ]

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
-from labelkit.cli.record import recorded_text
+from labelkit.cli.record import describe_recording
 from labelkit.settings import SimulateSettings
 
 # Options that need --live, and options that go with OUT alone.
@@ -57,7 +57,7 @@ def command(
         if out is not None:
             raise click.UsageError("give OUT, or --live RAW, not both")
         recorded = simulate_live(live, settings, **how, quiet=quiet or as_json)
-        show(recorded, as_json=as_json, quiet=quiet, text=lambda: recorded_text(recorded))
+        show(recorded, as_json=as_json, quiet=quiet, text=lambda: describe_recording(recorded))
         return
     _refuse(_LIVE, "goes with --live RAW")
     if out is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, show
-from labelkit.wording import counted
+from labelkit.wording import number_of
 
 if TYPE_CHECKING:
     from labelkit.workflows.verify import Verification
@@ -38,8 +38,8 @@ def command(ctx: click.Context, dataset: Path, as_json: bool, quiet: bool) -> No
 def _text(result: Verification) -> str:
     if result.ok:
         return (
-            f"{result.dataset}: verified, {counted(result.files, 'file')} and the manifest, {result.bytes:,} bytes, "
-            f"{counted(result.frames, 'frame')}, {counted(result.samples, 'sample')}"
+            f"{result.dataset}: verified, {number_of(result.files, 'file')} and the manifest, {result.bytes:,} bytes, "
+            f"{number_of(result.frames, 'frame')}, {number_of(result.samples, 'sample')}"
         )
     lines = [f"{finding.fault:<14} {finding.file}: {finding.says}" for finding in result.findings]
-    return "\n".join([*lines, f"{result.dataset}: {counted(len(lines), 'finding')}"])
+    return "\n".join([*lines, f"{result.dataset}: {number_of(len(lines), 'finding')}"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, show
-from labelkit.wording import counted
+from labelkit.wording import number_of
 
 if TYPE_CHECKING:
     from labelkit.workflows.withdraw import Withdrawal
@@ -53,8 +53,8 @@ def _text(result: Withdrawal) -> str:
 def _lines(result: Withdrawal) -> Iterator[str]:
     if holds := result.holds:
         yield (
-            f"{result.dataset} {_verb(result)} {counted(holds.frames, 'row')} of {result.participant!r}, "
-            f"{counted(holds.samples, 'sample')} in {counted(len(holds.shards), 'shard')} ({holds.bytes:,} bytes)"
+            f"{result.dataset} {_verb(result)} {number_of(holds.frames, 'row')} of {result.participant!r}, "
+            f"{number_of(holds.samples, 'sample')} in {number_of(len(holds.shards), 'shard')} ({holds.bytes:,} bytes)"
         )
         yield from (f"  {name}" for name in (*holds.shards, *holds.files))
     else:
@@ -62,7 +62,7 @@ def _lines(result: Withdrawal) -> Iterator[str]:
     for run in result.runs:
         yield (
             f"{run.run} {_verb(result)} {result.participant!r} in {run.side}, "
-            f"{counted(run.predictions, 'prediction')}; "
+            f"{number_of(run.predictions, 'prediction')}; "
             "its weights stay: train again, or delete it"
         )
         yield from (f"  {name}" for name in run.files)

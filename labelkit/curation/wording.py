@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from labelkit.curation.coverage import Coverage
-from labelkit.wording import counted, percent
+from labelkit.wording import number_of, percent
 
 
 def headline(coverage: Coverage, participants: int, frame: str) -> str:
     """Say what was counted."""
-    return f"{counted(coverage.samples, 'sample')} of {counted(participants, 'participant')}, {frame} frame"
+    return f"{number_of(coverage.samples, 'sample')} of {number_of(participants, 'participant')}, {frame} frame"
 
 
 def findings(coverage: Coverage) -> list[str]:
@@ -17,7 +17,7 @@ def findings(coverage: Coverage) -> list[str]:
         return ["No samples: every cell is empty."]
     full = (
         f"{coverage.filled_cells} of {coverage.reachable_cells} reachable cells ({percent(coverage.filled_share)}) "
-        f"hold {counted(coverage.target, 'sample')} or more; "
+        f"hold {number_of(coverage.target, 'sample')} or more; "
     )
     empty = {0: "none is empty.", 1: "1 is empty."}.get(coverage.empty_cells, f"{coverage.empty_cells} are empty.")
     lines = [full + empty]
@@ -28,7 +28,7 @@ def findings(coverage: Coverage) -> list[str]:
     if gap := coverage.emptiest:
         lines.append(f"Emptiest: {gap.region} ({percent(gap.missing_share)} of its samples are missing).")
     if coverage.outside:
-        lines.append(f"Outside the reachable cells: {counted(coverage.outside, 'sample')}.")
+        lines.append(f"Outside the reachable cells: {number_of(coverage.outside, 'sample')}.")
     if coverage.entropy_share is not None and coverage.gini is not None:
         lines.append(f"Balance: entropy {coverage.entropy_share:.2f} (even: 1), Gini {coverage.gini:.2f} (even: 0).")
     return lines

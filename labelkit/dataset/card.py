@@ -17,7 +17,7 @@ from labelkit.dataset.manifest import Manifest
 from labelkit.dataset.sample_cells import sample_cells
 from labelkit.dataset.table import COLUMNS, TABLE_NAME
 from labelkit.settings import CoverageSettings
-from labelkit.wording import counted
+from labelkit.wording import number_of
 
 CARD_NAME, CROISSANT_NAME = "README.md", "croissant.json"
 
@@ -110,8 +110,8 @@ holds the hash of this page, so that a change in it counts as damage.
 
 def _summary(m: Manifest) -> str:
     return (
-        f"{counted(m.samples, 'sample')} of {counted(len(m.participants), 'participant')}, "
-        f"from {counted(m.frames, 'source frame')}."
+        f"{number_of(m.samples, 'sample')} of {number_of(len(m.participants), 'participant')}, "
+        f"from {number_of(m.frames, 'source frame')}."
     )
 
 

@@ -152,10 +152,10 @@ def in_table(table: pa.Table, manifest: Manifest) -> Iterator[str]:
         yield from _rows(f"a rejection has {name}", is_rejected & valid)
     if (once := pc.count_distinct(table["frame"]).as_py()) != table.num_rows:
         yield f"{table.num_rows - once} frames stand in it more than once, such as {_first_repeated(table['frame'])!r}"
-    yield from _miscounted(table, manifest)
+    yield from _find_wrong_counts(table, manifest)
 
 
-def _miscounted(table: pa.Table, manifest: Manifest) -> Iterator[str]:
+def _find_wrong_counts(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     samples = table.filter(pc.equal(table["status"], SAMPLE))
     if (table.num_rows, samples.num_rows) != (manifest.frames, manifest.samples):
         found, stated = f"{table.num_rows} and {samples.num_rows}", f"{manifest.frames} and {manifest.samples}"

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from labelkit.dataset.manifest import Manifest
-from labelkit.wording import counted, percent
+from labelkit.wording import number_of, percent
 
 CROPS = 12  # hands that are shown, at most
 _PARTICIPANTS = 20
@@ -30,9 +30,9 @@ def html_of(path: Path, manifest: Manifest, crops: Iterable[NDArray[np.uint8]]) 
     people = [(name, entry.frames, entry.samples) for name, entry in m.participants.items()]
     body = Markup("<p><b>{}</b>: {} of {}, from {} ({} became samples)<br>rejected: {}</p>").format(
         str(path),
-        counted(m.samples, "sample"),
-        counted(len(people), "participant"),
-        counted(m.frames, "source frame"),
+        number_of(m.samples, "sample"),
+        number_of(len(people), "participant"),
+        number_of(m.frames, "source frame"),
         percent(m.samples / m.frames) if m.frames else "none",
         reasons,
     )

@@ -92,9 +92,9 @@ SAMPLE_FIELDS = (
     Field("intrinsics", (4,), "<f4", "fx fy cx cy of the colour picture, pixels", None),
     Field("crop", (4,), "<i4", "x y width height of the hand in the colour picture, pixels", lambda x: x.crop),
     Field("row", (), "<i8", "row in labels.parquet, counted from the first row of the sample's recording", None),
-    Field("stamp", (), "<f8", "time of the frame as the recording gives it, seconds; NaN where it gives none", None),
+    Field("stamp", (), "<f8", "time of the frame as the recording gives it, seconds; NaN if it gives none", None),
     _number(
-        "mirrored", "|u1", "1 where a left hand was mirrored to a right one (picture and label)", lambda x: x.mirrored
+        "mirrored", "|u1", "1 if a left hand was mirrored to a right one (picture and label)", lambda x: x.mirrored
     ),
 )
 
@@ -120,7 +120,7 @@ CONVENTIONS = (
 
 
 def slug(participant: str) -> str:
-    """Name a participant in file names: [a-z0-9-], the same whoever else is in the dataset.
+    """Name a participant in file names: [a-z0-9-]; it does not depend on the other participants.
 
     A name that is its own slug stays as it is; any other gets six digits of its hash appended, so
     that "Ann" and "ann" stay apart without looking at each other.

@@ -55,12 +55,12 @@ def shard_bytes(columns: Columns, attributes: Mapping[str, str]) -> bytes:
         alignment_interval=_ALIGNMENT,
     ) as file:
         for name, value in {"schema": SCHEMA, "conventions": CONVENTIONS, **attributes}.items():
-            file.attrs[name] = _fixed_text(value)
+            file.attrs[name] = _as_fixed_text(value)
         for name, field in ALL_FIELDS.items():
             if name in columns:
                 data = np.ascontiguousarray(columns[name], dtype=field.dtype)
                 dataset = file.create_dataset(name, shape=(n, *field.tail), dtype=field.dtype, data=data)
-                dataset.attrs["what"] = _fixed_text(field.what)
+                dataset.attrs["what"] = _as_fixed_text(field.what)
         file.flush()
         image: bytes = file.id.get_file_image()
     return image
@@ -78,7 +78,7 @@ def _check_columns(columns: Columns) -> int:
     return n
 
 
-def _fixed_text(text: str) -> Any:
+def _as_fixed_text(text: str) -> Any:
     encoded = text.encode()
     return np.array(encoded, dtype=h5py.string_dtype("utf-8", length=max(1, len(encoded))))
 

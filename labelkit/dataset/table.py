@@ -96,7 +96,7 @@ class StoredRows:
 
     def __init__(self, file: BufferedReader, path: Path) -> None:
         """Keep a table that is open; the caller may close `file`. Raises as `read_open_table`."""
-        parquet = _checked(os.fdopen(os.dup(file.fileno()), "rb"), path)
+        parquet = _check_table(os.fdopen(os.dup(file.fileno()), "rb"), path)
         counts = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
         self._starts: list[int] = [0, *accumulate(counts)]
         size = os.fstat(file.fileno()).st_size
@@ -140,14 +140,14 @@ def read_open_table(file: BufferedReader, path: Path) -> pa.Table:
     Raises:
         DatasetError: not Parquet, with other columns, or claiming far more than its bytes can hold.
     """
-    parquet = _checked(file, path)
+    parquet = _check_table(file, path)
     try:
         return _plain(parquet.read(), path, os.fstat(file.fileno()).st_size)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from None
 
 
-def _checked(file: BufferedReader, path: Path) -> pq.ParquetFile:
+def _check_table(file: BufferedReader, path: Path) -> pq.ParquetFile:
     size = os.fstat(file.fileno()).st_size
     try:
         if not pq.read_schema(file).equals(COLUMNS):

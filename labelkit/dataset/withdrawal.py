@@ -45,7 +45,7 @@ from labelkit.dataset.reading import open_plain_file, read_at_most
 from labelkit.dataset.schema import slug
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_open_table, table_bytes
 from labelkit.errors import DatasetError, RecordingError
-from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, mendable, write_bytes
+from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, translate_os_errors, write_bytes
 from labelkit.traces import find_traces, pattern_from_names
 
 RECORD_NAME = "withdrawn.json"
@@ -123,7 +123,7 @@ def withdraw_participant(folder: Path, participant: str) -> None:
     there = find_holdings(folder, participant)
     assert there is not None, "the caller checked it"
     for name in there.files:
-        with mendable(folder / name):
+        with translate_os_errors(folder / name):
             (folder / name).unlink(missing_ok=True)
     _stage(folder, participant, manifest, there)
     finish_withdrawal(folder)
@@ -176,7 +176,7 @@ def finish_withdrawal(folder: Path) -> bool:
         )  # left by a withdrawal that was killed before its manifest was written, or at the very end
         return False
     manifest = parse_manifest(read_at_most(stage, MANIFEST_NAME, MOST_MANIFEST_BYTES), stage / MANIFEST_NAME)
-    with mendable(folder):
+    with translate_os_errors(folder):
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         for path in folder.glob(f".*{PART_SUFFIX}"):  # left by a process that was killed
             path.unlink()
@@ -196,7 +196,7 @@ def finish_withdrawal(folder: Path) -> bool:
 
 
 def _remove_folder(path: Path) -> None:
-    with mendable(path):
+    with translate_os_errors(path):
         if path.exists():
             shutil.rmtree(path)
 

@@ -12,7 +12,7 @@ from labelkit.cells import Cells
 from labelkit.curation.coverage import Coverage, rank_groups
 from labelkit.curation.wording import findings, headline
 from labelkit.figures.shades import Shade, shade_index, shades_for
-from labelkit.wording import compact, counted, percent, printable
+from labelkit.wording import compact, number_of, percent, printable
 
 EMPTY = "·"
 # One character for one, so that columns stay in line.
@@ -153,7 +153,7 @@ def _group_table(by: str, groups: Mapping[str, Coverage], target: int) -> list[s
             f"{c.emptiest.region if c.emptiest else 'nowhere'}"
             for name, c in rank_groups(groups)
         ),
-        f"(started: cells with a sample; full: cells with {counted(target, 'distinct sample')} or more)",
+        f"(started: cells with a sample; full: cells with {number_of(target, 'distinct sample')} or more)",
     ]
 
 

@@ -53,7 +53,7 @@ class Explained:
     plain_cut: bool = False
 
 
-def explained_figure(explained: Explained) -> Figure:
+def explain_figure(explained: Explained) -> Figure:
     """Draw a frame, what was found in it, and its label or why it has none."""
     scene = explained.scene
     row = _TALL + _UNDER

@@ -175,7 +175,7 @@ def directions_within(sample: Sample, deviations: float) -> FloatArray:
     """Trace the ellipse of directions so many standard deviations from a sample's normal.
 
     Returns:
-        (n, 3) unit, camera frame, as the sample's normal is (mirrored where the sample is).
+        (n, 3) unit, camera frame, as the sample's normal is (mirrored if the sample is).
     """
     spread = np.linalg.cholesky(sample.normal_cov + 1e-12 * np.eye(2)) * np.deg2rad(deviations)
     steps = spread @ np.stack([np.cos(_ROUND), np.sin(_ROUND)])

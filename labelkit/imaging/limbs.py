@@ -125,7 +125,7 @@ def shrink_to_search(depth_m: FloatArray, focal_px: float, range_m: tuple[float,
 
 
 def _shrink(depth_m: FloatArray, stride: int, nearest_m: float) -> FloatArray:
-    """Take the nearest of four readings of each block of `stride` pixels; infinite where there is none."""
+    """Take the nearest of four readings of each block of `stride` pixels; infinite if there is none."""
     fine = np.array(depth_m[:: stride // 2, :: stride // 2], dtype=np.float32, order="C")
     fine = fine[: fine.shape[0] // 2 * 2]
     if not fine.size:

@@ -47,7 +47,7 @@ _HALF_PALM_M = 0.045
 _AS_WIDE = 0.95
 # Largest error of the cut at the wrist.
 _WRIST_M = 0.05
-# Between a hand and its own arm behind it, the sensor sees nothing for up to this length.
+# Between a hand and its own arm farther back, the sensor sees nothing for up to this length.
 _OWN_ARM_M = 0.04
 
 # Largest object that a hand may hold and still count as free: a cap, a book; not a wall that it touches.
@@ -369,7 +369,7 @@ def _free_share(limb: Limb, part_mask: BoolArray, *, beside_mask: BoolArray) -> 
 
 
 def _outline(depth_m: FloatArray, search: SearchView, found: _Candidate, range_m: tuple[float, float]) -> Hand:
-    """Outline the hand at full resolution: the pixels that are not behind those of the search."""
+    """Outline the hand at full resolution: the pixels that are not farther than those of the search."""
     stride, limb = search.stride, found.limb
     y, x = (axis.start for axis in limb.box)
     with_wrist = limb.mark(found.with_wrist)

@@ -83,7 +83,7 @@ class Palm:
         middle: (3,) on the plane.
         fingers: (3,) unit, in the plane, from the wrist toward the fingers.
         size: of the hand, against an average one.
-        seen_m2: how much of the palm shows, as seen straight on; None where the region is the whole hand.
+        seen_m2: how much of the palm shows, as seen straight on; None if the region is the whole hand.
     """
 
     mask: BoolArray
@@ -263,13 +263,13 @@ class Straight:
 
     def relief_m(self, depth_m: FloatArray) -> FloatArray:
         """Say how far what the sensor saw lies before the plane, at each reading of the grid."""
-        z = self.sampled(depth_m)
+        z = self.sample(depth_m)
         first, right, down = self._reading_steps()
         plane_z = np.float32(right[2]) * _COLUMN + (np.float32(first[2]) + np.float32(down[2]) * _ROW)
         # Along a ray, the distance from the plane grows in proportion to depth.
         return np.asarray((1 - z / plane_z) * np.float32(self.plane.offset_m))
 
-    def sampled(self, picture: FloatArray) -> FloatArray:
+    def sample(self, picture: FloatArray) -> FloatArray:
         """Read a picture of the depth camera (H, W) float32 at each reading of the grid; NaN beyond its border."""
         readings = cv2.warpPerspective(
             picture, self._image_from_reading(), _READINGS, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,

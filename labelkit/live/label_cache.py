@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from labelkit.building.plan import stated_facts, versions
+from labelkit.building.plan import list_facts, versions
 from labelkit.files import make_folder, write_bytes
 from labelkit.live.tally import Label
 from labelkit.records import FrameName, Reason, Recording
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 def facts_digest(recording: Recording) -> str:
     """Hash all that decides a recording's labels, except its pictures."""
-    words = json.dumps([recording.name, stated_facts(recording)], sort_keys=True)
+    words = json.dumps([recording.name, list_facts(recording)], sort_keys=True)
     return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 

@@ -133,7 +133,7 @@ class _Guard:
     def _refusal(self, request: HTTPConnection) -> Response | None:
         if not _is_ours(request.headers):
             return PlainTextResponse("labelkit: this address is not served to others\n", 403)
-        if not any(compare_digest(given.encode(), self._token) for given in self._given(request)):
+        if not any(compare_digest(given.encode(), self._token) for given in self._find_tokens(request)):
             return PlainTextResponse(
                 "labelkit: the token is missing, or from an earlier start; open the address that "
                 "labelkit play printed\n",
@@ -141,7 +141,7 @@ class _Guard:
             )
         return None
 
-    def _given(self, request: HTTPConnection) -> Iterator[str]:
+    def _find_tokens(self, request: HTTPConnection) -> Iterator[str]:
         kind, _, bearer = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             yield bearer

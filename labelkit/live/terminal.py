@@ -10,7 +10,7 @@ import numpy as np
 from labelkit.cells import Cells
 from labelkit.figures.coverage_text import EMPTY, Terminal
 from labelkit.figures.shades import shade_index, shades_for
-from labelkit.wording import counted, percent, printable
+from labelkit.wording import number_of, percent, printable
 
 _HAND, _GOAL, _TRAIL = "()", "><", "··"
 _BAR = 20
@@ -80,7 +80,7 @@ def _progress(state: dict[str, Any]) -> str:
     minutes, seconds = divmod(int(state["seconds"]), 60)
     who = printable(state["participant"] or "nobody yet", 20)
     bar = "█" * done + "-" * (_BAR - done)
-    full = f"{percent(state['filled'])}, {counted(state['full_cells'], 'cell')} full"
+    full = f"{percent(state['filled'])}, {number_of(state['full_cells'], 'cell')} full"
     return f"{who}  [{bar}] {full}, {minutes}:{seconds:02}"
 
 

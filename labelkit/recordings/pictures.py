@@ -232,7 +232,7 @@ def _with_stored_pixels(content: bytes, header: Header) -> bytes:
         raise RawFrameError(f"is a {header.format} that does not decode")
     before = view[: pixels[0].start]
     after = [view[chunk.start : chunk.end] for chunk in chunks[chunks.index(pixels[-1]) + 1 :]]
-    stored = [b"IDAT", *_stored_blocks(inflated)]
+    stored = [b"IDAT", *_as_stored_blocks(inflated)]
     sum_of = reduce(lambda so_far, part: isal_zlib.crc32(part, so_far), stored, 0)
     length = sum(len(part) for part in stored) - 4
     return b"".join([before, struct.pack(">I", length), *stored, struct.pack(">I", sum_of), *after])
@@ -243,7 +243,7 @@ def _most_inflated(header: Header) -> int:
     return 8 * header.width * header.height + 8 * (header.height + 8)
 
 
-def _stored_blocks(data: bytes) -> Iterator[bytes | memoryview]:
+def _as_stored_blocks(data: bytes) -> Iterator[bytes | memoryview]:
     """Frame data as a zlib stream that is not compressed (RFC 1950 and 1951)."""
     view = memoryview(data)
     yield b"\x78\x01"
@@ -262,7 +262,7 @@ class _Chunk(NamedTuple):
 
 
 def _png_chunks(content: bytes, position: int) -> list[_Chunk] | None:
-    """Walk the chunks, checking the sums of those that a decoder must understand; None where the last is missing."""
+    """Walk the chunks, checking the sums of those that a decoder must understand; None if the last is missing."""
     view = memoryview(content)
     chunks: list[_Chunk] = []
     while position + 12 <= len(content):

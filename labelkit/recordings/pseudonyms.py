@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from labelkit.errors import RecordingError
-from labelkit.files import make_folder, mendable, write_bytes
+from labelkit.files import make_folder, translate_os_errors, write_bytes
 from labelkit.records import Recording
 
 # No vowels, so that no words appear, and no digits, which spreadsheets read as numbers: 51 random bits.
@@ -24,7 +24,7 @@ _LETTERS = "bcdfghjklmnpqrstvwxz"
 _LENGTH = 12
 
 _HEAD = (
-    "# Who is who in a dataset made with --pseudonyms. Keep this file apart from the dataset, and safe:\n"
+    "# The participants of a dataset made with --pseudonyms. Keep this file apart from the dataset, and safe:\n"
     "# without it, recordings that are added later get new ids."
 )
 
@@ -65,7 +65,7 @@ def pseudonyms_for(recordings: Sequence[Recording], path: Path, *, apart_from: P
             f"{path}: lies in the dataset {apart_from} and would be shared with it; name a file elsewhere"
         )
     make_folder(path.parent)
-    with mendable(path), FileLock(path.with_name(f".{path.name}.lock")):
+    with translate_os_errors(path), FileLock(path.with_name(f".{path.name}.lock")):
         there = _read(path) if path.exists() else Pseudonyms()
         table = _extend(there, recordings)
         if table != there:

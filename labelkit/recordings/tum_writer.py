@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from labelkit.errors import OutputExistsError
-from labelkit.files import flush_to_disk, make_folder, mendable, write_bytes, write_text
+from labelkit.files import flush_to_disk, make_folder, translate_os_errors, write_bytes, write_text
 from labelkit.recordings.png import png_bytes
 from labelkit.records import ColorImage, FloatArray, Handedness, Intrinsics
 
@@ -73,7 +73,7 @@ class TumWriter:
         for kind, content in _LISTS.items():
             make_folder(folder / kind)
             write_text(folder / f"{kind}.txt", f"# {content}\n# {title}\n# timestamp filename\n")
-            with mendable(folder / f"{kind}.txt"):
+            with translate_os_errors(folder / f"{kind}.txt"):
                 self._lists[kind] = (folder / f"{kind}.txt").open("ab", buffering=0)
 
     def __enter__(self) -> Self:
@@ -121,7 +121,7 @@ class TumWriter:
 
     def _list(self, kind: str, line: str) -> None:
         left = line.encode()
-        with mendable(self.folder / f"{kind}.txt"):
+        with translate_os_errors(self.folder / f"{kind}.txt"):
             while left:  # a nearly full disk may take only a part
                 left = left[self._lists[kind].write(left) :]
 

@@ -16,7 +16,7 @@ from labelkit.figures.layout import MINUS
 from labelkit.figures.shades import Shade, shade_index, shades_for
 from labelkit.records import FloatArray
 from labelkit.report.page import TEMPLATES, Section, data_block, page, render
-from labelkit.wording import compact, counted
+from labelkit.wording import compact, number_of
 
 Groups = Mapping[str, Mapping[str, Coverage]]  # what they are -> name -> samples of each
 
@@ -97,7 +97,7 @@ def _data(
         "groups": [
             {
                 "name": name,
-                "title": f"{counted(coverage.samples, 'sample')}, {frame} frame",
+                "title": f"{number_of(coverage.samples, 'sample')}, {frame} frame",
                 "words": findings(coverage),
                 "counts": coverage.counts[reachable].tolist(),
             }

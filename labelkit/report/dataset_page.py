@@ -31,7 +31,7 @@ from labelkit.report.page import (
 )
 from labelkit.report.shown_samples import ShownSamples, thumbnail
 from labelkit.report.tiles import NormalArrow, arrow_end, jpeg_of, tile, tiles
-from labelkit.wording import counted, percent
+from labelkit.wording import number_of, percent
 
 Numbers = NDArray[np.int64]
 
@@ -98,8 +98,8 @@ def dataset_report(
         Section("Coverage", _coverage(samples, whole, groups, frame), lead=_COVERAGE_LEAD),
         Section("Participants", _participants(manifest, groups["participant"], samples.split)),
         Section("Recordings", _recordings(manifest)),
-        Section("Worst fits", _ranked_tiles(samples, "plane_rms", "{:.1f} mm"), lead=_FITS_LEAD),
-        Section("Uncertain labels", _ranked_tiles(samples, "normal_sd", "± {:.1f}°"), lead=_UNCERTAIN_LEAD),
+        Section("Worst fits", _rank_tiles(samples, "plane_rms", "{:.1f} mm"), lead=_FITS_LEAD),
+        Section("Uncertain labels", _rank_tiles(samples, "normal_sd", "± {:.1f}°"), lead=_UNCERTAIN_LEAD),
         Section("Sudden jumps", _jumps(samples, turns, jumps), lead=_JUMPS_LEAD),
         Section("Near duplicates", _twins(samples, whole, twins, len(compared)), lead=_TWINS_LEAD),
         Section("Leakage between splits", _leakage(samples, groups, leaks, sides), lead=_LEAKAGE_LEAD),
@@ -109,8 +109,8 @@ def dataset_report(
     html = page(
         f"{name}: dataset report",
         sections,
-        lead=f"{counted(manifest.samples, 'sample')} of {counted(len(manifest.participants), 'participant')}, "
-        f"from {counted(manifest.frames, 'source frame')}",
+        lead=f"{number_of(manifest.samples, 'sample')} of {number_of(len(manifest.participants), 'participant')}, "
+        f"from {number_of(manifest.frames, 'source frame')}",
         style=map_style(whole.target) + read_template("report.css"),
         script=SCRIPT + read_template("report.js"),
     )
@@ -141,7 +141,7 @@ def _share(part: int, whole: int) -> Shown:
     return Shown(percent(part / whole), part / whole) if whole else Shown("–", None)  # noqa: RUF001
 
 
-def _rejected_share(entry: Manifest | ParticipantEntry | RecordingEntry) -> Shown:
+def _share_of_rejected(entry: Manifest | ParticipantEntry | RecordingEntry) -> Shown:
     return _share(entry.frames - entry.samples, entry.frames)
 
 
@@ -157,7 +157,7 @@ def _overview(manifest: Manifest, whole: Coverage) -> Markup:
             "participants": f"{len(manifest.participants):,}",
             "recordings": f"{len(manifest.recordings):,}",
             "source frames": f"{manifest.frames:,}",
-            "rejected": _rejected_share(manifest).words,
+            "rejected": _share_of_rejected(manifest).words,
             f"cells with {whole.target:,} or more": percent(whole.filled_share),
         }
     )
@@ -208,7 +208,7 @@ def _sample_tile(samples: ShownSamples, number: int, words: str = "") -> Markup:
     )
 
 
-def _ranked_tiles(samples: ShownSamples, column: str, form: str) -> Markup:
+def _rank_tiles(samples: ShownSamples, column: str, form: str) -> Markup:
     values = samples.column(column)
     known = np.flatnonzero(np.isfinite(values))
     worst = known[np.argsort(-values[known], kind="stable")][:SHOWN]
@@ -233,7 +233,7 @@ def _jumps(samples: ShownSamples, turns: Turns, jumps: Numbers) -> Markup:
     if not len(jumps):
         return note("None.")
     worst = jumps[np.argsort(-turns.turn_deg[jumps], kind="stable")][:SHOWN]
-    return note(f"{counted(len(jumps), 'jump')}; the widest first.") + _pairs(
+    return note(f"{number_of(len(jumps), 'jump')}; the widest first.") + _pairs(
         [
             _pair(samples, k - 1, k, f"{turns.turn_deg[k]:.0f}° in {turns.pause_s[k] * 1000:.0f} ms")
             for k in worst.tolist()
@@ -242,7 +242,7 @@ def _jumps(samples: ShownSamples, turns: Turns, jumps: Numbers) -> Markup:
 
 
 def _twins(samples: ShownSamples, whole: Coverage, twins: Twins, compared: int) -> Markup:
-    words = f"Within their recordings {counted(whole.repeats, 'sample')} repeat one just before and do not count."
+    words = f"Within their recordings {number_of(whole.repeats, 'sample')} repeat one just before and do not count."
     if compared < len(samples):
         words += f" Of {len(samples):,} pictures {compared:,}, evenly drawn, were compared across recordings."
     body = note(words)
@@ -250,7 +250,7 @@ def _twins(samples: ShownSamples, whole: Coverage, twins: Twins, compared: int) 
         return body + note("No pair in different recordings.")
     return (
         body
-        + note(f"{counted(len(twins.pairs), 'pair')} in different recordings; the likest first.", warning=True)
+        + note(f"{number_of(len(twins.pairs), 'pair')} in different recordings; the likest first.", warning=True)
         + _twin_pairs(samples, twins)
     )
 
@@ -294,7 +294,7 @@ def _leakage(samples: ShownSamples, groups: Groups, leaks: Twins, sides: NDArray
         return body + note("No picture on one side has a near duplicate on another.")
     return (
         body
-        + note(f"{counted(len(leaks.pairs), 'pair')} of near duplicates on two sides.", warning=True)
+        + note(f"{number_of(len(leaks.pairs), 'pair')} of near duplicates on two sides.", warning=True)
         + _twin_pairs(samples, leaks)
     )
 
@@ -323,7 +323,7 @@ def _participants(manifest: Manifest, coverages: Mapping[str, Coverage], split: 
                 split.get(name),
                 entry.frames,
                 entry.samples,
-                _rejected_share(entry),
+                _share_of_rejected(entry),
                 c.distinct,
                 Shown(percent(c.filled_share), c.filled_share),
                 Shown(percent(c.started_share), c.started_share),
@@ -374,13 +374,13 @@ def _rejections(manifest: Manifest, rejected: Sequence[Mapping[str, Any]], read_
     if read_color is None:
         return body + note("To see rejected frames, make the report with --raw and the folder of the recordings.")
     for reason, frames in reasons:
-        body += Markup("<h3>{}</h3>\n").format(f"{reason}: {counted(len(frames), 'frame')}")
-        shown = _rejected_tiles(frames, read_color)
+        body += Markup("<h3>{}</h3>\n").format(f"{reason}: {number_of(len(frames), 'frame')}")
+        shown = _tiles_of_rejected(frames, read_color)
         body += tiles(shown) if shown else note("None of them has a picture that can be read.")
     return body
 
 
-def _rejected_tiles(frames: Sequence[Mapping[str, Any]], read_color: ReadColor) -> list[Markup]:
+def _tiles_of_rejected(frames: Sequence[Mapping[str, Any]], read_color: ReadColor) -> list[Markup]:
     shown = []
     for number in spread(np.arange(len(frames)), PER_REASON).tolist():
         row = frames[number]

@@ -9,7 +9,7 @@
 
 A value that is put into a page is text and stays text, unless it is a `Markup`: names of participants and
 files are not ours. A fragment of one's own is written as `Markup("<b>{}</b>").format(name)`, which
-escapes what is filled in, or as a template beside this module, for `render`. Nothing else makes a
+escapes what is filled in, or as a template next to this module, for `render`. Nothing else makes a
 `Markup` of a string.
 
 The policy in each page's head lets it run the script and the style it was made with, by their hashes,

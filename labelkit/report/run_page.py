@@ -31,7 +31,7 @@ from labelkit.runs.folder import EVENTS
 from labelkit.runs.histograms import Histogram, Histograms
 from labelkit.training.collapse import COLLAPSED, DID, FOUND
 from labelkit.training.guard_record import GuardRecord
-from labelkit.wording import counted
+from labelkit.wording import number_of
 
 _STYLE = TEMPLATES / "run.css"
 
@@ -109,7 +109,7 @@ def run_page(runs: Sequence[RunResult]) -> bytes:
     names = " and ".join(run.name for run in runs)
     first = runs[0]
     people = len(set(first.test.participants))
-    lead = f"Tested once, on {counted(len(first.test), 'sample')} of {counted(people, 'participant')}"
+    lead = f"Tested once, on {number_of(len(first.test), 'sample')} of {number_of(people, 'participant')}"
     lead += "." if first.leaks else " it was not trained on."
     sections = [section for section in _sections(runs) if section]
     return page(f"Run {names}" if len(runs) == 1 else f"Runs {names}", sections, lead=lead, style=_STYLE.read_text())
@@ -230,9 +230,9 @@ def _comparison(runs: Sequence[RunResult], found: Comparison | None) -> Markup:
     better = sum(difference < 0 for difference in found.participants.values())
     nearer = "nearer to" if found.difference_deg < 0 else "farther from"
     return note(
-        f"On the same {counted(found.samples, 'sample')}, {second.name} is {abs(found.difference_deg):.2f}° {nearer} "
+        f"On the same {number_of(found.samples, 'sample')}, {second.name} is {abs(found.difference_deg):.2f}° {nearer} "
         f"the truth than {first.name} on average (angle between normals): nearer on {_share(found.second_better)} of "
-        f"the samples, and on average with {better} of {counted(len(found.participants), 'participant')}."
+        f"the samples, and on average with {better} of {number_of(len(found.participants), 'participant')}."
     )
 
 
@@ -285,7 +285,7 @@ def _space(runs: Sequence[RunResult]) -> Section:
     body = Markup("")
     for run in runs:
         errors = run.test.by_cell(run.cells)
-        outside = f" {counted(errors.outside, 'sample')} lie in no cell." if errors.outside else ""
+        outside = f" {number_of(errors.outside, 'sample')} lie in no cell." if errors.outside else ""
         body += _plate(
             error_map_figure(errors),
             alt=f"Mean error in each cell of orientation space, and where predictions drift, {run.name}.",

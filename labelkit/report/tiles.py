@@ -51,7 +51,7 @@ def tile(picture: ColorImage, arrows: Sequence[NormalArrow] = (), *, alt: str, c
     """Show a crop with normals drawn from its middle, and a caption.
 
     Args:
-        picture: (H, W, 3) RGB uint8; square where normals are drawn.
+        picture: (H, W, 3) RGB uint8; square if normals are drawn.
         alt: what it shows, for who cannot see it.
     """
     height, width = picture.shape[:2]

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from labelkit.errors import OutputExistsError, RunError
-from labelkit.files import make_folder, mendable, write_text
+from labelkit.files import make_folder, translate_os_errors, write_text
 from labelkit.locking import only_one_at
 
 SCHEMA, DIAGNOSTICS_SCHEMA, GUARD_SCHEMA = "labelkit-run/2", "labelkit-diagnostics/1", "labelkit-guard/1"
@@ -67,7 +67,7 @@ def claim_run(model: str, out: Path | None = None, *, overwrite: bool = False) -
     if _make_new(out):
         return out
     if overwrite and (out / STATE).is_file():
-        with mendable(out):
+        with translate_os_errors(out):
             for name in FILES:
                 (out / name).unlink(missing_ok=True)
     elif not out.is_dir() or any(out.iterdir()):
@@ -79,7 +79,7 @@ def claim_run(model: str, out: Path | None = None, *, overwrite: bool = False) -
 
 def _make_new(folder: Path) -> bool:
     make_folder(folder.parent)
-    with mendable(folder):
+    with translate_os_errors(folder):
         try:
             folder.mkdir()  # of two trainings that start at once, one gets the name
         except FileExistsError:
@@ -146,7 +146,7 @@ def find_runs(folder: Path) -> list[Path]:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file that `write_rows` wrote; none where there is no file."""
+    """Read the rows of a CSV file that `write_rows` wrote; none if there is no file."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:

@@ -34,7 +34,7 @@ Histograms = Mapping[str, Sequence[Histogram]]  # name of the tensor -> an entry
 
 
 def read_histograms(run: Path) -> dict[str, Histograms]:
-    """Read the histograms that a training left: "weights" and "activations" -> theirs; none where it left none.
+    """Read the histograms that a training left: "weights" and "activations" -> theirs; none if it left none.
 
     Raises:
         RunError: damaged, or of another version.

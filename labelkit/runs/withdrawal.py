@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labelkit.curation.splits import FrameSplit
-from labelkit.files import mendable, write_bytes
+from labelkit.files import translate_os_errors, write_bytes
 from labelkit.runs.folder import (
     DATASET,
     FILES,
@@ -51,7 +51,7 @@ class RunHoldings:
 
 
 def run_holdings(run: Path, participant: str, named: re.Pattern[bytes]) -> RunHoldings | None:
-    """Say what a run holds of a participant; None where it does not name them.
+    """Say what a run holds of a participant; None if it does not name them.
 
     Args:
         named: finds the participant in text, as `traces.naming` makes it.
@@ -89,20 +89,20 @@ def withdraw_from_run(run: Path, participant: str, named: re.Pattern[bytes]) -> 
         there = run_holdings(run, participant, named)
         assert there is not None, "asked before"
         for name in there.files:
-            with mendable(run / name):
+            with translate_os_errors(run / name):
                 (run / name).unlink(missing_ok=True)
         taken = {name for people in _sides(run).values() for name in people}
         stand_in = next(name for number in itertools.count(1) if (name := f"withdrawn-{number}") not in taken)
         for name in (STATE, DATASET, REPORT):
             if (run / name).exists():
                 content = json.loads((run / name).read_text(encoding="utf-8"))
-                write_json(run / name, _renamed(content, participant, named, stand_in))
+                write_json(run / name, _rename(content, participant, named, stand_in))
         write_bytes(run / SETTINGS, named.sub(stand_in.encode(), (run / SETTINGS).read_bytes()))
         _withdraw_predictions(run, participant)
         if there.side == "folds":
             _withdraw_fold(run, participant, stand_in)
         elif there.side != "frames":
-            write_json(run / SPLIT, _renamed(read_json(run, SPLIT), participant, named, stand_in))
+            write_json(run / SPLIT, _rename(read_json(run, SPLIT), participant, named, stand_in))
 
 
 def _withdraw_predictions(run: Path, participant: str) -> None:
@@ -110,7 +110,7 @@ def _withdraw_predictions(run: Path, participant: str) -> None:
     if kept:
         write_rows(run / PREDICTIONS, kept)
     elif all_:
-        with mendable(run):
+        with translate_os_errors(run):
             (run / PREDICTIONS).unlink()
 
 
@@ -118,7 +118,7 @@ def _withdraw_fold(run: Path, participant: str, stand_in: str) -> None:
     """Give the run that left the participant out the folder and the name of their stand-in."""
     folds = read_folds(run)
     if (old := run / folds[participant]).exists():
-        with mendable(old):
+        with translate_os_errors(old):
             old.rename(run / stand_in)
     renamed = {stand_in if name == participant else name: folder for name, folder in folds.items()}
     write_json(run / FOLDS, {"subfolders": {**renamed, stand_in: stand_in}})
@@ -130,12 +130,12 @@ def _rows_without(run: Path, participant: str) -> tuple[list[dict[str, str]], in
     return [row for row in rows if row["participant"] != participant], len(rows)
 
 
-def _renamed(value: Any, participant: str, named: re.Pattern[bytes], stand_in: str) -> Any:
+def _rename(value: Any, participant: str, named: re.Pattern[bytes], stand_in: str) -> Any:
     """Leave out what stands under a participant's name, and put another in its place wherever it is said."""
     if isinstance(value, dict):
-        return {key: _renamed(v, participant, named, stand_in) for key, v in value.items() if key != participant}
+        return {key: _rename(v, participant, named, stand_in) for key, v in value.items() if key != participant}
     if isinstance(value, list | tuple):
-        return [_renamed(v, participant, named, stand_in) for v in value]
+        return [_rename(v, participant, named, stand_in) for v in value]
     if isinstance(value, str):
         encoded = value.encode("utf-8", "surrogateescape")
         return named.sub(stand_in.encode(), encoded).decode("utf-8", "surrogateescape")

@@ -165,7 +165,7 @@ def _draw_shape(rng: np.random.Generator, handedness: Handedness | None) -> Hand
 def draw_moments(
     seed: int, index: int, n_frames: int, reach_deg: float, participant: Participant
 ) -> list[Moment | None]:
-    """Draw a recording's frames; None where the hand has not come in yet.
+    """Draw a recording's frames; None if the hand has not come in yet.
 
     Args:
         reach_deg: radius of the disc of centred view angles.

@@ -68,7 +68,7 @@ class Batches:
             augment: change the pictures at random, at most so much, and their angles with them.
         """
         if balanced:
-            order = balanced_order(Cells().index_of(*np.rad2deg(centred_rad).T), seed, epoch)
+            order = draw_balanced_order(Cells().index_of(*np.rad2deg(centred_rad).T), seed, epoch)
         else:
             order = epoch_order(len(indices), seed, epoch)
         self._source = source
@@ -127,7 +127,7 @@ def epoch_order(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, epoch, _ORDER]).permutation(n)
 
 
-def balanced_order(cells: Indices, seed: int, epoch: int) -> NDArray[np.int64]:
+def draw_balanced_order(cells: Indices, seed: int, epoch: int) -> NDArray[np.int64]:
     """Draw as many samples as there are, each cell as often as any other to within one.
 
     A cell's samples come one after another in a random order, and again from the start if they are

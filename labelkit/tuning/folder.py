@@ -31,7 +31,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from labelkit import __version__
 from labelkit.errors import MissingExtraError, OutputExistsError, SearchError
-from labelkit.files import make_folder, mendable, write_text
+from labelkit.files import make_folder, translate_os_errors, write_text
 from labelkit.settings import TrainSettings, TuneSettings
 from labelkit.tuning.space import Structure, structures_of
 from labelkit.tuning.storage import open_storage
@@ -149,7 +149,7 @@ def _read(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def _hold_lock(folder: Path) -> Iterator[None]:
-    with mendable(folder), FileLock(folder / LOCK, poll_interval=_POLL_S):
+    with translate_os_errors(folder), FileLock(folder / LOCK, poll_interval=_POLL_S):
         yield
 
 

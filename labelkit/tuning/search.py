@@ -41,7 +41,7 @@ def run_search(
     try:
         while True:
             on_change(search)
-            for worker in [worker for worker in workers if worker.ended()]:
+            for worker in [worker for worker in workers if worker.has_ended()]:
                 workers.remove(worker)
                 stillborn = stillborn + 1 if _is_stillborn(search, worker) else 0
                 if stillborn >= _MOST_STARTS:

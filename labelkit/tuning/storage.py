@@ -13,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from labelkit.errors import SearchError
-from labelkit.files import mendable
+from labelkit.files import translate_os_errors
 
 _TAIL = 1 << 20  # bytes: longer than any line of a journal
 
@@ -28,7 +28,7 @@ def open_storage(journal: Path) -> JournalStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # labelkit shows the progress
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
-        with mendable(journal):
+        with translate_os_errors(journal):
             return JournalStorage(_Journal(str(journal), _Lock(journal)))
     except (ValueError, KeyError, AssertionError) as error:
         raise SearchError(
@@ -40,7 +40,7 @@ class _Journal(JournalFileBackend):
     """Optuna's file; a full disk is an error that a user can fix."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        with mendable(Path(self._file_path)):
+        with translate_os_errors(Path(self._file_path)):
             super().append_logs(logs)
 
 

@@ -45,7 +45,7 @@ class CoverageMap:
         dataset_sha256: the digest of its manifest, which names its content.
         settings: what was counted, and how.
         whole, participants: all samples, and each participant's.
-        splits: train, validation and test; empty where there are too few participants for a split.
+        splits: train, validation and test; empty if there are too few participants for a split.
         out: the file that was written, if one was asked for.
     """
 
@@ -153,7 +153,7 @@ def coverage_map(
 
 
 def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
-    """Find the samples' cells in the label table: one file, where the shards of a large dataset are thousands."""
+    """Find the samples' cells in the label table: one file; the shards of a large dataset are thousands."""
     source.check_hashes([TABLE_NAME])
     try:
         return sample_cells(source.table(), settings)
@@ -164,7 +164,7 @@ def read_cells(source: Dataset, settings: CoverageSettings) -> SampleCells:
 def count_coverage(
     source: Dataset, samples: SampleCells, settings: CoverageSettings, run: Path | str | None
 ) -> tuple[CoverageMap, Split | None]:
-    """Count samples whole, by participant and by split; the split too, None where there are too few participants."""
+    """Count samples whole, by participant and by split; the split too, None if there are too few participants."""
     people = samples.by_participant(source.manifest.participants)
     split = _split(source, people, run)
     splits = {

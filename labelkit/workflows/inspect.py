@@ -149,7 +149,7 @@ def _report(candidate: Candidate, raw: Path) -> RecordingReport:
         problems=(
             *(problem.says for problem in candidate.problems),
             *(_some_unreadable(unreadable) if not looked_at else ()),
-            *_stretched(looked_at),
+            *_find_stretched(looked_at),
             *(
                 ["no depth picture has a colour picture"]
                 if source and not any(n.depth and n.color for n in names)
@@ -197,7 +197,7 @@ def _some_unreadable(unreadable: Sequence[str]) -> list[str]:
     return [f"of the frames looked at, {len(unreadable)} cannot be read: {unreadable[0]}"]
 
 
-def _stretched(looked_at: Sequence[FloatArray]) -> list[str]:
+def _find_stretched(looked_at: Sequence[FloatArray]) -> list[str]:
     largest = {round(float(np.nanmax(stored))) for stored in looked_at if np.isfinite(stored).any()}
     if len(looked_at) < 2 or len(largest) > 1 or not largest & set(_STRETCHED):
         return []

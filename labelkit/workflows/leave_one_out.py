@@ -100,14 +100,14 @@ def _train_folds(
             train_new(claim_run(own.model, run), network, data, samples, split, own, quiet)
         elif read_state(run)["status"] != FINISHED:
             go_on(run, samples, quiet)
-    return _together(folder, settings, [folder / subfolder for subfolder in subfolders.values()])
+    return _join_results(folder, settings, [folder / subfolder for subfolder in subfolders.values()])
 
 
 def _of_fold(settings: TrainSettings, participant: str) -> TrainSettings:
     return settings.model_copy(update={"split": "participants", "hold_out": participant})
 
 
-def _together(folder: Path, settings: TrainSettings, runs: list[Path]) -> LeaveOneOutResult:
+def _join_results(folder: Path, settings: TrainSettings, runs: list[Path]) -> LeaveOneOutResult:
     rows = [row for run in runs for row in read_rows(run / PREDICTIONS) if row["side"] == "test"]
     true, predicted = (
         90.0 - np.array([[float(row[f"{which}view_{angle}"]) for angle in ("azimuth", "elevation")] for row in rows])

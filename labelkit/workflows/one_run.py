@@ -129,7 +129,7 @@ def train_new(
 ) -> TrainResult:
     """Write the plan of a new run into its claimed folder, and train."""
     with hold_run(run):
-        write_plan(run, settings, split, data.path, data.manifest.digest(), made_with(network.precision))
+        write_plan(run, settings, split, data.path, data.manifest.digest(), name_versions(network.precision))
         _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
     return read_result(run)
 
@@ -144,12 +144,12 @@ def go_on(run: Path, samples: Samples, quiet: bool) -> TrainResult:
     settings, split = read_settings(run), read_split(run)
     with hold_run(run):
         network = build_network(settings)
-        _compare(run, made_with(network.precision))
+        _compare(run, name_versions(network.precision))
         _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
     return read_result(run)
 
 
-def made_with(precision: str) -> dict[str, str]:
+def name_versions(precision: str) -> dict[str, str]:
     """Say which versions and which precision a run is made with."""
     return {"labelkit": __version__, **versions(), "precision": precision}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from labelkit.errors import OutputError, OutputExistsError, SettingsError
-from labelkit.files import THEN_AGAIN, make_folder, mendable, remove
+from labelkit.files import THEN_AGAIN, make_folder, remove, translate_os_errors
 from labelkit.interrupts import handle_signals
 from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
 from labelkit.recordings.tum_writer import TumWriter
@@ -71,7 +71,7 @@ def record_from(
     """
     folder = _place(raw, settings)
     wanted = Wanted(fps=settings.fps, participant=settings.participant, handedness=settings.handedness)
-    with _asked_to_stop() as asked, source(wanted) as camera:
+    with _listen_for_stop() as asked, source(wanted) as camera:
         return _film(camera, raw, folder, settings, lambda: asked.is_set() or until(), quiet)
 
 
@@ -105,7 +105,7 @@ def _exists(folder: Path) -> OutputExistsError:
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
+def _listen_for_stop() -> Iterator[threading.Event]:
     """Turn Ctrl-C, and a request to end, into an event; a second one interrupts as usual."""
     asked = threading.Event()
 
@@ -151,7 +151,7 @@ def _film(
 def _begin(folder: Path, camera: Camera, settings: RecordSettings) -> TumWriter:
     """Take the folder, unless another recorder has, and begin the recording in it."""
     make_folder(folder.parent)
-    with mendable(folder):
+    with translate_os_errors(folder):
         try:
             folder.mkdir()
         except FileExistsError:

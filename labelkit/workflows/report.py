@@ -93,7 +93,7 @@ def report(
         covered.whole,
         {"participant": covered.participants, "split": covered.splits},
         frame=settings.frame,
-        rejected=_rejected(source),
+        rejected=_read_rejected(source),
         read_color=None if raw is None else _Pictures(Path(raw)),
     )
     path = path or report_path(source.path)
@@ -116,7 +116,7 @@ def report(
 report_dataset = report  # the public name: `labelkit.report` is the room of pages
 
 
-def _rejected(source: Dataset) -> list[dict[str, Any]]:
+def _read_rejected(source: Dataset) -> list[dict[str, Any]]:
     table = source.table()
     columns = ["participant", "frame", "color_frame", "reason", "detail"]
     rows: list[dict[str, Any]] = table.filter(pc.equal(table["status"], REJECTED)).select(columns).to_pylist()

@@ -31,7 +31,7 @@ from labelkit.training.trainer import fit_run
 from labelkit.tuning.folder import Terms
 from labelkit.tuning.space import SHAPING, structures_of
 from labelkit.tuning.trial import Drawn, Measured, Outcome
-from labelkit.workflows.one_run import build_network, made_with, split_samples
+from labelkit.workflows.one_run import build_network, name_versions, split_samples
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,11 @@ class TrainTrial:
             return Measured("impossible", why=str(error))
         outcome, why = self._train(drawn, data, split, sides, model, precision, on_epoch)
         measured = Measured(
-            outcome, why=why, parameters=model.count_params(), multiply_adds=multiply_adds(model), **_reached(drawn)
+            outcome,
+            why=why,
+            parameters=model.count_params(),
+            multiply_adds=multiply_adds(model),
+            **_measure_reached(drawn),
         )
         if self.latency and outcome != "impossible":
             measured = replace(measured, latency_ms=_latency_ms(drawn.folder, model))
@@ -115,7 +119,9 @@ class TrainTrial:
 
         make_folder(drawn.folder)
         if not (drawn.folder / CHECKPOINT).is_file():
-            write_plan(drawn.folder, drawn.settings, split, data.path, self.terms.dataset_sha256, made_with(precision))
+            write_plan(
+                drawn.folder, drawn.settings, split, data.path, self.terms.dataset_sha256, name_versions(precision)
+            )
         try:
             history = fit_run(drawn.folder, model, sides, drawn.settings, on_step=lambda: None, on_epoch=watch)
         except _CollapsedError as error:
@@ -130,7 +136,7 @@ class TrainTrial:
         return "learned", ""
 
 
-def _reached(drawn: Drawn) -> dict[str, Any]:
+def _measure_reached(drawn: Drawn) -> dict[str, Any]:
     """Read how far a training came."""
     epochs = int(read_state(drawn.folder)["epochs"])
     if not epochs:

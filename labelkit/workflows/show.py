@@ -12,7 +12,7 @@ import numpy as np
 
 from labelkit.building.shard import explain_one, row_of
 from labelkit.errors import RawFrameError, SettingsError
-from labelkit.figures.explain import Explained, explained_figure
+from labelkit.figures.explain import Explained, explain_figure
 from labelkit.figures.saving import figure_bytes
 from labelkit.figures.scene import Scene
 from labelkit.files import check_output, make_folder, write_bytes
@@ -65,7 +65,7 @@ class ShownFrame:
         """The outcome in one line."""
         if self.row["status"] == "rejected":
             return f"rejected: {self.row['reason']}: {self.row['detail']}"
-        azimuth, elevation = _centred(self.row, "view_")
+        azimuth, elevation = _format_centred(self.row, "view_")
         return (
             f"sample: azimuth {azimuth}, elevation {elevation} degrees (view frame, centred), "
             f"sd {self.row['normal_sd']:.2f}"
@@ -98,12 +98,12 @@ class ShownFrame:
             yield "detail", row["detail"]
             return
         for frame, prefix in (("view", "view_"), ("camera", "")):
-            azimuth, elevation = _centred(row, prefix)
+            azimuth, elevation = _format_centred(row, prefix)
             yield f"{frame}, centred", f"azimuth {azimuth}, elevation {elevation}"
             yield "  as stored", f"{row[f'{prefix}azimuth']:.2f}, {row[f'{prefix}elevation']:.2f} degrees"
         yield "normal", f"{row['nx']:+.4f} {row['ny']:+.4f} {row['nz']:+.4f}"
         yield "sd", f"{row['normal_sd']:.2f} degrees"
-        yield "fingers", f"{_signed(row['in_plane'], 0)} degrees from up, clockwise"
+        yield "fingers", f"{_format_signed(row['in_plane'], 0)} degrees from up, clockwise"
         yield "mirrored", "yes: left, stored as right" if row["mirrored"] else "no"
 
     def _about_fit(self) -> Iterator[tuple[str, str]]:
@@ -143,7 +143,7 @@ def show(
     found = explain(raw, frame, settings)
     path = path or _check_picture(Path(_file_name(found.recording.frame_name(found.index).key)), raw)
     scene = found.scene
-    shown = _shown(found, settings, None if scene.depth_m is None and scene.color is None else path)
+    shown = _describe(found, settings, None if scene.depth_m is None and scene.color is None else path)
     if shown.out:
         make_folder(path.parent)
         write_bytes(path, _picture(shown, scene, path, plain_cut=settings.crop == "box"))
@@ -182,7 +182,7 @@ def explain(raw: Path, frame: str, settings: BuildSettings | None = None) -> Fou
     return FoundFrame(recording, index, explanation, scene)
 
 
-def _shown(found: FoundFrame, settings: BuildSettings, out: Path | None) -> ShownFrame:
+def _describe(found: FoundFrame, settings: BuildSettings, out: Path | None) -> ShownFrame:
     recording, sample = found.recording, found.scene.sample
     return ShownFrame(
         row=row_of(recording, recording.frame_name(found.index), found.explanation.outcome),
@@ -202,16 +202,16 @@ def _shown(found: FoundFrame, settings: BuildSettings, out: Path | None) -> Show
 
 
 def _picture(shown: ShownFrame, scene: Scene, path: Path, *, plain_cut: bool) -> bytes:
-    figure = explained_figure(Explained(shown.row["frame"], shown.verdict, shown.words(), scene, plain_cut=plain_cut))
+    figure = explain_figure(Explained(shown.row["frame"], shown.verdict, shown.words(), scene, plain_cut=plain_cut))
     return figure_bytes(figure, "png" if path.suffix.lower() == ".png" else "svg")
 
 
-def _centred(row: dict[str, Any], prefix: str) -> tuple[str, str]:
-    azimuth, elevation = (_signed(90 - row[f"{prefix}{angle}"], 1) for angle in ("azimuth", "elevation"))
+def _format_centred(row: dict[str, Any], prefix: str) -> tuple[str, str]:
+    azimuth, elevation = (_format_signed(90 - row[f"{prefix}{angle}"], 1) for angle in ("azimuth", "elevation"))
     return azimuth, elevation
 
 
-def _signed(number: float, digits: int) -> str:
+def _format_signed(number: float, digits: int) -> str:
     return f"{round(number, digits) + 0.0:+.{digits}f}"  # no -0
 
 

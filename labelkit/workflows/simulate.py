@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from labelkit.errors import OutputExistsError
-from labelkit.files import PART_SUFFIX, make_folder, mendable, write_text
+from labelkit.files import PART_SUFFIX, make_folder, translate_os_errors, write_text
 from labelkit.processes import Progress, run_jobs
 from labelkit.records import Handedness
 from labelkit.settings import RecordSettings, SimulateSettings, as_toml, load_settings
@@ -67,7 +67,7 @@ def simulate(
         _write_truth(staging, rows)
         # the number of workers changes no byte of the result, this file included
         write_text(staging / SETTINGS_FILE, as_toml(settings.model_copy(update={"workers": 0})))
-        with mendable(out):
+        with translate_os_errors(out):
             _remove(out, old)
             _move_in(staging, out)
     finally:

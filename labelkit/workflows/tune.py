@@ -150,7 +150,7 @@ def _build_corner_networks(folder: Path, settings: TuneSettings) -> int:
 
     checking = Apart(check_networks, settings, environment=ONE_OF_SEVERAL)
     try:
-        while not checking.ended():
+        while not checking.has_ended():
             wait([checking.pipe])
         checking.result()
     finally:

@@ -3,9 +3,9 @@
     python pipelines/hand-orientation/run.py [--raw RAW] [--out hand-orientation] [--reduced]
 
 Recordings are simulated, unless RAW names some. They become a dataset; each of the three families is searched over
-the ranges and structures in the .toml file beside this one; the best settings of each are trained and tested, once,
-on people that neither training nor search has met. What is done already is not done again, so a stopped run is gone
-on with by the same command.
+the ranges and structures in the .toml file next to this one; the best settings of each are trained and tested, once,
+on people that neither training nor search has met. What is done already is not done again, so the same
+command goes on with a stopped run.
 
 `--reduced` is all steps, in small, within 20 minutes on two cores, in hand-orientation-reduced. It shows that all parts
 fit together, and nothing about the networks: so few people teach nothing about strangers, so single frames are split,

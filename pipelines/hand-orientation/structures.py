@@ -2,9 +2,9 @@
 
     python pipelines/hand-orientation/structures.py [--raw RAW] [--out structures] [--reduced] [--seeds 3]
 
-Recordings are simulated, unless RAW names some, and become a dataset with depth. structures.toml beside this file
+Recordings are simulated, unless RAW names some, and become a dataset with depth. structures.toml next to this file
 lists the experiments: what all networks have in common, and what each variant changes. Every variant is trained from
-several seeds, which deal the people to training, validation and test anew, and is tested once each; variants that come
+several seeds, which deal the people to training, validation and test again, and is tested once each; variants that come
 to the same settings are trained once. What is done already is not done again, so a stopped run is gone on with by the
 same command. `--reduced` is the same in small, within an hour on two cores, in structures-reduced: it shows which
 differences are large.
@@ -69,7 +69,7 @@ def variants(*, reduced: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def folder_of(settings: TrainSettings) -> str:
-    """Name a run by its settings, so that a changed file trains anew what it changed."""
+    """Name a run by its settings, so that a changed file trains again what it changed."""
     return hashlib.sha256(as_toml(settings).encode()).hexdigest()[:12]
 
 

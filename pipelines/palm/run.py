@@ -187,7 +187,7 @@ def look(frame: Filmed, rng: np.random.Generator, *, first: bool) -> tuple[Float
         relief_m = np.where(rng.random(relief_m.shape) < 0.1, np.nan, relief_m)
     seen = average_cells(relief_m)
     with np.errstate(invalid="ignore"):
-        palm = (view.sampled((frame.parts == BodyPart.PALM).astype(np.float32)) > 0) & (np.abs(relief_m) < NEAR_M)
+        palm = (view.sample((frame.parts == BodyPart.PALM).astype(np.float32)) > 0) & (np.abs(relief_m) < NEAR_M)
     share = cv2.resize(palm.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
     looked = (slice(TOP, TOP + LOOKED), slice(LEFT, LEFT + LOOKED))
     share, cover = share[looked] / np.maximum(seen[looked][..., 0], 1e-3), seen[looked][..., 0]

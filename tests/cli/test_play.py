@@ -32,7 +32,7 @@ def labelkit(*arguments, **environment):
 
 
 @pytest.fixture
-def ended(capfd):
+def has_ended(capfd):
     """Run a command that ends by itself, in this process: its exit code and what it complains of."""
 
     def run_it(*arguments):

@@ -6,7 +6,7 @@ import pytest
 from labelkit.cells import Cells
 from labelkit.curation.coverage import Coverage, measure_coverage
 from labelkit.curation.wording import findings
-from labelkit.wording import compact, counted, percent, printable
+from labelkit.wording import compact, number_of, percent, printable
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_counts_stay_within_four_characters(number, short):
 
 
 def test_one_is_not_a_plural():
-    assert (counted(1, "sample"), counted(0, "sample"), counted(9412, "sample")) == (
+    assert (number_of(1, "sample"), number_of(0, "sample"), number_of(9412, "sample")) == (
         "1 sample",
         "0 samples",
         "9,412 samples",

@@ -227,7 +227,7 @@ withdrawal.secrets.token_hex = lambda n: "5a" * n
 withdrawal._hash = lambda salt, participant: salt  # the real one takes its time
 steps = 0
 
-def counted(function, last):
+def number_of(function, last):
     def step(*args, **kwargs):
         global steps
         steps += 1
@@ -244,7 +244,7 @@ for last in itertools.count(1):
     child = os.fork()
     if not child:
         for name in "open rename replace unlink rmdir mkdir fsync".split():
-            setattr(os, name, counted(getattr(os, name), last))
+            setattr(os, name, number_of(getattr(os, name), last))
         withdrawal.withdraw_participant(folder, participant)
         os._exit(0)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGKILL:

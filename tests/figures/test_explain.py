@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from labelkit.figures import explain as explain_figures
-from labelkit.figures.explain import Explained, explained_figure
+from labelkit.figures.explain import Explained, explain_figure
 from labelkit.figures.saving import figure_bytes
 from labelkit.figures.scene import Scene
 from labelkit.records import Calibration, Intrinsics
@@ -25,7 +25,7 @@ def scenes():
 
 
 def drawn(scene, file_format="svg", *, title="p01/depth/1.png", verdict="sample", words=WORDS, **how):
-    return figure_bytes(explained_figure(Explained(title, verdict, words, scene, **how)), file_format)
+    return figure_bytes(explain_figure(Explained(title, verdict, words, scene, **how)), file_format)
 
 
 def texts_of(svg):
@@ -71,7 +71,7 @@ def test_the_crop_s_arrow_is_the_normal_in_the_frame_that_the_crop_shows(scenes,
 def test_the_key_of_a_narrow_depth_picture_stands_clear_of_its_scale(scenes):
     camera = Intrinsics(100, 100, 0, 0, 90, 400)
     depth_m = np.linspace(0.5, 2, 36000, dtype=np.float32).reshape(400, 90)
-    figure = explained_figure(Explained("1.png", "", WORDS, Scene(depth_m, None, Calibration(camera, camera))))
+    figure = explain_figure(Explained("1.png", "", WORDS, Scene(depth_m, None, Calibration(camera, camera))))
     figure.draw_without_rendering()
     (key,) = (axes.get_legend() for axes in figure.axes if axes.get_legend())
     (scale,) = (axes for axes in figure.axes if axes.get_xlabel() == "metres")

@@ -80,7 +80,7 @@ class Worker:
         self.heard, self.looks, (self.pipe, _) = [], 0, multiprocessing.Pipe()  # whose other end is closed
         self._search, self._dies = search, dies
 
-    def ended(self):
+    def has_ended(self):
         """Take a trial at the second look at it, and have run it at the third."""
         self.looks += 1
         if self.looks == 2 and not self._dies and (claim := self._search.take()):
