@@ -204,6 +204,21 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+FAMILIES = ("vanilla", "squeezenet", "mobilenet")  # of networks; labelkit/models/ has a function for each
+
+
+def family_of(model: str) -> str:
+    """Name the family of a network that is called by its family or by a preset.
+
+    Raises:
+        SettingsError: there is no such model.
+    """
+    family: str = PRESETS[model]["model"] if model in PRESETS else model
+    if family not in FAMILIES:
+        raise SettingsError(f"no model {model!r}; {nearest(model, [*FAMILIES, *PRESETS])}")
+    return family
+
+
 class TrainSettings(Settings):
     """Settings of `labelkit train`."""
 
@@ -425,6 +440,7 @@ def load_settings(
     config: Path | None = None,
     typed: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    command: str | None = None,
 ) -> S:
     """Resolve a command's settings from file, environment and flags, weakest first.
 
@@ -433,6 +449,7 @@ def load_settings(
         config: a TOML file with the schema's keys at its top.
         typed: what the user typed, by key.
         environment: instead of os.environ.
+        command: named in messages; several commands share a schema. The schema's own if None.
     Raises:
         SettingsError: an unknown key, or a value outside its range; says where it came from.
     """
@@ -444,7 +461,7 @@ def load_settings(
         *_from_environment(schema, environment),
         ("command line", dict(typed or {})),
     ):
-        _refuse_unknown(schema, values, source)
+        _refuse_unknown(schema, values, source, command)
         expanded = schema.expand(values)  # here, so that a preset wins over weaker sources
         merged |= expanded
         origin |= dict.fromkeys(expanded, source)
@@ -454,11 +471,11 @@ def load_settings(
         raise SettingsError(_first_complaint(schema, error, origin)) from None
 
 
-def _refuse_unknown(schema: type[Settings], values: Mapping[str, Any], source: str) -> None:
+def _refuse_unknown(schema: type[Settings], values: Mapping[str, Any], source: str, command: str | None = None) -> None:
     for key in values:
         if key not in schema.model_fields:
             known = nearest(key, schema.model_fields)
-            raise SettingsError(f"{source}: unknown setting {key!r} for {schema.command}; {known}")
+            raise SettingsError(f"{source}: unknown setting {key!r} for {command or schema.command}; {known}")
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -20,26 +20,19 @@ if TYPE_CHECKING:
 MAP_WIDTH = 80  # columns, at most: in a wider map the cells only lie further apart
 
 
-def _name_play(_ctx: click.Context, _parameter: click.Parameter, raw: str | None) -> None:
-    if raw is not None:
-        raise click.UsageError(f"--live is a command of its own: labelkit play {raw}")
+class _CoverageMap(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--live" in args:
+            raw = (*args[args.index("--live") + 1 :], "RAW")[0]
+            raise click.UsageError(f"--live is a command of its own: labelkit play {raw}", ctx)
+        return super().parse_args(ctx, args)
 
 
-@click.command("coverage-map")
+@click.command("coverage-map", cls=_CoverageMap)
 @click.argument("dataset", type=click.Path(path_type=Path), default=Path("dataset"))
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the map: .png, .svg, .html, .json or .csv.")
 @click.option("--by", type=click.Choice(["participant", "split"]), help="Also show the coverage of each.")
 @click.option("--run", type=click.Path(path_type=Path), help="The training run whose split is shown.")
-@click.option(
-    "--live",
-    is_flag=False,
-    flag_value="RAW",
-    hidden=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_name_play,
-    help="Now labelkit play RAW.",
-)
 @settings_flags(CoverageSettings)
 @json_flag
 @quiet_flag

@@ -39,6 +39,9 @@ def command(
     Writes a page with tables, error maps and galleries, and the same as JSON. The networks predict the
     participants of validation and test; they were not trained on them.
     """
+    from labelkit.workflows.early import refuse_early
+
+    refuse_early(dataset, runs=[run] if other is None else [run, other])
     from labelkit.workflows.evaluate import evaluate
 
     found = evaluate(run, other, dataset=dataset, out=out, settings=settings)

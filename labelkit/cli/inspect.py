@@ -11,6 +11,7 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import InspectSettings
+from labelkit.wording import number_of
 
 if TYPE_CHECKING:
     from labelkit.workflows.inspect import DepthSeen, Inspection, Pace, RecordingReport
@@ -69,9 +70,9 @@ def _lines(report: RecordingReport, said: dict[tuple[str, str], str]) -> Iterato
 def _frames(report: RecordingReport) -> str:
     if not report.layout:
         return "no recording"
-    parts = [f"{report.frames} frames"]
+    parts = [number_of(report.frames, "frame")]
     if report.pairs < report.frames:
-        parts.append(f"{report.pairs} pairs")
+        parts.append(number_of(report.pairs, "pair"))
     if report.without_color:
         parts.append(f"{report.without_color} without colour")
     if report.without_depth:
@@ -123,12 +124,12 @@ def _depth(seen: DepthSeen, unit_m: float | None) -> str:
     digits, unit = (".0f", " stored steps") if unit_m is None else (".2f", " m")
     return (
         f"{seen.nearest:{digits}} to {seen.farthest:{digits}}, median {seen.median:{digits}}{unit}, "
-        f"{seen.holes:.0%} holes (in {seen.frames} frames)"
+        f"{seen.holes:.0%} holes (in {number_of(seen.frames, 'frame')})"
     )
 
 
 def _pace(pace: Pace) -> str:
-    gaps = f"{pace.gaps} gaps, the longest {pace.longest_s:.2f} s" if pace.gaps else "no gaps"
+    gaps = f"{number_of(pace.gaps, 'gap')}, the longest {pace.longest_s:.2f} s" if pace.gaps else "no gaps"
     return f"{pace.duration_s:.1f} s, a frame every {1000 * pace.usual_s:.0f} ms, {gaps}"
 
 
@@ -146,9 +147,10 @@ def _wrap(label: str, text: str) -> list[str]:
 def _summary(result: Inspection) -> Iterator[str]:
     yield from (f"drafted {path}" for path in result.drafted)
     yield from (f"left as it is: {path}" for path in result.kept)
-    people = f"{result.participants} participant{'s' * (result.participants != 1)}"
     recordings = sum(report.layout is not None for report in result.recordings)
-    problems = f"{result.problems or 'no'} problem{'s' * (result.problems != 1)}"
-    yield f"{recordings} recording{'s' * (recordings != 1)} of {people}, {result.frames} frames, {problems}"
+    yield (
+        f"{number_of(recordings, 'recording')} of {number_of(result.participants, 'participant')}, "
+        f"{number_of(result.frames, 'frame')}, {result.problems or 'no'} problem{'s' * (result.problems != 1)}"
+    )
     if not result.problems:
         yield f"next: labelkit build-dataset {result.raw}"

@@ -37,7 +37,8 @@ def settings_flags(schema: type[Settings], *, leave_out: Sequence[str] = ()) -> 
                 for key, value in values.items()
                 if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
             }
-            return command(*args, settings=load_settings(schema, config=config, typed=typed), **kwargs)
+            settings = load_settings(schema, config=config, typed=typed, command=ctx.info_name)
+            return command(*args, settings=settings, **kwargs)
 
         wrapped: Any = with_settings
         wrapped.__doc__ = command.__doc__

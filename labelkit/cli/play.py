@@ -13,6 +13,7 @@ import click
 from labelkit.cli.coverage_map import describe_terminal
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import BuildSettings, CoverageSettings, load_settings
+from labelkit.wording import number_of
 
 if TYPE_CHECKING:
     from labelkit.cells import Cells
@@ -90,7 +91,8 @@ def _say_address(url: str, raw: Path, *, as_json: bool, quiet: bool) -> None:
 def _summary(result: GameResult) -> str:
     full = ", ".join(f"{name} {100 * share:.0f} %" for name, share in result.filled.items())
     return (
-        f"{result.raw}: {result.samples} samples in {result.frames} frames; full: {full or 'nothing'}\n"
+        f"{result.raw}: {number_of(result.samples, 'sample')} in {number_of(result.frames, 'frame')}; "
+        f"full: {full or 'nothing'}\n"
         f"next: labelkit build-dataset {result.raw}"
     )
 

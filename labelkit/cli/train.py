@@ -9,6 +9,7 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import TrainSettings
+from labelkit.wording import number_of
 
 if TYPE_CHECKING:
     from labelkit.workflows.leave_one_out import LeaveOneOutResult
@@ -37,8 +38,13 @@ def command(
     Participants are split into train, validation and test. The weights that do best on validation are
     kept and tested once. All results are in the run folder.
     """
+    from labelkit.workflows.early import refuse_early
+
     if resume is not None:
         _refuse_other_options(resume)
+        refuse_early(dataset, runs=[resume])
+    else:
+        refuse_early(dataset, models=[settings.model])
     from labelkit.workflows.train import train
 
     result = train(dataset, settings, out=out, overwrite=overwrite, resume=resume, quiet=quiet or as_json)
@@ -63,15 +69,15 @@ def _text(result: TrainResult | LeaveOneOutResult) -> str:
 
 def _text_of_run(result: TrainResult) -> str:
     people = len(result.test_participants)
-    whom = f"{people} unseen participant{'s' if people > 1 else ''}"
+    whom = number_of(people, "unseen participant")
     if result.leaks:
-        whom = f"{people} participants IT WAS TRAINED ON (split by frames: LEAKING)"
+        whom = f"{number_of(people, 'participant')} IT WAS TRAINED ON (split by frames: LEAKING)"
     return "\n".join(
         (
-            f"{result.model}: {result.parameters:,} parameters, {result.epochs} epochs in {result.seconds:.0f} s "
-            f"({result.samples_per_s:.0f} samples/s)",
+            f"{result.model}: {result.parameters:,} parameters, {number_of(result.epochs, 'epoch')} "
+            f"in {result.seconds:.0f} s ({result.samples_per_s:.0f} samples/s)",
             *_recoveries(result),
-            f"test of epoch {result.best_epoch} on {result.test_samples} samples of {whom}:",
+            f"test of epoch {result.best_epoch} on {number_of(result.test_samples, 'sample')} of {whom}:",
             *_errors(result),
             f"run: {result.run} (report.html, report.json, predictions.csv, weights, ...)",
             f"again, changed: labelkit train --config {result.run}/settings.toml --epochs 60",
@@ -80,9 +86,10 @@ def _text_of_run(result: TrainResult) -> str:
 
 
 def _recoveries(result: TrainResult) -> tuple[str, ...]:
-    times = f"{result.recoveries} time{'s' if result.recoveries > 1 else ''}"
+    if not result.recoveries:
+        return ()
     return (
-        (f"it collapsed {times} and was brought back; {result.run}/guard.json says why",) if result.recoveries else ()
+        f"it collapsed {number_of(result.recoveries, 'time')} and was brought back; {result.run}/guard.json says why",
     )
 
 

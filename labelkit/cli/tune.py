@@ -10,6 +10,7 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import TuneSettings
+from labelkit.wording import number_of
 
 if TYPE_CHECKING:
     from labelkit.tuning.ranking import Ranked
@@ -32,6 +33,10 @@ def command(
     goes on with a search that was stopped, and takes part in it from other machines that share the folder. The test is
     never touched: train the best settings with `labelkit train --config searches/NAME/best.toml`.
     """
+    from labelkit.workflows.early import refuse_early
+
+    named = [table.get("model") for table in (settings.train, *settings.structures)]
+    refuse_early(dataset, models=[model for model in named if isinstance(model, str)])
     from labelkit.workflows.tune import tune
 
     result = tune(dataset, settings, out=out, dry_run=dry_run, quiet=quiet or as_json)
@@ -40,10 +45,10 @@ def command(
 
 def _lines(result: TuneResult | TunePlan) -> Iterator[str]:
     if isinstance(result, TunePlan):
-        yield f"{result.search}: {result.trials} trials to run, {result.jobs} at a time"
+        yield f"{result.search}: {number_of(result.trials, 'trial')} to run, {result.jobs} at a time"
         yield f"structures: {', '.join(result.structures)}"
         if result.networks:
-            yield f"all {result.networks} networks at the corners of their ranges can be built"
+            yield f"built: {number_of(result.networks, 'network')} at the corners of the ranges"
         return
     yield "structure                 score     of    best  spread  collapsed"
     for each in result.structures:
@@ -52,8 +57,10 @@ def _lines(result: TuneResult | TunePlan) -> Iterator[str]:
     yield f"score: mean validation CMAE of the best trials, degrees ({constant})"
     for each in result.structures:
         if each.is_short:
-            yield f"NOTE: {each.structure}: the score is the mean of {each.scored} trials, not of {each.best_of}"
-    yield f"search: {result.search} ({result.finished} of {result.asked} trials; report.html, result.json, trials.csv)"
+            scored = number_of(each.scored, "trial")
+            yield f"NOTE: {each.structure}: the score is the mean of {scored}, not of {each.best_of}"
+    done = f"{result.finished} of {number_of(result.asked, 'trial')}"
+    yield f"search: {result.search} ({done}; report.html, result.json, trials.csv)"
     if result.best:
         yield f"the best, tested: labelkit train --config {result.best}"
 

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 
-from labelkit.errors import SettingsError, nearest
+from labelkit.errors import SettingsError
 from labelkit.keras import keras
 from labelkit.models.head import add_head
 from labelkit.models.inputs import pyramid_inputs
@@ -19,7 +19,7 @@ from labelkit.models.mobilenet import mobilenet
 from labelkit.models.parts import Style
 from labelkit.models.squeezenet import squeezenet
 from labelkit.models.vanilla import vanilla
-from labelkit.settings import PRESETS, TrainSettings
+from labelkit.settings import TrainSettings, family_of
 
 MODELS: Mapping[str, Callable[..., keras.KerasTensor]] = {
     "vanilla": vanilla,
@@ -37,9 +37,7 @@ def build_model(settings: TrainSettings) -> keras.Model:
     Raises:
         SettingsError: the name is unknown, the network cannot be built so, or a setting is of another family.
     """
-    family = PRESETS[settings.model]["model"] if settings.model in PRESETS else settings.model
-    if family not in MODELS:
-        raise SettingsError(f"no model {settings.model!r}; {nearest(settings.model, [*MODELS, *PRESETS])}")
+    family = family_of(settings.model)
     _refuse_foreign(settings, family)
     style = Style(family, **{field.name: getattr(settings, field.name) for field in fields(Style)[1:]})
     inputs, pyramid = pyramid_inputs(settings.input, settings.sizes, settings.normalisation)

@@ -14,6 +14,7 @@ from labelkit.report.page import Cell, Column, Section, Shown, facts, note, page
 from labelkit.tuning.folder import Search
 from labelkit.tuning.ranking import Ranked, error_of
 from labelkit.tuning.trial import Trial
+from labelkit.wording import number_of
 
 
 def search_page(
@@ -58,8 +59,9 @@ def _result(search: Search, trials: Sequence[Trial], ranking: Sequence[Ranked]) 
     ]
     body += table(columns, [_row(each) for each in ranking], caption="Structures, degrees", shown=100)
     lead = (
-        f"A structure's score is the mean validation CMAE of its best {search.settings.best_of} trials; spread is "
-        "their standard deviation. Structures with fewer trials that learned come last."
+        "A structure's score is the mean validation CMAE of its best trials, at most "
+        f"{search.settings.best_of}; spread is their standard deviation. Structures with "
+        "fewer trials that learned come last."
     )
     return Section("Structures", body, lead=lead)
 
@@ -83,9 +85,10 @@ def _notes(search: Search, trials: Sequence[Trial], ranking: Sequence[Ranked]) -
     for each in ranking:
         if each.is_short and each.finished >= search.settings.max_trials:
             came = ", ".join(f"{count} {outcome}" for outcome, count in each.outcomes.items())
+            learned = f"{each.learned} of {number_of(each.finished, 'trial')} learned ({came or 'others: 0'})"
             yield note(
-                f"{each.structure}: {each.learned} of {each.finished} trials learned ({came or 'others: 0'}); its "
-                f"score is the mean of {each.scored} errors, not of {each.best_of}.",
+                f"{each.structure}: {learned}; its score is the mean of {number_of(each.scored, 'error')}, "
+                f"not of {each.best_of}.",
                 warning=True,
             )
 

@@ -55,11 +55,6 @@ class GuardRecord:
         """The epochs that were done before the present attempt began."""
         return count_earlier_epochs(self.events)
 
-    @property
-    def acted(self) -> int:
-        """How often something was done."""
-        return sum(event.did != "nothing" for event in self.events)
-
 
 def write_journal(run: Path, journal: GuardRecord) -> None:
     """Write what the guard of a run saw and did."""

@@ -97,6 +97,7 @@ def test_an_output_without_unicode_gets_ascii(folder):
         (["--run", "nowhere"], 2, "nowhere"),
         (["--live", "recordings"], 2, "labelkit play recordings"),
         (["--live"], 2, "labelkit play RAW"),
+        (["--live", "recordings", "--terminal"], 2, "labelkit play recordings"),
         (["--by", "hand"], 2, "'hand' is not one of 'participant', 'split'"),
     ],
 )

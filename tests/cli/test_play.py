@@ -32,7 +32,7 @@ def labelkit(*arguments, **environment):
 
 
 @pytest.fixture
-def has_ended(capfd):
+def ended(capfd):
     """Run a command that ends by itself, in this process: its exit code and what it complains of."""
 
     def run_it(*arguments):
@@ -81,11 +81,13 @@ def served(raw, *flags, **environment):
         (("{raw}", "--terminal", "--show-pictures"), "--show-pictures"),
         (("{raw}", "--terminal", "--json"), "--json"),
         (("{raw}", "--build-config", "{raw}/file"), "not a TOML file"),
+        (("{raw}", "--config", "{raw}/misspelt.toml"), "unknown setting 'taget' for play; did you mean 'target'"),
         (("{raw}", "--cell-deg", "45", "--reach-deg", "30"), "cell-deg"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(raw, ended, arguments, says):
     (raw / "file").write_text("= =")
+    (raw / "misspelt.toml").write_text("taget = 3")
     code, complaint = ended(*(argument.format(raw=raw) for argument in arguments))
     assert code == 2
     assert len(complaint.splitlines()) == 1

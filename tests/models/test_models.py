@@ -9,7 +9,7 @@ from labelkit.errors import SettingsError
 from labelkit.models import MODELS, build_model
 from labelkit.models.parts import RReLU
 from labelkit.models.squeezenet import fire_of
-from labelkit.settings import PRESETS, TrainSettings
+from labelkit.settings import FAMILIES, PRESETS, TrainSettings
 
 SMALL = {"filters": 5, "dense": 16}
 
@@ -182,6 +182,10 @@ def test_the_default_network_has_the_parameters_of_a_hand_count():
     joined = (8**2 + 4**2 + 2**2) * 128
     expected = 3 * branch + (joined + 1) * 128 + (128 + 1) * 64 + (64 + 1) * 2
     assert build_model(TrainSettings()).count_params() == expected == 1_676_226
+
+
+def test_every_family_that_settings_know_has_its_function():
+    assert tuple(MODELS) == FAMILIES
 
 
 def test_an_unknown_model_names_the_nearest():
