@@ -540,12 +540,9 @@ def _range(schema: type[Settings], key: str) -> str:
 
 def as_toml(settings: Settings) -> str:
     """Write settings as TOML; `--config` reads the same settings back."""
-    return "".join(f"{key} = {_toml_value(value)}\n" for key, value in settings.model_dump(mode="json").items())
-
-
-def _toml_value(value: Any) -> str:
     # JSON strings, numbers, booleans and flat lists are TOML as well, and no schema holds anything else.
-    return json.dumps(value, ensure_ascii=False)
+    values = settings.model_dump(mode="json").items()
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values)
 
 
 def from_plain(schema: type[S], values: Mapping[str, Any], where: str) -> S:

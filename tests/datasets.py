@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from labelkit import __version__
 from labelkit.dataset.manifest import FileEntry, Manifest, ParticipantEntry, RecordingEntry, write_manifest
+from labelkit.dataset.reading import open_plain_file
 from labelkit.dataset.schema import shard_name
-from labelkit.dataset.shards import shard_bytes
+from labelkit.dataset.shards import map_open_shard, shard_bytes
 from labelkit.dataset.table import TABLE_NAME, table_bytes, table_of
 from labelkit.files import sha256_of
 from labelkit.geometry.orientation import angles_deg_from_normal, normal_from_angles_deg
@@ -168,3 +169,8 @@ def make_dataset(
 
 def _entry(path: Path) -> FileEntry:
     return FileEntry(bytes=path.stat().st_size, sha256=sha256_of(path))
+
+
+def map_shard(path):
+    with open_plain_file(path.parent, path.name) as file:
+        return map_open_shard(file, path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import settings_flags, show
 from labelkit.settings import BuildSettings
 from labelkit.wording import number_of
 
@@ -30,8 +30,6 @@ TOO_MANY_REJECTED = 3
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be built; write nothing.")
 @settings_flags(BuildSettings)
-@json_flag
-@quiet_flag
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import settings_flags, show
 from labelkit.settings import CoverageSettings
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ class _CoverageMap(click.Command):
 @click.option("--by", type=click.Choice(["participant", "split"]), help="Also show the coverage of each.")
 @click.option("--run", type=click.Path(path_type=Path), help="The training run whose split is shown.")
 @settings_flags(CoverageSettings)
-@json_flag
-@quiet_flag
 def command(
     dataset: Path,
     out: Path | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import settings_flags, show
 from labelkit.settings import DemoSettings
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 @click.command("demo")
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"))
 @settings_flags(DemoSettings)
-@json_flag
-@quiet_flag
 def command(out: Path, settings: DemoSettings, as_json: bool, quiet: bool) -> None:
     """Do the whole job in the folder OUT (default: demo), in a few minutes.
 

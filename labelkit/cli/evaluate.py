@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import settings_flags, show
 from labelkit.settings import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ _LABEL, _NAME = 24, 26  # columns: of a label, of a run
 @click.option("--dataset", type=click.Path(path_type=Path), help="The runs' dataset. [the path they were trained on]")
 @click.option("--out", type=click.Path(path_type=Path), help="Page to write, .html. [RUN/report.html]")
 @settings_flags(EvaluateSettings)
-@json_flag
-@quiet_flag
 def command(
     run: Path,
     other: Path | None,

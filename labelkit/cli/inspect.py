@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import settings_flags, show
 from labelkit.settings import InspectSettings
 from labelkit.wording import number_of
 
@@ -27,8 +27,6 @@ _VALUE = 30  # of a value; its origin comes after it
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.option("--write", is_flag=True, help="Draft a recording.toml if facts are missing; never change one.")
 @settings_flags(InspectSettings)
-@json_flag
-@quiet_flag
 @click.pass_context
 def command(ctx: click.Context, raw: Path, write: bool, settings: InspectSettings, as_json: bool, quiet: bool) -> None:
     """Say what each recording below RAW is: layout, sensor, units, calibration, frames, gaps.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import settings_flags, show
 from labelkit.settings import LatencySettings
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 @click.command("latency")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @settings_flags(LatencySettings)
-@json_flag
-@quiet_flag
 def command(runs: tuple[Path, ...], settings: LatencySettings, as_json: bool, quiet: bool) -> None:
     """Say how long each RUN's network takes for one picture, compiled, on one core of this machine.
 

@@ -18,8 +18,12 @@ from labelkit.settings import Settings, load_settings
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+quiet_flag = click.option("--quiet", "-q", is_flag=True, help="No progress, no summary; errors only.")
+
+
 def settings_flags(schema: type[Settings], *, leave_out: Sequence[str] = ()) -> Callable[[Command], Command]:
-    """Give a command one flag per key of its schema, and --config.
+    """Give a command one flag per key of its schema, --config, --json and --quiet.
 
     The command receives `settings`, resolved from file, environment and the flags that were typed.
 
@@ -32,17 +36,14 @@ def settings_flags(schema: type[Settings], *, leave_out: Sequence[str] = ()) -> 
         def with_settings(*args: Any, config: Path | None, **kwargs: Any) -> Any:
             ctx = click.get_current_context()
             values = {key: kwargs.pop(key) for key in flags}
-            typed = {
-                key: value
-                for key, value in values.items()
-                if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
-            }
+            typed = {key: value for key, value in values.items() if _is_typed(ctx, key)}
             settings = load_settings(schema, config=config, typed=typed, command=ctx.info_name)
             return command(*args, settings=settings, **kwargs)
 
         wrapped: Any = with_settings
         wrapped.__doc__ = command.__doc__
         wrapped.__click_params__ = getattr(command, "__click_params__", [])
+        wrapped = json_flag(quiet_flag(wrapped))
         wrapped = click.option(
             "--config",
             type=click.Path(path_type=Path, dir_okay=False),
@@ -53,6 +54,22 @@ def settings_flags(schema: type[Settings], *, leave_out: Sequence[str] = ()) -> 
         return typing.cast(Command, wrapped)
 
     return decorate
+
+
+def _is_typed(ctx: click.Context, key: str) -> bool:
+    return ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
+
+
+def refuse_typed(keys: Sequence[str], why: str) -> None:
+    """Refuse options that the user typed and that do not go with another one.
+
+    Args:
+        keys: the options, as parameters of the command.
+    """
+    ctx = click.get_current_context()
+    for key in keys:
+        if _is_typed(ctx, key):
+            raise click.UsageError(f"--{key.removeprefix('as_').replace('_', '-')} {why}", ctx)
 
 
 def _flag(key: str, schema: type[Settings]) -> Callable[[Any], Any]:
@@ -75,10 +92,6 @@ def _without_none(annotation: Any) -> Any:
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         (annotation,) = (part for part in typing.get_args(annotation) if part is not type(None))
     return annotation
-
-
-json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-quiet_flag = click.option("--quiet", "-q", is_flag=True, help="No progress, no summary; errors only.")
 
 
 def show(result: Any, *, as_json: bool, quiet: bool, text: Callable[[], str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labelkit.cli.coverage_map import describe_terminal
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import refuse_typed, settings_flags, show
 from labelkit.settings import BuildSettings, CoverageSettings, load_settings
 from labelkit.wording import number_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from labelkit.cells import Cells
     from labelkit.workflows.play import GameResult
 
-_PAGE_ONLY = {"port": "--port", "show_pictures": "--show-pictures", "as_json": "--json"}
+_PAGE_ONLY = ("port", "show_pictures", "as_json")
 
 
 @click.command("play")
@@ -34,8 +34,6 @@ _PAGE_ONLY = {"port": "--port", "show_pictures": "--show-pictures", "as_json": "
 )
 @click.option("--no-cache", is_flag=True, help="Keep no labels in the user's cache folder for the next start.")
 @settings_flags(CoverageSettings)
-@json_flag
-@quiet_flag
 def command(
     raw: Path,
     terminal: bool,
@@ -54,7 +52,7 @@ def command(
     """
     build = load_settings(BuildSettings, config=build_config)
     if terminal:
-        _refuse_page_flags()
+        refuse_typed(_PAGE_ONLY, "is only for the page in a browser; leave out that or --terminal")
     from labelkit.workflows.play import play, play_in_terminal
 
     if terminal:
@@ -71,13 +69,6 @@ def command(
         )
     if not (quiet or as_json):
         click.echo(f"\n{_summary(result)}", err=True)
-
-
-def _refuse_page_flags() -> None:
-    ctx = click.get_current_context()
-    for name, flag in _PAGE_ONLY.items():
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{flag} is only for the page in a browser; leave out {flag} or --terminal")
 
 
 def _say_address(url: str, raw: Path, *, as_json: bool, quiet: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import settings_flags, show
 from labelkit.settings import RecordSettings
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 @click.command("record")
 @click.argument("raw", type=click.Path(path_type=Path, file_okay=False))
 @settings_flags(RecordSettings)
-@json_flag
-@quiet_flag
 def command(raw: Path, settings: RecordSettings, as_json: bool, quiet: bool) -> None:
     """Record from a sensor into RAW/PARTICIPANT[/SESSION], in the layout that a build reads.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import settings_flags, show
 from labelkit.settings import CoverageSettings
 from labelkit.wording import number_of, percent
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 @click.option("--run", type=click.Path(path_type=Path), help="The training run whose split is shown.")
 @click.option("--check/--no-check", default=True, help="Hash every file of the dataset first. [check]")
 @settings_flags(CoverageSettings)
-@json_flag
-@quiet_flag
 def command(
     dataset: Path,
     out: Path | None,

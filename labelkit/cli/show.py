@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import settings_flags, show
 from labelkit.settings import BuildSettings
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ _WHAT = 18  # of a line: "  view, centred   "
 @click.argument("frame")
 @click.option("--out", type=click.Path(path_type=Path), help="Picture to write, .png or .svg. [show-FRAME.png]")
 @settings_flags(BuildSettings, leave_out=NO_LABEL)
-@json_flag
-@quiet_flag
 def command(raw: Path, frame: str, out: Path | None, settings: BuildSettings, as_json: bool, quiet: bool) -> None:
     """Explain one frame: mask, palm, plane, normal and crop, or why it was rejected.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import refuse_typed, settings_flags, show
 from labelkit.cli.record import describe_recording
 from labelkit.settings import SimulateSettings
+from labelkit.wording import number_of
 
 # Options that need --live, and options that go with OUT alone.
 _LIVE = ("follow", "participant", "session", "handedness", "fps", "seconds")
@@ -33,8 +33,6 @@ _NOT_LIVE = ("participants", "frames", "with_masks", "workers", "overwrite")
 @click.option("--handedness", type=click.Choice(["right", "left"]), default="right", help="Live: the side of the hand.")
 @click.option("--fps", type=click.FloatRange(0.1, 120), default=15.0, show_default=True, help="Live: frames a second.")
 @click.option("--seconds", type=click.FloatRange(0), default=0.0, help="Live: seconds to record; 0: until Ctrl-C.")
-@json_flag
-@quiet_flag
 def command(
     out: Path | None,
     settings: SimulateSettings,
@@ -53,13 +51,13 @@ def command(
     from labelkit.workflows.simulate import simulate, simulate_live
 
     if live is not None:
-        _refuse(_NOT_LIVE, "goes with OUT, not with --live")
+        refuse_typed(_NOT_LIVE, "goes with OUT, not with --live")
         if out is not None:
             raise click.UsageError("give OUT, or --live RAW, not both")
         recorded = simulate_live(live, settings, **how, quiet=quiet or as_json)
         show(recorded, as_json=as_json, quiet=quiet, text=lambda: describe_recording(recorded))
         return
-    _refuse(_LIVE, "goes with --live RAW")
+    refuse_typed(_LIVE, "goes with --live RAW")
     if out is None:
         raise click.UsageError("say where to write: OUT, or --live RAW")
     result = simulate(out, settings, overwrite=overwrite, quiet=quiet or as_json)
@@ -68,15 +66,9 @@ def command(
         as_json=as_json,
         quiet=quiet,
         text=lambda: (
-            f"{result.participants} participants, {result.frames} frames in {result.seconds:.1f} s: {result.raw}\n"
+            f"{number_of(result.participants, 'participant')}, {number_of(result.frames, 'frame')} "
+            f"in {result.seconds:.1f} s: {result.raw}\n"
             f"the exact truth of each frame: {result.truth}\n"
             f"next: labelkit build-dataset {result.raw}"
         ),
     )
-
-
-def _refuse(keys: Sequence[str], why: str) -> None:
-    ctx = click.get_current_context()
-    for key in keys:
-        if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{key.replace('_', '-')} {why}")

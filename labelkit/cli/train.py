@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import refuse_typed, settings_flags, show
 from labelkit.settings import TrainSettings
 from labelkit.wording import number_of
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace the run that is in --out.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this interrupted run.")
 @settings_flags(TrainSettings)
-@json_flag
-@quiet_flag
 def command(
     dataset: Path | None,
     out: Path | None,
@@ -41,7 +39,8 @@ def command(
     from labelkit.workflows.early import refuse_early
 
     if resume is not None:
-        _refuse_other_options(resume)
+        typed = ("out", "overwrite", "config", *TrainSettings.model_fields)
+        refuse_typed(typed, f"with --resume: {resume} goes on with its own settings; leave it out")
         refuse_early(dataset, runs=[resume])
     else:
         refuse_early(dataset, models=[settings.model])
@@ -49,16 +48,6 @@ def command(
 
     result = train(dataset, settings, out=out, overwrite=overwrite, resume=resume, quiet=quiet or as_json)
     show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
-
-
-def _refuse_other_options(run: Path) -> None:
-    ctx = click.get_current_context()
-    for key in ("out", "overwrite", "config", *TrainSettings.model_fields):
-        if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(
-                f"--{key.replace('_', '-')} with --resume: {run} goes on with its own settings; leave it out",
-                ctx,
-            )
 
 
 def _text(result: TrainResult | LeaveOneOutResult) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
+from labelkit.cli.options import settings_flags, show
 from labelkit.settings import TuneSettings
 from labelkit.wording import number_of
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the search. [searches/NAME]")
 @click.option("--dry-run", is_flag=True, help="Check ranges, networks and dataset; run nothing.")
 @settings_flags(TuneSettings, leave_out=("train", "ranges", "structures"))
-@json_flag
-@quiet_flag
 def command(
     dataset: Path | None, out: Path | None, dry_run: bool, settings: TuneSettings, as_json: bool, quiet: bool
 ) -> None:

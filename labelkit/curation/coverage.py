@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.cells import FRONT, OUTSIDE, REGIONS, Cells, IntArray
-from labelkit.geometry.orientation import centred_from_label_deg, normal_from_angles_deg
 from labelkit.records import BoolArray, FloatArray
 
 
@@ -168,22 +167,6 @@ def cell_rows(coverage: Coverage) -> Iterator[dict[str, Any]]:
             "distinct": count,
             "full": count >= coverage.target,
         }
-
-
-def cells_of_labels(azimuth_deg: FloatArray, elevation_deg: FloatArray, cells: Cells) -> IntArray:
-    """Find the cells in which labels lie.
-
-    Args:
-        azimuth_deg, elevation_deg: (n,) as stored: arccos, 0..180.
-    Returns:
-        (n,) indices as `cells.index_of` gives them.
-    Raises:
-        OrientationError: a pair of angles that is no orientation.
-    """
-    labels = np.stack([azimuth_deg, elevation_deg], axis=-1).astype(np.float64)
-    normal_from_angles_deg(labels)  # only for its check
-    azimuth, elevation = centred_from_label_deg(labels).T
-    return cells.index_of(azimuth, elevation)
 
 
 def measure_coverage(index: IntArray, cells: Cells, target: int, distinct: BoolArray | None = None) -> Coverage:

@@ -19,7 +19,6 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.dataset.reading import open_plain_file
 from labelkit.dataset.schema import ALL_FIELDS, CONVENTIONS, FIELDS, SCHEMA
 from labelkit.errors import DatasetError
 
@@ -83,25 +82,18 @@ def _as_fixed_text(text: str) -> Any:
     return np.array(encoded, dtype=h5py.string_dtype("utf-8", length=max(1, len(encoded))))
 
 
-def map_shard(path: Path) -> dict[str, NDArray[Any]]:
-    """Map a shard's datasets into memory, read-only.
+def map_open_shard(file: BufferedReader, path: Path) -> dict[str, NDArray[Any]]:
+    """Map an open shard's datasets into memory, read-only.
 
     Nothing is read but the file's structure, and nothing outside the file is ever followed.
 
+    Args:
+        path: for messages.
     Returns:
         Field name -> (n, *tail) array backed by the file.
     Raises:
         DatasetError: not an HDF5 file, not this schema, or a dataset that is not plainly in the file.
     """
-    try:
-        with open_plain_file(path.parent, path.name) as file:
-            return map_open_shard(file, path)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None
-
-
-def map_open_shard(file: BufferedReader, path: Path) -> dict[str, NDArray[Any]]:
-    """Map a shard that is open already; `path` is for messages. As `map_shard`."""
     size = os.fstat(file.fileno()).st_size
     with _structure(file, path) as shard:
         layout = {name: _plain_layout(path, shard, name, size) for name in ALL_FIELDS if name in shard}

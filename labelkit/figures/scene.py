@@ -12,7 +12,7 @@ import matplotlib.patheffects
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch, Rectangle
@@ -210,13 +210,10 @@ def draw_depth(axes: Axes, depth_m: FloatArray, window: Window | None = None) ->
     """Show depth, near bright and far dark; white where the sensor saw nothing."""
     seen = depth_m[np.isfinite(depth_m)]
     near, far = np.percentile(seen, (1, 99)) if seen.size else (0.0, 1.0)
-    image = _show(axes, np.ma.masked_invalid(depth_m), window, interpolation="nearest", cmap=_depth_colors())
+    colors = colormaps["cividis_r"].with_extremes(bad=NO_DEPTH)
+    image = _show(axes, np.ma.masked_invalid(depth_m), window, interpolation="nearest", cmap=colors)
     image.set_norm(Normalize(float(near), max(float(far), float(near) + 0.01)))
     return image
-
-
-def _depth_colors() -> Colormap:
-    return colormaps["cividis_r"].with_extremes(bad=NO_DEPTH)
 
 
 def _show(axes: Axes, image: ColorImage | FloatArray, window: Window | None, **how: Any) -> AxesImage:

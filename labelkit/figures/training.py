@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from labelkit.figures.error_maps import RUN_COLORS
-from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, panel
+from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, clear_axes, panel
 from labelkit.figures.saving import house_style
 from labelkit.records import FloatArray
 from labelkit.runs.histograms import Histogram, Histograms
@@ -67,9 +67,7 @@ def curves_figure(runs: Sequence[Curves]) -> Figure:
         error.legend(fontsize=8.5, frameon=False, labelcolor=INK)
         for axes in (loss, error):
             axes.set_xlabel("epoch", fontsize=9, color=INK)
-            axes.tick_params(labelsize=8, colors=INK, length=3)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.spines[["left", "bottom"]].set(color=FAINT)
+            clear_axes(axes)
     return figure
 
 
@@ -99,9 +97,7 @@ def signs_figure(journals: Mapping[str, GuardRecord]) -> Figure:
                     axes.axvline(event.epoch + 0.5, color=color, linewidth=1.0, linestyle=(0, (1, 1.5)), zorder=1)
             axes.set_ylim(bottom=0)
             axes.set_xlabel("epoch", fontsize=9, color=INK)
-            axes.tick_params(labelsize=8, colors=INK, length=3)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.spines[["left", "bottom"]].set(color=FAINT)
+            clear_axes(axes)
         if len(journals) == 2:
             figure.axes[0].legend(fontsize=8.5, frameon=False, labelcolor=INK)
     return figure

@@ -15,7 +15,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from labelkit.figures.error_maps import RUN_COLORS
-from labelkit.figures.layout import FAINT, INK, MISSING, panel
+from labelkit.figures.layout import FAINT, INK, MISSING, clear_axes, panel
 from labelkit.figures.saving import house_style
 
 # Inches.
@@ -81,13 +81,7 @@ def _draw_history(axes: Axes, name: str, trials: Sequence[TrialPoint], constant_
     )
     axes.set_title(name, fontsize=9.5, color=INK, pad=6)
     axes.set_xlabel("trial", fontsize=8.5, color=INK)
-    _clear_axes(axes)
-
-
-def _clear_axes(axes: Axes) -> None:
-    axes.tick_params(labelsize=8, colors=INK, length=3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set(color=FAINT)
+    clear_axes(axes)
 
 
 def importance_figure(importance: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -108,7 +102,7 @@ def importance_figure(importance: Mapping[str, Mapping[str, float]]) -> Figure:
             axes.set_yticks(range(len(shares)), [setting.replace("_", " ") for setting in shares])
             axes.set(xlim=(0, 1), ylim=(rows - 0.5, -0.5))
             axes.set_title(name, fontsize=9.5, color=INK, pad=6)
-            _clear_axes(axes)
+            clear_axes(axes)
             axes.tick_params(axis="y", length=0)
     return figure
 
@@ -201,7 +195,7 @@ def pareto_figure(trials: Sequence[TrialPoint], front: Sequence[TrialPoint]) -> 
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
         axes.legend(fontsize=8.5, frameon=False, labelcolor=INK, loc="upper left", bbox_to_anchor=(1.01, 1.02))
-        _clear_axes(axes)
+        clear_axes(axes)
         axes.tick_params(which="minor", labelsize=8, colors=INK)
     return figure
 

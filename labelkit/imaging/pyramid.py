@@ -36,12 +36,9 @@ def depth_pyramid(depth_mm: NDArray[np.uint16], levels: int = 3) -> tuple[NDArra
     """
     found = [depth_mm]
     for _ in range(levels - 1):
-        four = np.stack(_quarters(found[-1])).astype(np.uint32)
+        image = found[-1]
+        four = np.stack([image[::2, ::2], image[::2, 1::2], image[1::2, ::2], image[1::2, 1::2]]).astype(np.uint32)
         seen = np.count_nonzero(four, axis=0)
         divisor = np.maximum(seen, 1)
         found.append(((2 * four.sum(axis=0) + divisor) // (2 * divisor)).astype(np.uint16))
     return tuple(found)
-
-
-def _quarters(image: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
-    return image[::2, ::2], image[::2, 1::2], image[1::2, ::2], image[1::2, 1::2]

@@ -174,16 +174,12 @@ def _coverage(samples: ShownSamples, whole: Coverage, groups: Groups, frame: str
     index = samples.cells.index
     order = np.argsort(index, kind="stable")
     of_cells = np.split(order, np.searchsorted(index[order], np.arange(whole.cells.side**2 + 1)))[1:]
-    chosen = [_choose_numbers(of_cells[cell], samples.cells.distinct, most) for cell in reachable]
+    chosen = [spread(of_cells[cell][samples.cells.distinct[of_cells[cell]]], most) for cell in reachable]
     return (
         coverage_map(whole, frame, groups)
         + Markup('<div class="chosen" aria-live="polite"></div>\n')
         + data_block("gallery-data", [[_gallery_entry(samples, k) for k in numbers] for numbers in chosen])
     )
-
-
-def _choose_numbers(numbers: Numbers, distinct: NDArray[np.bool_], most: int) -> Numbers:
-    return spread(numbers[distinct[numbers]], most)
 
 
 def _gallery_entry(samples: ShownSamples, number: int) -> list[Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from labelkit.errors import OutputExistsError
-from labelkit.files import PART_SUFFIX, make_folder, translate_os_errors, write_text
+from labelkit.files import PART_SUFFIX, make_folder, remove, translate_os_errors, write_text
 from labelkit.processes import Progress, run_jobs
 from labelkit.records import Handedness
 from labelkit.settings import RecordSettings, SimulateSettings, as_toml, load_settings
@@ -64,11 +64,12 @@ def simulate(
     try:
         make_folder(staging / "raw")
         rows = _record_all(staging, settings, quiet)
-        _write_truth(staging, rows)
+        write_text(staging / "truth.csv", as_csv(rows))
         # the number of workers changes no byte of the result, this file included
         write_text(staging / SETTINGS_FILE, as_toml(settings.model_copy(update={"workers": 0})))
         with translate_os_errors(out):
-            _remove(out, old)
+            for name in old:
+                remove(out / name)
             _move_in(staging, out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -149,15 +150,6 @@ def _participant_name(index: int) -> str:
     return f"p{index + 1:02d}"
 
 
-def _remove(out: Path, names: list[str]) -> None:
-    for name in names:
-        path = out / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
 def _move_in(staging: Path, out: Path) -> None:
     """Move the finished result in; truth.csv last, so that its presence says that all is there."""
     for name in (SETTINGS_FILE, "truth"):
@@ -167,10 +159,6 @@ def _move_in(staging: Path, out: Path) -> None:
     for recording in sorted((staging / "raw").iterdir()):
         recording.replace(out / "raw" / recording.name)
     (staging / "truth.csv").replace(out / "truth.csv")
-
-
-def _write_truth(staging: Path, rows: list[TruthRow]) -> None:
-    write_text(staging / "truth.csv", as_csv(rows))
 
 
 def _record_all(staging: Path, settings: SimulateSettings, quiet: bool) -> list[TruthRow]:

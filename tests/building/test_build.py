@@ -12,11 +12,11 @@ from filelock import FileLock
 
 from labelkit.building.build import build
 from labelkit.dataset.dataset import open_dataset
-from labelkit.dataset.shards import map_shard
 from labelkit.errors import OutputExistsError
 from labelkit.recordings import find_recordings
 from labelkit.settings import BuildSettings
 from tests.building.conftest import content_of, silent
+from tests.datasets import map_shard
 
 SETTINGS = BuildSettings(shard_frames=5, workers=1)  # two shards a recording, the second shorter
 

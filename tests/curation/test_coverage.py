@@ -12,12 +12,19 @@ from labelkit.curation.coverage import (
     Coverage,
     Gap,
     cell_weights,
-    cells_of_labels,
     coverage_by_group,
     measure_coverage,
     rank_groups,
 )
 from labelkit.errors import OrientationError
+from labelkit.geometry.orientation import centred_from_label_deg, normal_from_angles_deg
+
+
+def cells_of_labels(azimuth_deg, elevation_deg, cells):
+    labels = np.stack([azimuth_deg, elevation_deg], axis=-1)
+    normal_from_angles_deg(labels)  # refuses what is no orientation
+    return cells.index_of(*centred_from_label_deg(labels).T)
+
 
 TWO = Cells(cell_deg=20.0, reach_deg=32.0)  # 4 x 4 cells; the 12 without the corners are reachable
 

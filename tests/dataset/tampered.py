@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from labelkit.dataset.manifest import FileEntry, Manifest, read_manifest, write_manifest
-from labelkit.dataset.shards import map_shard, shard_bytes
+from labelkit.dataset.shards import shard_bytes
 from labelkit.dataset.table import TABLE_NAME, read_table, table_bytes, table_of
-from tests.datasets import SETTINGS_DIGEST
+from tests.datasets import SETTINGS_DIGEST, map_shard
 
 
 def put(folder: Path, name: str, content: bytes) -> None:

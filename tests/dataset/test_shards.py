@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from labelkit.dataset.schema import FIELDS, shard_name, slug
-from labelkit.dataset.shards import map_shard, shard_bytes
+from labelkit.dataset.shards import shard_bytes
 from labelkit.errors import DatasetError
-from tests.datasets import angles_on_disc, columns_of
+from tests.datasets import angles_on_disc, columns_of, map_shard
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from labelkit.dataset.schema import ALL_FIELDS, FIELDS
 from labelkit.dataset.verification import Defect, Fault, find_change, verify_dataset
 from labelkit.errors import DatasetError
 from labelkit.settings import BuildSettings
-from tests.datasets import angles_on_disc, columns_of, make_dataset
+from tests.datasets import angles_on_disc, columns_of, make_dataset, map_shard
 from tests.golden.make import RAW
 
 SHARD = "shards/p01-0000.h5"
@@ -123,7 +123,7 @@ def test_every_bit_of_a_shard_with_smaller_pictures_is_found(tmp_path, monkeypat
     columns |= {name: columns[name][:, ::16, ::16] for name in ("rgb128", "rgb64", "rgb32")}
     content = shards.shard_bytes(columns, {"participant": "p01"})
     (tmp_path / "s.h5").write_bytes(content)
-    assert shards.map_shard(tmp_path / "s.h5")["rgb32"].shape == (1, 2, 2, 3)
+    assert map_shard(tmp_path / "s.h5")["rgb32"].shape == (1, 2, 2, 3)
     entry = FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     assert find_change(tmp_path, "s.h5", entry) == []
     assert unseen_bits(tmp_path, "s.h5", lambda: find_change(tmp_path, "s.h5", entry)) == []

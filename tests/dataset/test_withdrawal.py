@@ -14,7 +14,6 @@ from labelkit.building.build import build
 from labelkit.dataset import withdrawal
 from labelkit.dataset.log import log
 from labelkit.dataset.schema import slug
-from labelkit.dataset.shards import map_shard
 from labelkit.dataset.verification import verify_dataset
 from labelkit.dataset.withdrawal import (
     find_holdings,
@@ -25,6 +24,7 @@ from labelkit.dataset.withdrawal import (
 )
 from labelkit.errors import DatasetError, RecordingError
 from labelkit.settings import BuildSettings
+from tests.datasets import map_shard
 from tests.golden.make import RAW as GOLDEN
 
 SETTINGS = BuildSettings(shard_frames=2, workers=1)

@@ -4,10 +4,9 @@ import numpy as np
 
 from labelkit.dataset.dataset import open_dataset
 from labelkit.dataset.sample_cells import sample_cells
-from labelkit.dataset.shards import map_shard
 from labelkit.report.shown_samples import ShownSamples, thumbnail
 from labelkit.settings import CoverageSettings
-from tests.datasets import make_dataset
+from tests.datasets import make_dataset, map_shard
 
 
 def test_each_crop_and_grey_picture_is_that_of_its_row(tmp_path):
