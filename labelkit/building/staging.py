@@ -12,7 +12,6 @@ last. If a build is killed on the way, the next build first moves the rest.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -32,6 +31,7 @@ from labelkit.dataset.manifest import (
     MANIFEST_NAME,
     FileEntry,
     Manifest,
+    entry_from_content,
     read_manifest,
     write_manifest,
 )
@@ -91,7 +91,7 @@ class Stage:
         """
         entry = None
         if shard is not None:
-            entry = FileEntry(bytes=len(shard), sha256=hashlib.sha256(shard).hexdigest())
+            entry = entry_from_content(shard)
             write_bytes(self._shard(job), shard)
         stated = {"shard": entry.model_dump_json() if entry else ""}
         sink = io.BytesIO()

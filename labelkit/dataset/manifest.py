@@ -46,6 +46,11 @@ class FileEntry(_Entry):
         return cls(bytes=path.stat().st_size, sha256=sha256_of(path))
 
 
+def entry_from_content(content: bytes) -> FileEntry:
+    """Hash the content of a file."""
+    return FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
 class ParticipantEntry(_Entry):
     """What the dataset holds of one participant."""
 

@@ -13,7 +13,6 @@ import hashlib
 import json
 import re
 import secrets
-import shutil
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from labelkit.dataset.manifest import (
     Manifest,
     describe_difference,
     describe_unfinished_withdrawal,
+    entry_from_content,
     parse_manifest,
     read_manifest,
     write_manifest,
@@ -45,7 +45,7 @@ from labelkit.dataset.reading import open_plain_file, read_at_most
 from labelkit.dataset.schema import slug
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_open_table, table_bytes
 from labelkit.errors import DatasetError, RecordingError
-from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, translate_os_errors, write_bytes
+from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, remove, translate_os_errors, write_bytes
 from labelkit.traces import find_traces, pattern_from_names
 
 RECORD_NAME = "withdrawn.json"
@@ -130,15 +130,12 @@ def withdraw_participant(folder: Path, participant: str) -> None:
 
 
 def _entries(made: dict[str, bytes]) -> dict[str, FileEntry]:
-    return {
-        name: FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-        for name, content in made.items()
-    }
+    return {name: entry_from_content(content) for name, content in made.items()}
 
 
 def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) -> None:
     stage = folder / WITHDRAWAL_NAME
-    _remove_folder(stage)
+    remove(stage)
     make_folder(stage)
     table = _read_table(folder, manifest)
     table = table.filter(pc.not_equal(table["participant"], participant))
@@ -171,9 +168,7 @@ def finish_withdrawal(folder: Path) -> bool:
     """Move the prepared files of a withdrawal into place, or the rest of them; say whether there were any."""
     stage = folder / WITHDRAWAL_NAME
     if not (stage / MANIFEST_NAME).exists():
-        _remove_folder(
-            stage
-        )  # left by a withdrawal that was killed before its manifest was written, or at the very end
+        remove(stage)  # left by a withdrawal that was killed before its manifest was written, or at the very end
         return False
     manifest = parse_manifest(read_at_most(stage, MANIFEST_NAME, MOST_MANIFEST_BYTES), stage / MANIFEST_NAME)
     with translate_os_errors(folder):
@@ -185,20 +180,14 @@ def finish_withdrawal(folder: Path) -> bool:
             if f"shards/{path.name}" not in manifest.files and not path.is_dir():
                 path.unlink()
         flush_to_disk(folder / "shards")
-        _remove_folder(folder / BUILD_NAME)
+        remove(folder / BUILD_NAME)
         restart_log(folder, "a participant was withdrawn, and the log of before with them")
         for name in (TABLE_NAME, CARD_NAME, CROISSANT_NAME, RECORD_NAME, MANIFEST_HASH_NAME, MANIFEST_NAME):
             if (stage / name).exists():  # otherwise it was moved before
                 (stage / name).replace(folder / name)
             flush_to_disk(folder)
-        _remove_folder(stage)
+        remove(stage)
     return True
-
-
-def _remove_folder(path: Path) -> None:
-    with translate_os_errors(path):
-        if path.exists():
-            shutil.rmtree(path)
 
 
 def _read_table(folder: Path, manifest: Manifest) -> pa.Table:
@@ -243,7 +232,7 @@ def record_entry(folder: Path) -> dict[str, FileEntry]:
         content = read_at_most(folder, RECORD_NAME, _MOST_RECORD_BYTES)
     except FileNotFoundError:
         return {}
-    return {RECORD_NAME: FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())}
+    return {RECORD_NAME: entry_from_content(content)}
 
 
 def _read_record(folder: Path) -> _Record | None:

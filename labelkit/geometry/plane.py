@@ -87,9 +87,8 @@ def fit_plane_robustly(
     start: Plane | None = None,
 ) -> PlaneFit:
     """Find the plane that most points lie on, its inliers and its uncertainty: `find_plane`, then `judge_plane`."""
-    points = _check_points(points)
-    equations = _equations(points, sigma_m)
-    return _judge(_find(points, equations, inlier_m, refit_m, rng, start), points, equations, inlier_m)
+    plane = find_plane(points, inlier_m=inlier_m, refit_m=refit_m, sigma_m=sigma_m, rng=rng, start=start)
+    return judge_plane(plane, points, inlier_m=inlier_m, sigma_m=sigma_m)
 
 
 def find_plane(
@@ -120,17 +119,7 @@ def find_plane(
         Beaton & Tukey 1974 (biweight).
     """
     points = _check_points(points)
-    return _find(points, _equations(points, sigma_m), inlier_m, refit_m, rng, start)
-
-
-def _find(
-    points: FloatArray,
-    equations: FloatArray,
-    inlier_m: float,
-    refit_m: float,
-    rng: np.random.Generator,
-    start: Plane | None,
-) -> Plane:
+    equations = _equations(points, sigma_m)
     plane = start
     if plane is None:
         drawn = rng.integers(len(points), size=_SAMPLE) if len(points) > _SAMPLE else np.arange(len(points))
@@ -164,7 +153,22 @@ def judge_plane(plane: Plane, points: FloatArray, *, inlier_m: float, sigma_m: F
         DegeneratePointsError: fewer than three inliers; or as `fit_plane`.
     """
     points = _check_points(points)
-    return _judge(plane, points, _equations(points, sigma_m), inlier_m)
+    equations = _equations(points, sigma_m)
+    distances = plane.distances_m(points)
+    inlier_mask = np.abs(distances) < inlier_m
+    n = int(np.count_nonzero(inlier_mask))
+    if n < 3:
+        raise DegeneratePointsError("fewer than 3 points lie on the best plane")
+    a, b, c, d, e, f, u, v, w, square = (equations @ inlier_mask).tolist()
+    matrix = np.array([[a, b, c], [b, d, e], [c, e, f]])
+    slopes = -plane.normal / plane.offset_m
+    # Residuals in units of the stated noise: above 1 if the surface is rougher than the noise.
+    excess = max(1.0, (square - 2.0 * float(slopes @ (u, v, w)) + float(slopes @ matrix @ slopes)) / n)
+    # dn = -(I - n n') dm / |m|, and the tangent vectors are perpendicular to n already.
+    jacobian = tangent_basis(plane.normal) * plane.offset_m
+    covariance = excess * jacobian @ np.linalg.inv(matrix) @ jacobian.T
+    rms_m = math.sqrt(float(distances[inlier_mask] @ distances[inlier_mask]) / n)
+    return PlaneFit(plane, inlier_mask, rms_m, (covariance + covariance.T) / 2)
 
 
 def _check_points(points: FloatArray) -> FloatArray:
@@ -260,21 +264,3 @@ def _draw_hypotheses(points: FloatArray, rng: np.random.Generator) -> tuple[Floa
 def _square_distances(points: FloatArray, normals: FloatArray, offsets: FloatArray, most_m: float) -> FloatArray:
     """Square the distances (n, h) of points from planes, none counted as more than `most_m`."""
     return np.asarray(np.minimum((points @ normals.T + offsets) ** 2, most_m**2))
-
-
-def _judge(plane: Plane, points: FloatArray, equations: FloatArray, inlier_m: float) -> PlaneFit:
-    distances = plane.distances_m(points)
-    inlier_mask = np.abs(distances) < inlier_m
-    n = int(np.count_nonzero(inlier_mask))
-    if n < 3:
-        raise DegeneratePointsError("fewer than 3 points lie on the best plane")
-    a, b, c, d, e, f, u, v, w, square = (equations @ inlier_mask).tolist()
-    matrix = np.array([[a, b, c], [b, d, e], [c, e, f]])
-    slopes = -plane.normal / plane.offset_m
-    # Residuals in units of the stated noise: above 1 if the surface is rougher than the noise.
-    excess = max(1.0, (square - 2.0 * float(slopes @ (u, v, w)) + float(slopes @ matrix @ slopes)) / n)
-    # dn = -(I - n n') dm / |m|, and the tangent vectors are perpendicular to n already.
-    jacobian = tangent_basis(plane.normal) * plane.offset_m
-    covariance = excess * jacobian @ np.linalg.inv(matrix) @ jacobian.T
-    rms_m = math.sqrt(float(distances[inlier_mask] @ distances[inlier_mask]) / n)
-    return PlaneFit(plane, inlier_mask, rms_m, (covariance + covariance.T) / 2)

@@ -59,8 +59,8 @@ def _result(search: Search, trials: Sequence[Trial], ranking: Sequence[Ranked]) 
     ]
     body += table(columns, [_row(each) for each in ranking], caption="Structures, degrees", shown=100)
     lead = (
-        f"A structure's score is the mean validation CMAE of {search.settings.best_of} trials at most, the best; spread "
-        "is their standard deviation. Structures with fewer trials that learned come last."
+        f"A structure's score is the mean validation CMAE of {search.settings.best_of} trials at most, the best; "
+        "spread is their standard deviation. Structures with fewer trials that learned come last."
     )
     return Section("Structures", body, lead=lead)
 

@@ -54,7 +54,7 @@ def claim_run(model: str, out: Path | None = None, *, overwrite: bool = False) -
     """Make an empty folder for a new run.
 
     Args:
-        model: names the folder where `out` does not: runs/<model>, or the first of runs/<model>-2, -3, ...
+        model: names the folder if `out` does not: runs/<model>, or the first of runs/<model>-2, -3, ...
             that is free.
         overwrite: remove the files of a run that is in `out` (and nothing else).
     Raises:

@@ -60,7 +60,7 @@ def build_dataset(
         retry_rejected: build those shards again in which frames could not be read or crashed a worker.
         pseudonyms: a file of random ids to use in place of names of people, folders and files; made where
             there is none, and kept outside the dataset.
-        quiet: show show no progress bar.
+        quiet: show no progress bar.
     Raises:
         RecordingError: `raw` is missing, empty, or holds what no reader recognises.
         OutputExistsError: `out` holds a dataset made with other settings, or of a recording that is gone.

@@ -63,7 +63,7 @@ class CoverageMap:
         return self.settings.frame
 
     def groups(self, by: By | None) -> Mapping[str, Coverage]:
-        """Choose groups by what they are; none where that is None."""
+        """Choose groups by what they are; none if that is None."""
         return {None: {}, "participant": self.participants, "split": self.splits}[by]
 
     def figure(self, by: By | None = None) -> Figure:
@@ -106,7 +106,7 @@ def coverage(
     Left hands are counted as the dataset stores them: mirrored to right hands.
 
     Args:
-        run: the training run whose split is shown; where None, it is the one that a training with the
+        run: the training run whose split is shown; if None, it is the one that a training with the
             default settings would make.
     Raises:
         DatasetError: no dataset, an unfinished one, one of another version, or a changed label table.

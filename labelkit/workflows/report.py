@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def report(
         {"participant": covered.participants, "split": covered.splits},
         frame=settings.frame,
         rejected=_read_rejected(source),
-        read_color=None if raw is None else _Pictures(Path(raw)),
+        read_color=None if raw is None else partial(_read_picture, Path(raw)),
     )
     path = path or report_path(source.path)
     make_folder(path.parent)
@@ -123,16 +124,11 @@ def _read_rejected(source: Dataset) -> list[dict[str, Any]]:
     return rows
 
 
-class _Pictures:
-    """Reads colour pictures below a folder, by the names they have in a label table; nothing outside it."""
-
-    def __init__(self, raw: Path) -> None:
-        self._raw = raw
-
-    def __call__(self, name: str) -> ColorImage | None:
-        path = source_path(self._raw, name)
-        try:
-            inside = path.resolve(strict=True).is_relative_to(self._raw.resolve(strict=True))
-            return read_color(path) if inside else None
-        except (RawFrameError, OSError, ValueError):
-            return None
+def _read_picture(raw: Path, name: str) -> ColorImage | None:
+    """Read a colour picture below a folder by its name in the label table; nothing outside the folder."""
+    path = source_path(raw, name)
+    try:
+        inside = path.resolve(strict=True).is_relative_to(raw.resolve(strict=True))
+        return read_color(path) if inside else None
+    except (RawFrameError, OSError, ValueError):
+        return None
