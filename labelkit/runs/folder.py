@@ -27,14 +27,16 @@ import io
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from labelkit.errors import OutputExistsError, RunError
 from labelkit.files import make_folder, translate_os_errors, write_text
 from labelkit.locking import only_one_at
+
+T = TypeVar("T")
 
 SCHEMA, DIAGNOSTICS_SCHEMA, GUARD_SCHEMA = "labelkit-run/2", "labelkit-diagnostics/1", "labelkit-guard/1"
 STATE, SETTINGS, DATASET, SPLIT = "run.json", "settings.toml", "dataset.json", "split.json"
@@ -167,6 +169,28 @@ def read_json(run: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RunError(f"{run / name}: not readable ({error}); train again") from None
     return stored
+
+
+def parse_json(path: Path, schema: str, parse: Callable[[dict[str, Any]], T], fault: str) -> T | None:
+    """Read a JSON file of a run that may be missing; None if it is.
+
+    Args:
+        schema: the version that is read.
+        parse: makes the result of the file's content.
+        fault: what a damaged file is called.
+    Raises:
+        RunError: damaged, or of another version.
+    """
+    if not path.is_file():
+        return None
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["schema"] != schema:
+            raise ValueError(f"schema {stored['schema']!r}, this version reads {schema!r}")
+        return parse(stored)
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else error
+        raise RunError(f"{path}: {fault} ({what}); train again, or remove it") from None
 
 
 @contextmanager

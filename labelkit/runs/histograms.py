@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.errors import RunError
-from labelkit.runs.folder import DIAGNOSTICS, DIAGNOSTICS_SCHEMA
+from labelkit.runs.folder import DIAGNOSTICS, DIAGNOSTICS_SCHEMA, parse_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,21 +37,15 @@ def read_histograms(run: Path) -> dict[str, Histograms]:
     Raises:
         RunError: damaged, or of another version.
     """
-    path = run / DIAGNOSTICS
-    if not path.is_file():
-        return {}
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["schema"] != DIAGNOSTICS_SCHEMA:
-            raise ValueError(f"schema {stored['schema']!r}, this version reads {DIAGNOSTICS_SCHEMA!r}")
-        epochs = stored["epochs"]
-        return {
-            kind: {name: [_histogram(epoch[kind][name]) for epoch in epochs] for name in epochs[0][kind]}
-            for kind in ("weights", "activations")
-        }
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else error
-        raise RunError(f"{path}: not readable diagnostics ({what}); train again, or remove it") from None
+    return parse_json(run / DIAGNOSTICS, DIAGNOSTICS_SCHEMA, _parse, "not readable diagnostics") or {}
+
+
+def _parse(stored: Mapping[str, Any]) -> dict[str, Histograms]:
+    epochs = stored["epochs"]
+    return {
+        kind: {name: [_histogram(epoch[kind][name]) for epoch in epochs] for name in epochs[0][kind]}
+        for kind in ("weights", "activations")
+    }
 
 
 def _histogram(stored: Mapping[str, Any]) -> Histogram:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.errors import RunError
 from labelkit.keras import keras
-from labelkit.runs.folder import DIAGNOSTICS, DIAGNOSTICS_SCHEMA, write_json
+from labelkit.runs.folder import DIAGNOSTICS, DIAGNOSTICS_SCHEMA, parse_json, write_json
 from labelkit.settings import TrainSettings
 from labelkit.training.load import weights_of
 from labelkit.training.samples import Samples
@@ -50,16 +48,8 @@ def read_diagnostics(run: Path) -> list[dict[str, Any]]:
     Raises:
         RunError: damaged.
     """
-    path = run / DIAGNOSTICS
-    if not path.is_file():
-        return []
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["schema"] != DIAGNOSTICS_SCHEMA:
-            raise ValueError(f"schema {stored['schema']!r}")
-        return list(stored["epochs"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: not diagnostics of this version ({error}); delete the file") from None
+    fault = "not diagnostics of this version"
+    return parse_json(run / DIAGNOSTICS, DIAGNOSTICS_SCHEMA, lambda stored: list(stored["epochs"]), fault) or []
 
 
 def is_activation(layer: keras.layers.Layer) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from labelkit.errors import RunError
-from labelkit.runs.folder import GUARD, GUARD_SCHEMA, write_json
+from labelkit.runs.folder import GUARD, GUARD_SCHEMA, parse_json, write_json
 from labelkit.training.collapse import Event, Layer, Signs, count_earlier_epochs
 
 
@@ -67,22 +65,16 @@ def read_journal(run: Path) -> GuardRecord | None:
     Raises:
         RunError: damaged, or of another version.
     """
-    path = run / GUARD
-    if not path.is_file():
-        return None
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["schema"] != GUARD_SCHEMA:
-            raise ValueError(f"schema {stored['schema']!r}, this version reads {GUARD_SCHEMA!r}")
-        start = stored["start"]
-        return GuardRecord(
-            Start(_all(Layer, start["layers"]), tuple(start["unfit"]), bool(start["levelled"])),
-            _all(Signs, stored["signs"]),
-            tuple(Event(**event | {"why": tuple(event["why"])}) for event in stored["events"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else error
-        raise RunError(f"{path}: no journal of a guard ({what}); train again, or remove it") from None
+    return parse_json(run / GUARD, GUARD_SCHEMA, _parse, "no journal of a guard")
+
+
+def _parse(stored: Mapping[str, Any]) -> GuardRecord:
+    start = stored["start"]
+    return GuardRecord(
+        Start(_all(Layer, start["layers"]), tuple(start["unfit"]), bool(start["levelled"])),
+        _all(Signs, stored["signs"]),
+        tuple(Event(**event | {"why": tuple(event["why"])}) for event in stored["events"]),
+    )
 
 
 def _all(kind: Any, stored: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
