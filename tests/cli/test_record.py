@@ -103,7 +103,7 @@ def test_a_participant_who_follows_the_arrow_comes_to_be_where_it_points(tmp_pat
         (["--live", "RAW", "--frames", "10"], "--frames goes with OUT, not with --live"),
         (["--live", "RAW", "--overwrite"], "--overwrite goes with OUT, not with --live"),
         (["--live", "RAW", "--follow", "http://example.org/"], "--follow must be the address"),
-        (["--live", "RAW", "--participant", "../x"], "no name for a folder"),
+        (["--live", "RAW", "--participant", "../x"], "participant '../x' cannot name a folder"),
     ],
 )
 def test_simulate_tells_files_from_life(tmp_path, capsys, monkeypatch, arguments, says):

@@ -47,7 +47,7 @@ def test_a_damaged_split_is_called_so(run, content):
 
 def test_a_split_edited_to_leak_is_refused(run):
     (run / SPLIT).write_text('{"train": ["a"], "validation": ["b"], "test": ["a"]}')
-    with pytest.raises(SplitError, match="'a' is on two sides"):
+    with pytest.raises(SplitError, match="'a' is in two parts"):
         read_split(run)
 
 
