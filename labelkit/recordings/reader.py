@@ -24,6 +24,15 @@ class OtherLayoutError(Exception):
     """A reader does not recognise a folder; the message says what is missing."""
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Why a recording cannot be read: in words, and the lines that recording.toml lacks."""
+
+    says: str
+    table: str = ""
+    lines: tuple[str, ...] = ()
+
+
 class FrameSource(Protocol):
     """The stored frames of one recording. Picklable and light: no picture is read until it is needed."""
 
@@ -109,6 +118,7 @@ class PictureSource:
         pair: pairs files by their names relative to `folder`, so that a recording can be followed while it grows;
             it leaves out files that it cannot place yet. None if only the reader can pair them.
         lists: files in `folder` that `pair` reads.
+        problems: facts that the reader found missing.
     """
 
     folder: Path
@@ -119,6 +129,7 @@ class PictureSource:
     notes: tuple[str, ...] = ()
     pair: Callable[[Sequence[str]], Sequence[PicturePair]] | None = None
     lists: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pairs)
