@@ -231,7 +231,7 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
     stated = gather(source, _sidecar_down(raw, folder, source.depth_folder, sidecar), layout=layout, participant=person)
     pictures = source if isinstance(source, PictureSource) else None
     problems = (*problems_of(stated), *(pictures.problems if pictures else ()))
-    unused = [f"{name} is not used" for name in unused_lists(folder, pictures.lists)] if pictures else []
+    unused = unused_lists(folder, {"", *pictures.places()}, pictures.lists) if pictures else []
     near_m, far_m = stated.value("range_m")
     return Candidate(
         name=portable_from_name(name),
@@ -240,7 +240,7 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
         source=source,
         stated=stated,
         problems=problems,
-        notes=(*source.notes, *unused),
+        notes=(*source.notes, *(f"{list_name} is not used" for list_name in unused)),
         recording=None
         if problems
         else StoredRecording(

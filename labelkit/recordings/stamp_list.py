@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import codecs
 import math
+import os
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +36,7 @@ _LONGEST_STEP_S = 5.0
 _EPOCH_S = (1e9, 4.2e9)  # the years 2001 to 2103
 
 _LIST_SUFFIXES = (".txt", ".csv", ".tsv", ".lst")
+_TIMES = ("timestamp", "stamps", "times")
 _SEEN_BYTES = 4096  # of a text file that may be a list
 
 
@@ -127,26 +129,28 @@ def unit_name(unit_s: float) -> str:
     return _UNITS_S[unit_s]
 
 
-def unused_lists(folder: Path, used: Sequence[str]) -> list[str]:
-    """Name the lists of pictures or time stamps in a folder that the reader did not use, sorted."""
-    return sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.suffix.lower() in _LIST_SUFFIXES
-        and path.name not in used
-        and not path.name.startswith(".")
-        and path.is_file()
-        and _is_list(path)
-    )
+def unused_lists(folder: Path, places: Iterable[str], used: Sequence[str]) -> list[str]:
+    """Name the lists of pictures or of time stamps that the reader of a folder did not use, sorted.
+
+    Args:
+        places: where to look, relative to `folder`.
+    """
+    found = []
+    for place in places:
+        with os.scandir(folder / place) as entries:
+            names = [entry.name for entry in entries if entry.name.lower().endswith(_LIST_SUFFIXES) and entry.is_file()]
+        found += [posixpath.join(place, name) for name in names if _is_list(folder / place / name)]
+    return sorted(name for name in found if name not in used)
 
 
 def _is_list(path: Path) -> bool:
     """Whether a file names pictures, or its name says that it holds their times."""
-    with path.open("rb") as file:
-        start = file.read(_SEEN_BYTES)
-    text = start.replace(b"\0", b"").decode("latin-1").lower()
-    lines = [line for line in _LINE_ENDS.split(text) if line.strip() and not line.startswith("#")]
-    names_pictures = any(suffix in line for line in lines[:3] for suffix in PICTURE_SUFFIXES)
-    return names_pictures or (
-        bool(lines) and any(word in path.stem.lower() for word in ("timestamp", "stamps", "times"))
-    )
+    try:
+        with path.open("rb") as file:
+            start = file.read(_SEEN_BYTES)
+    except OSError:
+        return False
+    lines = start.replace(b"\0", b"").decode("latin-1").lower().splitlines()
+    content = [line for line in lines if line.strip() and not line.startswith("#")]
+    names_pictures = any(suffix in line for line in content[:3] for suffix in PICTURE_SUFFIXES)
+    return names_pictures or (bool(content) and any(word in path.stem.lower() for word in _TIMES))

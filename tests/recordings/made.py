@@ -62,11 +62,11 @@ def write_pairs(folder: Path, n: int = 3, *, sidecar: str | None = SIDECAR) -> P
 
 
 def write_tum(folder: Path, depth: list[float], color: list[float], *, lists: bool = True) -> Path:
-    """A TUM recording with pictures at these stamps."""
-    for kind, stamps, content in (("depth", depth, depth_png()), ("rgb", color, color_png())):
+    """A TUM recording with pictures at these stamps; no two are the same."""
+    for kind, stamps in (("depth", depth), ("rgb", color)):
         names = [f"{kind}/{stamp:.6f}.png" for stamp in stamps]
-        for name in names:
-            write(folder / name, content)
+        for index, name in enumerate(names):
+            write(folder / name, depth_png(800 + index) if kind == "depth" else color_png((index, 100, 50)))
         if lists:
             lines = [f"{stamp:.6f} {name}\n" for stamp, name in zip(stamps, names, strict=True)]
             write(folder / f"{kind}.txt", ("# made\n" + "".join(lines)).encode())

@@ -57,6 +57,7 @@ class _Side(NamedTuple):
     name: str  # of the list, or of the folder
     runs: list[_Run]
     starts: list[int]  # lines at which the runs start
+    spans_s: list[tuple[float, float]]  # the first and the last stamp of each run, also of files that are not there
     folder: str
     unit_s: float
     alone: list[str]  # pictures without a stamp
@@ -69,6 +70,7 @@ def open_tum(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence[Pi
     stated = sidecar.get("recording.stamp_unit_s")
     unit_s = stated.value if stated else None
     are_listed, color, depth = _find_sides(folder, unit_s)
+    _check_units(color, depth)
     _check_runs(color, depth)
     pair = partial(_pair_listed, folder) if are_listed else partial(_pair_named, depth.folder, color.folder)
     return [
@@ -110,6 +112,15 @@ def _find_sides(folder: Path, unit_s: float | None) -> tuple[bool, _Side, _Side]
     return False, *sides
 
 
+def _check_units(color: _Side, depth: _Side) -> None:
+    if color.unit_s != depth.unit_s and (color.problems or depth.problems):
+        raise RecordingError(
+            f"the time stamps in {color.name} seem to be {unit_name(color.unit_s)}, those in {depth.name} "
+            f"{unit_name(depth.unit_s)}; write both in seconds, or state stamp_unit_s in recording.toml if both have "
+            "the same unit"
+        )
+
+
 def _check_runs(color: _Side, depth: _Side) -> None:
     """Refuse runs of the two clocks of which it is unclear which belong together."""
     if len(color.runs) != len(depth.runs):
@@ -121,8 +132,8 @@ def _check_runs(color: _Side, depth: _Side) -> None:
         )
     if len(color.runs) == 1:
         return
-    for c, d, line in zip(color.runs, depth.runs, color.starts, strict=True):
-        if not c or not d or any(abs(end(c.values()) - end(d.values())) > _SAME_RUN_S for end in (min, max)):
+    for c, d, line in zip(color.spans_s, depth.spans_s, color.starts, strict=True):
+        if any(abs(one - other) > _SAME_RUN_S for one, other in zip(c, d, strict=True)):
             raise RecordingError(
                 f"{color.name}, line {line}: the time stamps start again here, but this part and the one of "
                 f"{depth.name} do not begin and end at the same time, so it is unclear whether they belong together; "
@@ -159,7 +170,7 @@ def _side_from_names(folder: Path, unit_s: float | None) -> _Side:
     stamped = {file: stamp for file, stamp in stamps.items() if file not in set(alone)}
     unit_s, notes, problems = _settle_unit(sorted(stamped.values()), unit_s, f"the names in {folder.name}/")
     run = {file: stamp * unit_s for file, stamp in stamped.items()}
-    return _Side(folder.name, [run], [1], folder.name, unit_s, alone, notes, problems)
+    return _Side(folder.name, [run], [1], [], folder.name, unit_s, alone, notes, problems)
 
 
 def _settle_unit(
@@ -254,6 +265,7 @@ def _side_from_list(
         name,
         [{one.file: one.stamp * unit_s for one in listed[slice(*cut)] if one.file in there} for cut in cuts],
         [listed[start].line if listed else 1 for start in starts],
+        [(min(part) * unit_s, max(part) * unit_s) for cut in cuts if (part := stamps[slice(*cut)])],
         place,
         unit_s,
         alone,
