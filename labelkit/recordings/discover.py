@@ -29,7 +29,7 @@ from labelkit.recordings.readers.tum import open_tum
 from labelkit.recordings.recording import StoredRecording, name_below
 from labelkit.recordings.settle import Statements, calibration_of, gather, problems_of
 from labelkit.recordings.sidecar import FILE_NAME, Sidecar, Statement, read_sidecar
-from labelkit.recordings.stamp_list import unused_lists
+from labelkit.recordings.stamp_list import find_unused_lists
 from labelkit.records import Recording
 
 log = logging.getLogger(__name__)
@@ -231,7 +231,7 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
     stated = gather(source, _sidecar_down(raw, folder, source.depth_folder, sidecar), layout=layout, participant=person)
     pictures = source if isinstance(source, PictureSource) else None
     problems = (*problems_of(stated), *(pictures.problems if pictures else ()))
-    unused = unused_lists(folder, {"", *pictures.places()}, pictures.lists) if pictures else []
+    unused = find_unused_lists(folder, {"", *pictures.places()}, pictures.lists) if pictures else []
     near_m, far_m = stated.value("range_m")
     return Candidate(
         name=portable_from_name(name),

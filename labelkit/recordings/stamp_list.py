@@ -57,7 +57,7 @@ def read_stamp_list(path: Path) -> list[Listed]:
     if path.stat().st_size > _MOST_BYTES:
         raise RecordingError(f"{path.name} is larger than {_MOST_BYTES:,} bytes, too large for such a file")
     found: dict[str, Listed] = {}
-    for listed in listed_in(_text_from_bytes(path.read_bytes(), path.name), path.name):
+    for listed in parse_list(_text_from_bytes(path.read_bytes(), path.name), path.name):
         first = found.setdefault(listed.file, listed)
         if first.stamp != listed.stamp:
             raise RecordingError(
@@ -67,7 +67,7 @@ def read_stamp_list(path: Path) -> list[Listed]:
     return list(found.values())
 
 
-def listed_in(text: str, name: str) -> Iterator[Listed]:
+def parse_list(text: str, name: str) -> Iterator[Listed]:
     """Read the lines of a list.
 
     Args:
@@ -129,7 +129,7 @@ def unit_name(unit_s: float) -> str:
     return _UNITS_S[unit_s]
 
 
-def unused_lists(folder: Path, places: Iterable[str], used: Sequence[str]) -> list[str]:
+def find_unused_lists(folder: Path, places: Iterable[str], used: Sequence[str]) -> list[str]:
     """Name the lists of pictures or of time stamps that the reader of a folder did not use, sorted.
 
     Args:

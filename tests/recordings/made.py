@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,16 @@ def depth_png(value: int = 800, size: tuple[int, int] = (WIDTH, HEIGHT)) -> byte
 
 def color_png(rgb: tuple[int, int, int] = (200, 100, 50), size: tuple[int, int] = (WIDTH, HEIGHT)) -> bytes:
     return encoded(np.full((size[1], size[0], 3), rgb[::-1], np.uint8))
+
+
+def numbered(content: bytes, number: int) -> bytes:
+    """Put a number into a PNG or JPEG, as a comment: copies of one picture are then not those of a hanging stream."""
+    if content.startswith(b"\xff\xd8"):
+        return content[:2] + b"\xff\xfe\x00\x06" + b"%04d" % number + content[2:]
+    chunk = b"tEXtnumber\0%04d" % number
+    return (
+        content[:-12] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[-12:]
+    )
 
 
 def write(path: Path, content: bytes) -> Path:

@@ -31,7 +31,7 @@ from labelkit.recordings.stamp_list import (
     Listed,
     is_since_epoch,
     likely_unit_s,
-    listed_in,
+    parse_list,
     read_stamp_list,
     unit_name,
 )
@@ -216,7 +216,7 @@ def _last_lines(path: Path) -> list[Listed]:
         file.seek(start)
         text = file.read().decode("utf-8-sig", "surrogateescape")
     lines = text.split("\n")[1 if start else 0 : -1]
-    return list({listed.file: listed for listed in listed_in("\n".join(lines), path.name)}.values())
+    return list({listed.file: listed for listed in parse_list("\n".join(lines), path.name)}.values())
 
 
 def _pair_named(
