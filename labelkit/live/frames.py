@@ -76,7 +76,7 @@ class PlayedRecording:
         if not stamps:
             return 0.0
         length = stamps[-1] - stamps[0]
-        return length if np.isfinite(length) else len(stamps) / 30.0
+        return length if length >= 0.0 else len(stamps) / 30.0
 
     def take_labels(self, older: PlayedRecording) -> None:
         """Take over the labels that an older listing of the same recording had."""

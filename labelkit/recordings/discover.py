@@ -22,13 +22,14 @@ from labelkit.recordings.listing import (
     portable_from_name,
     source_path,
 )
-from labelkit.recordings.reader import FrameSource, OtherLayoutError, Reader
+from labelkit.recordings.reader import FrameSource, OtherLayoutError, PictureSource, Problem, Reader
 from labelkit.recordings.readers.pairs import open_pairs
 from labelkit.recordings.readers.patterns import open_patterns
 from labelkit.recordings.readers.tum import open_tum
 from labelkit.recordings.recording import StoredRecording, name_below
-from labelkit.recordings.settle import Problem, Statements, calibration_of, gather, problems_of
+from labelkit.recordings.settle import Statements, calibration_of, gather, problems_of
 from labelkit.recordings.sidecar import FILE_NAME, Sidecar, Statement, read_sidecar
+from labelkit.recordings.stamp_list import find_unused_lists
 from labelkit.records import Recording
 
 log = logging.getLogger(__name__)
@@ -228,7 +229,9 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
         else Statement(portable_from_name(raw.name), "name of RAW")
     )
     stated = gather(source, _sidecar_down(raw, folder, source.depth_folder, sidecar), layout=layout, participant=person)
-    problems = problems_of(stated)
+    pictures = source if isinstance(source, PictureSource) else None
+    problems = (*problems_of(stated), *(pictures.problems if pictures else ()))
+    unused = find_unused_lists(folder, {"", *pictures.places()}, pictures.lists) if pictures else []
     near_m, far_m = stated.value("range_m")
     return Candidate(
         name=portable_from_name(name),
@@ -237,7 +240,7 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
         source=source,
         stated=stated,
         problems=problems,
-        notes=tuple(source.notes),
+        notes=(*source.notes, *(f"{list_name} is not used" for list_name in unused)),
         recording=None
         if problems
         else StoredRecording(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +17,7 @@ def picture_folders_of(recording: Recording) -> set[Path]:
     source = recording.source if isinstance(recording, StoredRecording) else None
     if not isinstance(source, PictureSource) or source.pair is None:
         return set()
-    inside = {posixpath.dirname(file) for pair in source.pairs for file in _files(pair)}
-    return {source.folder / folder for folder in inside}
+    return {source.folder / folder for folder in source.places()}
 
 
 def lists_of(recording: Recording) -> set[Path]:

@@ -1,19 +1,24 @@
 """Pair depth and colour pictures. Pure functions of time stamps and names.
 
 Every picture is in exactly one pair; the other half of a pair may be missing. Pictures are never paired by
-their position in a list.
+their position in a list: two of one side with the same stamp take no partner, and if a clock starts again,
+only pictures of one run pair.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from labelkit.errors import RecordingError
 
 _DIGITS = re.compile("[0-9]+")
+
+_OUT_OF_PLACE = 2  # places by which a stamp may be out of order without a restart of its clock
 
 # A name with # for each number, and the numbers: depth_00012 is ("depth_#", (12,)).
 NameKey = tuple[str, tuple[int, ...]]
@@ -25,10 +30,11 @@ def pair_by_stamp(
     """Pair the pictures nearest in time, the closest first, each at most once.
 
     Args:
-        depth, color: stamps in seconds, in any order; equal stamps pair in the order given.
+        depth, color: stamps in seconds, in any order; of one clock that never started again.
         max_gap_s: largest time between the two pictures of a pair.
     Returns:
-        Indices into `depth` and `color`, None for a missing half; in no particular order.
+        Indices into `depth` and `color`, None for a missing half; in no particular order. Pictures that share
+        their stamp with another of their side have no partner, since it would be unclear which of them to take.
     Source: the greedy choice of the TUM benchmark's associate.py, but only among neighbours in time, since the
         closest remaining pair are always neighbours: n pictures cost n log n.
     """
@@ -54,15 +60,52 @@ def pair_by_stamp(
         if right < len(line):
             before[right] = left
         consider(left, right)
-    index_of = [mark[3] for mark in line]
+    twins = {0: find_twins(depth), 1: find_twins(color)}
     pairs: list[tuple[int | None, int | None]] = []
     for place, (_, _, kind, index) in enumerate(line):
-        other = index_of[partner[place]] if place in partner else None
+        other = line[partner[place]][3] if place in partner else None
+        if index in twins[kind] or other in twins[1 - kind]:
+            other = None
         if kind == 0:
             pairs.append((index, other))
         elif other is None:
             pairs.append((None, index))
     return pairs
+
+
+def find_twins(stamps: Sequence[float]) -> set[int]:
+    """Find the stamps that are there more than once: their indices."""
+    counts = Counter(stamps)
+    return {index for index, stamp in enumerate(stamps) if counts[stamp] > 1}
+
+
+def starts_of_runs(stamps: Sequence[float]) -> list[int]:
+    """Find where a clock started again: its stamps run backwards, and not because one is out of its place.
+
+    A stamp that only has to move by one or two places, as recorders with several threads write them, starts no run.
+
+    Args:
+        stamps: of one side, in the order of recording.
+    Returns:
+        The index of the first stamp of each run; the first is 0.
+    """
+    starts: list[int] = []
+    place, highest, rest = 0, math.inf, math.inf  # the highest of the run and its place; the highest of the others
+    for index, stamp in enumerate(stamps):
+        if stamp >= highest:
+            place, highest, rest = index, stamp, highest
+        elif starts and rest <= stamp and index - place <= _OUT_OF_PLACE:
+            rest = stamp  # the highest came too early
+        elif not (starts and _is_late(stamps, index, starts[-1], highest)):
+            starts.append(index)
+            place, highest, rest = index, stamp, -math.inf
+    return starts
+
+
+def _is_late(stamps: Sequence[float], index: int, start: int, highest: float) -> bool:
+    """Whether a stamp alone is too late in its run: the next one goes on from the one before it."""
+    is_near = stamps[index] >= stamps[max(start, index - _OUT_OF_PLACE - 1)]
+    return is_near and all(stamp >= highest for stamp in stamps[index + 1 : index + 2])
 
 
 def _marks(stamps: Sequence[float], kind: int) -> list[tuple[float, int, int, int]]:

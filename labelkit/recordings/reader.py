@@ -7,6 +7,7 @@ docs/add-a-reader.md shows a whole reader.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,21 @@ from labelkit.recordings import pictures
 from labelkit.recordings.sidecar import Sidecar
 from labelkit.records import ColorImage, FrameName
 
+_LOOKED_BACK = 2  # frames with which a frame is compared
+_BLOCK_BYTES = 65_536
+
 
 class OtherLayoutError(Exception):
     """A reader does not recognise a folder; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a recording cannot be read: in words, and the lines that recording.toml lacks."""
+
+    says: str
+    table: str = ""
+    lines: tuple[str, ...] = ()
 
 
 class FrameSource(Protocol):
@@ -109,6 +122,7 @@ class PictureSource:
         pair: pairs files by their names relative to `folder`, so that a recording can be followed while it grows;
             it leaves out files that it cannot place yet. None if only the reader can pair them.
         lists: files in `folder` that `pair` reads.
+        problems: facts that the reader found missing.
     """
 
     folder: Path
@@ -119,6 +133,7 @@ class PictureSource:
     notes: tuple[str, ...] = ()
     pair: Callable[[Sequence[str]], Sequence[PicturePair]] | None = None
     lists: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -138,6 +153,28 @@ class PictureSource:
     def read_color(self, index: int) -> ColorImage:
         return pictures.read_color(self._color(index))
 
+    def places(self) -> set[str]:
+        """List the folders of the pictures, relative to `folder`."""
+        return {posixpath.dirname(file) for pair in self.pairs for file in (pair.depth, pair.color) if file}
+
+    def find_repeat(self, index: int) -> str | None:
+        """Say which picture of a pair is byte for byte one of the two before it, as of a stream that hangs.
+
+        A sensor's noise never repeats. Cheap: only files of the same size are compared.
+
+        Returns:
+            "depth" or "colour"; None if neither is.
+        """
+        pair = self.pairs[index]
+        before = self.pairs[max(0, index - _LOOKED_BACK) : index]
+        for kind, file, earlier in (
+            ("depth", pair.depth, [one.depth for one in before]),
+            ("colour", pair.color, [one.color for one in before]),
+        ):
+            if file and any(_is_same(self.folder / file, self.folder / other) for other in earlier if other):
+                return kind
+        return None
+
     def _depth(self, index: int) -> Path:
         name = self.pairs[index].depth
         assert name is not None
@@ -147,3 +184,17 @@ class PictureSource:
         name = self.pairs[index].color
         assert name is not None
         return self.folder / name
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes; False if one cannot be read."""
+    try:
+        if one.stat().st_size != other.stat().st_size:
+            return False
+        with one.open("rb") as first, other.open("rb") as second:
+            while block := first.read(_BLOCK_BYTES):
+                if block != second.read(_BLOCK_BYTES):
+                    return False
+    except OSError:
+        return False
+    return True

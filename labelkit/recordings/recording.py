@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from labelkit.errors import RawFrameError
 from labelkit.recordings.listing import portable_from_name
-from labelkit.recordings.reader import FrameSource
+from labelkit.recordings.reader import FrameSource, PictureSource
 from labelkit.recordings.sidecar import FILE_NAME
 from labelkit.records import (
     Calibration,
@@ -87,6 +87,7 @@ class StoredRecording:
             _check_size("depth", (stored.shape[1], stored.shape[0]), self.calibration.depth)
             or _check_size("colour", color_size, self.calibration.color)
             or _check_unit(stored, self.depth_unit_m)
+            or _check_repeat(self.source, index)
             or Frame(
                 metres_from_stored(stored, self.depth_unit_m), partial(_read_color, self.source, index), name.stamp
             )
@@ -141,3 +142,10 @@ def _check_unit(stored: NDArray[np.uint16], unit_m: float) -> Unreadable | None:
     return Unreadable(
         Reason.UNIT, f"half of the depth lies beyond {_FARTHEST_M:g} m: depth_unit_m = {unit_m:g} is not its unit"
     )
+
+
+def _check_repeat(source: FrameSource, index: int) -> Unreadable | None:
+    kind = source.find_repeat(index) if isinstance(source, PictureSource) else None
+    if kind is None:
+        return None
+    return Unreadable(Reason.DUPLICATE, f"the {kind} picture is, byte for byte, one of the two before it")

@@ -14,7 +14,7 @@ import numpy as np
 
 from labelkit.errors import RawFrameError
 from labelkit.recordings.profiles import PROFILES
-from labelkit.recordings.reader import FrameSource
+from labelkit.recordings.reader import FrameSource, Problem
 from labelkit.recordings.sidecar import Sidecar, Statement, statements_from_tables
 from labelkit.records import DEFAULT_RANGE_M, Calibration, FrameName, Intrinsics
 
@@ -27,15 +27,6 @@ _NOMINAL = (640, 480)  # the size for which the profile kinect-v1 has intrinsics
 _CAMERA = ("fx", "fy", "cx", "cy", "distortion")
 _NEEDED = ("fx", "fy", "cx", "cy", "width", "height")  # without a distortion there is none
 _MEANING = {"fx": "focal lengths, pixels", "cx": "principal point, pixels", "width": "the size these are for"}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why a recording cannot be read: in words, and the lines that recording.toml lacks."""
-
-    says: str
-    table: str = ""
-    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

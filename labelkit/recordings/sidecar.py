@@ -38,6 +38,7 @@ class _Recording(_Table):
     layout: str = ""
     # 1 cm per step is already too coarse for a hand; 1.0 would mean metres, which no PNG can hold.
     depth_unit_m: float = Field(0.001, gt=0, le=0.01)
+    stamp_unit_s: float = Field(1.0, gt=0)
     registered: bool = True
     range_m: Annotated[list[float], Field(min_length=2, max_length=2)] = []
 

@@ -14,9 +14,10 @@ import numpy as np
 from labelkit.errors import RawFrameError
 from labelkit.files import write_text
 from labelkit.recordings.discover import Candidate, lines_from_problems, survey
+from labelkit.recordings.reader import FrameSource, PictureSource
 from labelkit.recordings.recording import metres_from_stored
 from labelkit.recordings.settle import Statements, pick_evenly
-from labelkit.records import FloatArray, Unreadable
+from labelkit.records import FloatArray, Reason, Unreadable
 from labelkit.settings import InspectSettings
 
 _LOOKED_AT = 5  # frames that are decoded to see their depth: 20 ms per recording
@@ -145,7 +146,7 @@ def _report(candidate: Candidate, raw: Path) -> RecordingReport:
         stated=stated.origins() if stated else {},
         depth=_depth_seen(looked_at, len(unreadable), value("depth_unit_m") or 1.0),
         pace=_pace([name.stamp for name in names if math.isfinite(name.stamp)]),
-        notes=(*candidate.notes, *(_some_unreadable(unreadable) if looked_at else ())),
+        notes=(*candidate.notes, *_find_repeats(source), *(_some_unreadable(unreadable) if looked_at else ())),
         problems=(
             *(problem.says for problem in candidate.problems),
             *(_some_unreadable(unreadable) if not looked_at else ()),
@@ -168,9 +169,9 @@ def _look(candidate: Candidate, paired: Sequence[int]) -> tuple[list[FloatArray]
     for index in pick_evenly(paired, _LOOKED_AT):
         if candidate.recording:
             frame = candidate.recording[index]
-            if isinstance(frame, Unreadable):
+            if isinstance(frame, Unreadable) and frame.reason is not Reason.DUPLICATE:
                 unreadable.append(f"{candidate.recording.frame_name(index).key}: {frame.detail}")
-            else:
+            elif not isinstance(frame, Unreadable):
                 seen.append(frame.depth_m / candidate.recording.depth_unit_m)
         elif candidate.source:
             try:
@@ -197,6 +198,21 @@ def _some_unreadable(unreadable: Sequence[str]) -> list[str]:
     return [f"of the frames looked at, {len(unreadable)} cannot be read: {unreadable[0]}"]
 
 
+def _find_repeats(source: FrameSource | None) -> list[str]:
+    """Note the frames that a stream which hung stored again."""
+    if not isinstance(source, PictureSource):
+        return []
+    repeats = [(index, kind) for index in range(len(source)) if (kind := source.find_repeat(index))]
+    if not repeats:
+        return []
+    first, kind = repeats[0]
+    name = source.frame_name(first)
+    return [
+        f"{len(repeats)} frames repeat a picture byte for byte, as if the sensor hung, and will be rejected "
+        f"(the first: {name.depth if kind == 'depth' else name.color})"
+    ]
+
+
 def _find_stretched(looked_at: Sequence[FloatArray]) -> list[str]:
     largest = {round(float(np.nanmax(stored))) for stored in looked_at if np.isfinite(stored).any()}
     if len(looked_at) < 2 or len(largest) > 1 or not largest & set(_STRETCHED):
@@ -210,10 +226,12 @@ def _find_stretched(looked_at: Sequence[FloatArray]) -> list[str]:
 def _pace(stamps: Sequence[float]) -> Pace | None:
     if len(stamps) < 2:
         return None
-    steps = sorted(later - earlier for earlier, later in pairwise(stamps))
+    steps = sorted(later - earlier for earlier, later in pairwise(stamps) if later >= earlier)  # else a restart
+    if not steps:
+        return None
     usual = steps[len(steps) // 2]
     gaps = sum(step > _GAP * usual for step in steps) if usual > 0 else 0
-    return Pace(stamps[-1] - stamps[0], usual, gaps, steps[-1])
+    return Pace(sum(steps), usual, gaps, steps[-1])
 
 
 def _table(stated: Statements | None, table: str) -> dict[str, Any]:

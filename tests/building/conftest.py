@@ -10,6 +10,7 @@ from labelkit.processes import run_jobs
 from labelkit.settings import BuildSettings, SimulateSettings
 from labelkit.workflows.simulate import simulate
 from tests.golden.make import RAW
+from tests.recordings.made import numbered
 
 TINY = BuildSettings(shard_frames=2, workers=1)
 
@@ -58,8 +59,9 @@ def write_recording(folder, frames):
 def write_frame(folder, number, what):
     """Write a frame of a recording, or write it anew."""
     depth, color = folder / "depth" / f"d_{number:03d}.png", folder / "color" / f"c_{number:03d}.jpg"
-    shutil.copy(RAW / "p01" / "depth" / ("depth_000.png" if what == "e" else "depth_020.png"), depth)
-    shutil.copy(RAW / "p01" / "color" / "color_020.jpg", color)
+    shown = "depth/depth_000.png" if what == "e" else "depth/depth_020.png"
+    for source, path in ((shown, depth), ("color/color_020.jpg", color)):
+        path.write_bytes(numbered((RAW / "p01" / source).read_bytes(), number))
     if what == "d":
         depth.write_bytes(depth.read_bytes()[:-100])
     if what == "c":

@@ -10,6 +10,7 @@ from labelkit.live.watching import look_at
 from labelkit.settings import BuildSettings, CoverageSettings, SimulateSettings
 from labelkit.workflows.simulate import simulate
 from tests.golden.make import RAW
+from tests.recordings.made import numbered
 
 COARSE = CoverageSettings(cell_deg=10.0, target=2)
 
@@ -82,6 +83,7 @@ def begin(folder: Path, like: Path = RAW / "p01") -> Path:
 def put(folder: Path, number: int, what: str = "h") -> tuple[Path, Path]:
     """Write a small real frame: "h" shows a hand, "e" nobody."""
     depth, color = folder / "depth" / f"d_{number:03d}.png", folder / "color" / f"c_{number:03d}.jpg"
-    depth.write_bytes((RAW / "p01" / "depth" / ("depth_000.png" if what == "e" else "depth_020.png")).read_bytes())
-    color.write_bytes((RAW / "p01" / "color" / "color_020.jpg").read_bytes())
+    shown = "depth/depth_000.png" if what == "e" else "depth/depth_020.png"
+    for source, path in ((shown, depth), ("color/color_020.jpg", color)):
+        path.write_bytes(numbered((RAW / "p01" / source).read_bytes(), number))
     return depth, color

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,16 @@ def color_png(rgb: tuple[int, int, int] = (200, 100, 50), size: tuple[int, int] 
     return encoded(np.full((size[1], size[0], 3), rgb[::-1], np.uint8))
 
 
+def numbered(content: bytes, number: int) -> bytes:
+    """Put a number into a PNG or JPEG, as a comment: copies of one picture are then not those of a hanging stream."""
+    if content.startswith(b"\xff\xd8"):
+        return content[:2] + b"\xff\xfe\x00\x06" + b"%04d" % number + content[2:]
+    chunk = b"tEXtnumber\0%04d" % number
+    return (
+        content[:-12] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[-12:]
+    )
+
+
 def write(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -62,11 +74,11 @@ def write_pairs(folder: Path, n: int = 3, *, sidecar: str | None = SIDECAR) -> P
 
 
 def write_tum(folder: Path, depth: list[float], color: list[float], *, lists: bool = True) -> Path:
-    """A TUM recording with pictures at these stamps."""
-    for kind, stamps, content in (("depth", depth, depth_png()), ("rgb", color, color_png())):
+    """A TUM recording with pictures at these stamps; no two are the same."""
+    for kind, stamps in (("depth", depth), ("rgb", color)):
         names = [f"{kind}/{stamp:.6f}.png" for stamp in stamps]
-        for name in names:
-            write(folder / name, content)
+        for index, name in enumerate(names):
+            write(folder / name, depth_png(800 + index) if kind == "depth" else color_png((index, 100, 50)))
         if lists:
             lines = [f"{stamp:.6f} {name}\n" for stamp, name in zip(stamps, names, strict=True)]
             write(folder / f"{kind}.txt", ("# made\n" + "".join(lines)).encode())

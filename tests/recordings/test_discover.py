@@ -198,6 +198,34 @@ def test_pictures_beside_a_recording_are_noted_not_lost(tmp_path: Path, caplog: 
     assert "p1/ir/1.png" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("associations.txt", "1.0 color/0.png 1.0 depth/0.png\n"),
+        ("rgb.txt", "# x\n1.0 color/color_00000.png\n"),
+        ("color.txt", "1.0;color\\color_00000.png\n"),
+        ("frames.csv", "stamp,file\n1.0,color_00000.PNG\n"),
+        ("image.txt", "1.0 color_00000.jpg\n"),
+        ("timestamps.txt", "1.0\n1.1\n"),
+        ("color/Times.txt", "1.0\n"),
+        ("depth/timestamps.csv", "0,1.0\n"),
+    ],
+)
+def test_a_list_that_is_not_used_is_noted(tmp_path: Path, name: str, content: str) -> None:
+    folder = write_pairs(tmp_path / "p1")
+    for encoding in ("utf-8", "utf-16"):
+        write(folder / name, content.encode(encoding))
+        assert survey(tmp_path)[0].notes == (f"{name} is not used",)
+
+
+def test_other_texts_and_lists_that_are_used_are_not_noted(tmp_path: Path) -> None:
+    folder = write_tum(tmp_path / "p1", [1.0], [1.0])
+    write(folder / "notes.txt", b"He moved at 1.0 s.\n")
+    write(folder / "accelerometer.txt", b"1.0 -0.1 9.8 0.2\n")
+    write(folder / "timestamps.txt", b"# nothing yet\n")
+    assert survey(tmp_path)[0].notes == ()
+
+
 def test_one_bad_recording_does_not_hide_the_others_from_the_survey(tmp_path: Path) -> None:
     write_pairs(tmp_path / "p1", sidecar=None)
     write_pairs(tmp_path / "p2")

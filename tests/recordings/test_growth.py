@@ -91,6 +91,34 @@ def test_of_a_long_list_only_the_end_is_read(tmp_path, monkeypatch):
         assert changed == [k]
 
 
+def test_pictures_of_a_clock_that_started_again_are_left_to_the_reader(tmp_path):
+    recording = begun(tmp_path, "lists")
+    put(tmp_path, "lists", 1)
+    put(tmp_path, "lists", 2)
+    for kind in ("depth", "rgb"):
+        write(tmp_path / kind / "9.png", depth_png(900) if kind == "depth" else color_png())
+        (tmp_path / f"{kind}.txt").write_text(
+            f"5.000000 {kind}/0.png\n5.033333 {kind}/1.png\n5.066667 {kind}/2.png\n1.000000 {kind}/9.png\n"
+        )
+    assert add_pictures(recording, [tmp_path / "depth" / "9.png"]) is None
+    assert len(find_recordings(tmp_path)[0]) == 4
+
+
+def test_pictures_of_stamps_in_milliseconds_join_at_the_right_time(tmp_path):
+    write_sidecar(tmp_path, SIDECAR.replace("[recording]", "[recording]\nstamp_unit_s = 0.001"))
+    for k in range(3):
+        put(tmp_path, "lists", k)
+        for kind in ("depth", "rgb"):
+            with (tmp_path / f"{kind}.txt").open("a") as file:
+                file.write(f"{1000 + 33.3 * k + (10 if kind == 'rgb' else 0):.1f} {kind}/{k}.png\n")
+        if k == 0:
+            (recording,) = find_recordings(tmp_path)
+    files = [tmp_path / name for k in (1, 2) for name in names("lists", k)]
+    recording, changed = add_pictures(recording, files)
+    assert changed == [1, 2]
+    assert frames(recording) == frames(find_recordings(tmp_path)[0])
+
+
 def test_a_link_and_two_files_of_one_number_are_left_to_the_reader(tmp_path):
     recording = begun(tmp_path / "raw", "pairs")
     (tmp_path / "elsewhere.png").write_bytes(depth_png(800))

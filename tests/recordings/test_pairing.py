@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelkit.errors import RecordingError
-from labelkit.recordings.pairing import name_key, pair_by_name, pair_by_stamp
+from labelkit.recordings.pairing import name_key, pair_by_name, pair_by_stamp, starts_of_runs
 
 stamps = st.lists(st.integers(0, 200).map(lambda ms: ms / 1000), max_size=30)
+distinct = st.lists(st.integers(0, 200).map(lambda ms: ms / 1000), max_size=30, unique=True)
 
 
 @given(depth=stamps, color=stamps, gap=st.sampled_from([0.0, 0.003, 0.02, 5.0]))
@@ -23,7 +24,7 @@ def test_every_picture_ends_in_exactly_one_pair_and_no_pair_is_wider_than_the_ga
     assert all(pair != (None, None) for pair in pairs)
 
 
-@given(depth=stamps, color=stamps, gap=st.sampled_from([0.0, 0.003, 0.02, 5.0]))
+@given(depth=distinct, color=distinct, gap=st.sampled_from([0.0, 0.003, 0.02, 5.0]))
 def test_no_two_pictures_within_the_gap_stay_alone(depth: list[float], color: list[float], gap: float) -> None:
     pairs = pair_by_stamp(depth, color, gap)
     alone_depth = [depth[d] for d, c in pairs if c is None and d is not None]
@@ -53,8 +54,36 @@ def test_a_picture_goes_to_its_nearest_even_if_another_comes_first() -> None:
     assert set(pair_by_stamp([0.00, 0.018], [0.02], 0.02)) == {(0, None), (1, 0)}
 
 
-def test_pictures_of_one_stamp_pair_in_the_order_given() -> None:
-    assert set(pair_by_stamp([1.0, 1.0], [1.0, 1.0], 0.0)) == {(0, 0), (1, 1)}
+@given(depth=stamps, color=stamps, gap=st.sampled_from([0.0, 0.003, 0.02, 5.0]))
+def test_pictures_that_share_their_stamp_never_pair(depth: list[float], color: list[float], gap: float) -> None:
+    pairs = [(d, c) for d, c in pair_by_stamp(depth, color, gap) if d is not None and c is not None]
+    assert all(depth.count(depth[d]) == 1 and color.count(color[c]) == 1 for d, c in pairs)
+
+
+def test_a_picture_nearest_to_one_of_two_with_one_stamp_goes_to_no_other() -> None:
+    assert set(pair_by_stamp([0.99, 1.0, 1.0], [1.0], 0.02)) == {(0, None), (1, None), (2, None), (None, 0)}
+
+
+@pytest.mark.parametrize(
+    ("stamps", "starts"),
+    [
+        ([], []),
+        ([1.0], [0]),
+        ([1.0, 2.0, 3.0], [0]),
+        ([2.0, 1.0, 4.0, 3.0, 6.0, 5.0], [0]),  # neighbours swapped
+        ([3.0, 1.0, 2.0, 4.0], [0]),  # one that came two places too early
+        ([1.0, 2.0, 4.0, 5.0, 3.0, 6.0], [0]),  # one that came two places too late
+        ([1.0, 2.0, 3.0, 2.5], [0]),
+        ([7.0, 8.0, 9.0, 0.0, 1.0, 2.0], [0, 3]),  # wrapped
+        ([1.0, 1.1, 1.2, 1.01, 1.11, 1.21, 1.02, 1.12, 1.22], [0, 3, 6]),  # restarted twice
+        ([1.0, 2.0, 3.0, 4.0, 5.0, 1.0], [0, 5]),  # restarted just before the end
+        ([1.0, 1.0, 1.0, 2.0], [0]),
+    ],
+)
+def test_a_clock_that_starts_again_is_told_apart_from_stamps_out_of_place(
+    stamps: list[float], starts: list[int]
+) -> None:
+    assert starts_of_runs(stamps) == starts
 
 
 def test_a_hundred_thousand_pictures_of_nearly_one_stamp_pair_at_once() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from labelkit.errors import RawFrameError
 from labelkit.recordings import find_recordings
 from labelkit.recordings.recording import metres_from_stored
 from labelkit.records import Frame, Reason, Recording, Unreadable
+from labelkit.workflows.inspect import inspect
 from tests.recordings.made import SIDECAR, color_png, depth_png, encoded, write, write_pairs, write_tum
 
 
@@ -121,6 +123,40 @@ def test_frames_can_be_iterated_and_end(tmp_path: Path) -> None:
     assert recording.frame_name(1).key == "depth/2.000000.png"
     with pytest.raises(IndexError):
         recording[3]
+
+
+@pytest.mark.parametrize("kind", ["depth", "rgb"])
+def test_a_picture_that_a_hanging_stream_stores_again_is_a_duplicate(tmp_path: Path, kind: str) -> None:
+    stamps = [1.0, 1.033, 1.067, 1.1, 1.133, 1.167]
+    (recording,) = find_recordings(write_tum(tmp_path, stamps, stamps))
+    assert all(isinstance(recording[index], Frame) for index in range(6))
+    pictures = sorted((tmp_path / kind).iterdir())
+    for copy, original in ((2, 1), (3, 1), (5, 3)):  # the last one comes back after another picture
+        shutil.copy(pictures[original], pictures[copy])
+    outcomes = [recording[index] for index in range(6)]
+    assert [isinstance(outcome, Frame) for outcome in outcomes] == [True, True, False, False, True, False]
+    for outcome in outcomes:
+        assert isinstance(outcome, Frame) or (
+            outcome.reason is Reason.DUPLICATE and {"depth": "depth", "rgb": "colour"}[kind] in outcome.detail
+        )
+    notes = inspect(tmp_path).recordings[0].notes
+    assert any("3 frames repeat" in note and pictures[2].name in note for note in notes)
+
+
+def test_pictures_of_one_size_that_differ_are_no_duplicates(tmp_path: Path) -> None:
+    (recording,) = find_recordings(write_tum(tmp_path, [1.0, 1.033], [1.0, 1.033]))
+    one, other = ((tmp_path / "depth" / f"{stamp}.png") for stamp in ("1.000000", "1.033000"))
+    assert one.stat().st_size == other.stat().st_size
+    assert isinstance(recording[1], Frame)
+
+
+def test_an_empty_picture_after_another_is_damaged_and_no_duplicate(tmp_path: Path) -> None:
+    (recording,) = find_recordings(write_tum(tmp_path, [1.0, 1.033, 1.067], [1.0, 1.033, 1.067]))
+    for path in sorted((tmp_path / "depth").iterdir())[1:]:
+        path.write_bytes(b"")
+    outcome = recording[2]
+    assert isinstance(outcome, Unreadable)
+    assert outcome.reason is Reason.DECODE
 
 
 def test_a_gap_given_decides_what_pairs(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_sensors_unit_and_lens_are_stated_and_its_readings_come_back_exactly(t
 def test_a_recording_is_whole_after_every_frame(tmp_path):
     writer = begin(tmp_path / "p01")
     for k in range(3):
-        writer.add(DEPTH_M, k + 1.0, COLOR, k + 1.0)
+        writer.add(DEPTH_M + 0.01 * k, k + 1.0, COLOR + np.uint8(k), k + 1.0)
         (recording,) = find_recordings(tmp_path)  # as who reads along, or finds it after a kill
         assert (len(recording), recording.participant, recording.handedness) == (k + 1, "p01", "left")
         assert isinstance(recording[k], Frame)

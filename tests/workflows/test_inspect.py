@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,38 @@ def test_a_draft_is_completed_by_replacing_its_question_marks(tmp_path: Path) ->
     write_sidecar(folder, draft)
     (recording,) = find_recordings(tmp_path)
     assert (recording.participant, recording.calibration.depth.width) == ('p"1', 32)
+
+
+def test_a_unit_of_time_stamps_that_is_not_stated_is_drafted(tmp_path: Path) -> None:
+    stamps = [1000.0, 1033.3, 1066.7, 1100.0]
+    write_tum(tmp_path / "p1", stamps, stamps)
+    (tmp_path / "p1" / "recording.toml").unlink()
+    (report,) = inspect(tmp_path, write=True).recordings
+    assert report.pairs == 4
+    assert any("rgb.txt" in problem and "milliseconds" in problem for problem in report.problems)
+    draft = tomllib.loads((tmp_path / "p1" / "recording.toml").read_text(encoding="utf-8"))
+    assert draft["recording"]["stamp_unit_s"] == 0.001
+    (report,) = inspect(tmp_path).recordings
+    assert not any("rgb.txt" in problem for problem in report.problems)
+    assert report.pace is not None
+    assert report.pace.duration_s == pytest.approx(0.1)
+
+
+def test_the_time_of_a_recording_whose_clock_started_again_is_that_of_its_runs(tmp_path: Path) -> None:
+    folder = write_tum(tmp_path / "p1", [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], [1.0, 1.1, 1.2, 1.3, 1.4, 1.5])
+    for kind in ("rgb", "depth"):
+        files = sorted((folder / kind).iterdir())
+        times = (1.0, 1.1, 1.2, 1.01, 1.11, 1.21)
+        lines = [f"{time} {kind}/{file.name}\n" for time, file in zip(times, files, strict=True)]
+        (folder / f"{kind}.txt").write_text("".join(lines), encoding="utf-8")
+    (report,) = inspect(tmp_path).recordings
+    assert report.pairs == 6
+    assert report.pace is not None
+    assert (report.pace.duration_s, report.pace.usual_s, report.pace.gaps) == (
+        pytest.approx(0.4),
+        pytest.approx(0.1),
+        0,
+    )
 
 
 def test_a_draft_never_replaces_a_file_and_clips_share_one(tmp_path: Path) -> None:
