@@ -124,7 +124,7 @@ _COVERAGE_LEAD = (
 _FITS_LEAD = "The samples whose points lie furthest from their plane (rms of the inliers). The worst first."
 _UNCERTAIN_LEAD = "The samples whose labels are least certain: one standard deviation of the normal's direction."
 _JUMPS_LEAD = (
-    f"ShownSamples that turned by {JUMP_DEG:g} degrees or more within {JUMP_WITHIN_S:g} s of the one before in their "
+    f"Samples that turned by {JUMP_DEG:g} degrees or more within {JUMP_WITHIN_S:g} s of the one before in their "
     "recording. Hands seldom do; if the crops look alike, one of the two labels is wrong."
 )
 _TWINS_LEAD = (
