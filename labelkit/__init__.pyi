@@ -2,6 +2,7 @@
 
 from .dataset.dataset import open_dataset as open_dataset
 from .workflows.build_dataset import build_dataset as build_dataset
+from .workflows.card import card as card
 from .workflows.coverage_map import coverage as coverage
 from .workflows.coverage_map import coverage_map as coverage_map
 from .workflows.demo import demo as demo

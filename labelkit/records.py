@@ -148,6 +148,8 @@ class Recording(Protocol):
     @property
     def sensor(self) -> str | None: ...  # profile, see recordings/profiles
     @property
+    def simulated(self) -> bool: ...  # no person was recorded
+    @property
     def range_m(self) -> tuple[float, float]: ...  # where a hand may be
     @property
     def depth_unit_m(self) -> float: ...

@@ -7,6 +7,7 @@ dataset stays whole and readable until everything that follows it is on the disk
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,11 +25,13 @@ from labelkit import __version__
 from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
 from labelkit.building.staging import SHARDS_NAME, FinishedJob, Stage
-from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME
+from labelkit.dataset.answers import FILE_NAME, Answers, read_answers
 from labelkit.dataset.lock import hold_dataset
 from labelkit.dataset.log import LOG_NAME, log
 from labelkit.dataset.manifest import (
     BUILD_NAME,
+    CARD_NAME,
+    CROISSANT_NAME,
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
     FileEntry,
@@ -48,6 +51,8 @@ from labelkit.recordings import find_recordings, matches, open_recording
 from labelkit.recordings.pseudonyms import Pseudonyms, pseudonyms_for
 from labelkit.records import Reason, Recording
 from labelkit.settings import BuildSettings
+
+logger = logging.getLogger(__name__)
 
 # All that a build ever writes; --overwrite removes these and nothing else.
 _OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, CROISSANT_NAME, BUILD_NAME, SHARDS_NAME)
@@ -100,8 +105,10 @@ def build(
         refuse_withdrawn(out, {recording.participant for recording in recordings})
         stage = Stage(out)
         stage.publish()
+        answers = _answer_the_card(raw, out)
         previous = _begin(stage, plan, settings, table, overwrite=overwrite)
         kept = _Kept(stage, plan, previous, retry_rejected=retry_rejected)
+        kept.changes |= previous is not None and previous.manifest.answers != answers
         todo = [job for job in plan.jobs if not kept.holds(job)]
         if previous and not todo and not kept.changes:
             stage.clear()
@@ -115,11 +122,28 @@ def build(
             lambda done, samples: report(done, samples, frames_todo),
             leave_out=_without,
         )
-        manifest = _finish(stage, plan, kept, settings)
+        manifest = _finish(stage, plan, kept, settings, answers)
         workers = worker_count(settings.workers, len(todo))
         seconds = time.monotonic() - began
         log(out, f"finished: {plan.frames} frames, {frames_todo} of them now, {workers} workers, {seconds:.1f} s")
     return BuildOutcome(manifest, frames_todo, seconds, workers)
+
+
+def _answer_the_card(raw: Path, out: Path) -> Answers:
+    """Keep the answers of the dataset that is there; those in RAW's card.toml go before them.
+
+    Raises:
+        SettingsError: card.toml is not as it should be.
+    """
+    stated = read_answers(raw)
+    try:
+        known = read_manifest(out).answers
+    except DatasetError:
+        known = Answers()
+    for key, answer in stated.items():
+        if (old := getattr(known, key)) not in ("", answer):
+            logger.warning("%s: %s: %r becomes %r, as RAW's %s says", out, key, old, answer, FILE_NAME)
+    return known.replace(stated)
 
 
 class _Previous:
@@ -294,7 +318,7 @@ def _without(job: Job, done: int) -> Job:
     return replace(job, crashed=job.crashed | {job.start + done})
 
 
-def _finish(stage: Stage, plan: Plan, kept: _Kept, settings: BuildSettings) -> Manifest:
+def _finish(stage: Stage, plan: Plan, kept: _Kept, settings: BuildSettings, answers: Answers) -> Manifest:
     counts, files, moved = _Counts(), record_entry(stage.out), []
 
     def tables() -> Iterator[pa.Table]:
@@ -308,7 +332,7 @@ def _finish(stage: Stage, plan: Plan, kept: _Kept, settings: BuildSettings) -> M
             yield part.rows
 
     files[TABLE_NAME] = stage.write_table(tables())
-    manifest = stage.commit(_manifest(plan, settings, counts, files), moved)
+    manifest = stage.commit(_manifest(plan, settings, counts, files, answers), moved)
     stage.publish()
     return manifest
 
@@ -327,7 +351,9 @@ class _Counts:
         self.reasons.update(reason for reason in rows["reason"].to_pylist() if reason)
 
 
-def _manifest(plan: Plan, settings: BuildSettings, counts: _Counts, files: dict[str, FileEntry]) -> Manifest:
+def _manifest(
+    plan: Plan, settings: BuildSettings, counts: _Counts, files: dict[str, FileEntry], answers: Answers
+) -> Manifest:
     frames, samples = counts.frames, counts.samples
     participants: dict[str, Counter[str]] = {}
     for recording in plan.recordings:
@@ -339,6 +365,7 @@ def _manifest(plan: Plan, settings: BuildSettings, counts: _Counts, files: dict[
         settings=plan.facts["settings"],
         settings_digest=settings.digest(),
         pseudonymous=plan.facts["pseudonymous"],
+        answers=answers,
         frames=frames.total(),
         samples=samples.total(),
         rejected=dict(sorted(counts.reasons.items())),
@@ -353,6 +380,7 @@ def _manifest(plan: Plan, settings: BuildSettings, counts: _Counts, files: dict[
                 layout=recording.layout,
                 sensor=recording.sensor,
                 handedness=recording.handedness,
+                simulated=recording.simulated,
                 frames=frames[recording.name],
                 samples=samples[recording.name],
                 inputs_sha256=plan.inputs[recording.name],

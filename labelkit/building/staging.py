@@ -24,9 +24,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelkit.building.plan import Job
-from labelkit.dataset.card import CARD_COLUMNS, CARD_NAME, CROISSANT_NAME, card_files
+from labelkit.dataset.answers import Answers
+from labelkit.dataset.card import CARD_COLUMNS, card_files
+from labelkit.dataset.dataset import Dataset
 from labelkit.dataset.manifest import (
     BUILD_NAME,
+    CARD_NAME,
+    CROISSANT_NAME,
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
     FileEntry,
@@ -69,6 +73,25 @@ class Stage:
         for path in (self.folder, out / SHARDS_NAME):
             if path.is_symlink():
                 raise OutputExistsError(f"{path}: is a link, which is not followed; remove it or choose another --out")
+
+    def change_answers(self, answers: Answers) -> None:
+        """Give a finished dataset other answers on its card; killed at any step, `publish` finishes it.
+
+        Raises:
+            OutputExistsError: a build was begun here.
+            DatasetError: no dataset, or its label table was changed.
+            OutputError: no space or no permission; the same call goes on from there.
+        """
+        if self.plan() is not None:
+            raise OutputExistsError(
+                f"{self.out}: a build was begun here and did not end; run the same build-dataset again first"
+            )
+        manifest = read_manifest(self.out)
+        Dataset(self.out, manifest).check_hashes([TABLE_NAME])
+        self.clear()  # what a change left that was killed before it was committed
+        make_folder(self.folder)
+        self.commit(manifest.model_copy(update={"answers": answers}), [])
+        self.publish()
 
     def plan(self) -> dict[str, Any] | None:
         """Read what `begin` noted; None if nothing has begun."""
@@ -126,12 +149,14 @@ class Stage:
 
         Args:
             manifest: all of it but the entries of the card.
-            jobs: those whose shards are here.
+            jobs: those whose shards are here; none if only the card changes.
         Returns:
             The whole manifest.
         """
         files = dict(manifest.files)
-        table = pq.read_table(self.folder / TABLE_NAME, columns=CARD_COLUMNS, partitioning=None)
+        staged = self.folder / TABLE_NAME
+        path = staged if staged.exists() else self.out / TABLE_NAME
+        table = pq.read_table(path, columns=CARD_COLUMNS, partitioning=None)
         for name, content in card_files(manifest, table).items():
             write_bytes(self.folder / name, content)
             files[name] = FileEntry.of(self.folder / name)

@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "train a network on the dataset",
     "tune": "search ranges and structures of networks, and rank them",
     "verify": "find every changed bit, missing or foreign file and contradiction in the dataset",
+    "card": "say what is stated about the dataset (licence, consent, ...), and state more",
     "withdraw": "take a participant out of the dataset, and out of runs made with it",
     "evaluate": "say how good a run's network is, where it errs and what it costs",
     "latency": "say how long runs' networks take for one picture on one core",

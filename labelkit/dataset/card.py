@@ -1,4 +1,6 @@
-"""The dataset card: README.md for people, croissant.json for programs. Facts that only people know are left blank.
+"""The dataset card: README.md for people, croissant.json for programs.
+
+What only people know comes from their answers (answers.py), and is blank without one.
 
 Both are functions of the manifest and the label table, and the manifest holds their hashes.
 Croissant is MLCommons' format for describing datasets (Akhtar et al. 2024, arXiv 2403.19546).
@@ -13,29 +15,26 @@ from typing import Any
 import pyarrow as pa
 
 from labelkit.curation.wording import findings
-from labelkit.dataset.manifest import Manifest
+from labelkit.dataset.answers import QUESTIONS, Answers, spdx_from_licence
+from labelkit.dataset.manifest import CARD_NAME, CROISSANT_NAME, Manifest
 from labelkit.dataset.sample_cells import sample_cells
 from labelkit.dataset.table import COLUMNS, TABLE_NAME
 from labelkit.settings import CoverageSettings
 from labelkit.wording import number_of
 
-CARD_NAME, CROISSANT_NAME = "README.md", "croissant.json"
-
 BLANK = "(blank: for those who recorded this dataset to state)"
 
-# Questions about every dataset of people that no program can answer, and their properties in croissant.json.
-_BLANKS = {
-    "Licence": "license",
-    "Who recorded it, and whom to ask": "creator",
-    "When and where it was recorded": "rai:dataCollectionTimeframe",
-    "How participants were found, and who they are": "rai:dataCollection",
-    "Consent of the participants: to what, and how it is withdrawn": "rai:dataReleaseMaintenancePlan",
-    "Ethics approval: by whom, and its number": "rai:dataSocialImpact",
-    "Personal or sensitive information": "rai:personalSensitiveInformation",
-    "What it must not be used for": "rai:dataUseCases",
-    "How to cite it": "citeAs",
+# The properties of croissant.json that hold the answers; "contact" is the name of the creator.
+_PROPERTIES = {
+    "place": "spatialCoverage",
+    "time_span": "rai:dataCollectionTimeframe",
+    "participants": "rai:dataCollection",
+    "consent": "rai:dataReleaseMaintenancePlan",
+    "ethics": "rai:dataSocialImpact",
+    "sensitive": "rai:personalSensitiveInformation",
+    "purpose": "rai:dataUseCases",
+    "citation": "citeAs",
 }
-
 
 # The columns of the label table that the card needs: all rows are read, and a table may be large.
 CARD_COLUMNS = ["participant", "recording", "status", "stamp", "view_azimuth", "view_elevation"]
@@ -101,18 +100,30 @@ hand that faces the camera, in the viewing ray's frame:
 
 ## Consent, ethics, licence
 
-labelkit cannot know these, and makes nothing up. State them in a file of your own next to the dataset: the manifest
-holds the hash of this page, so that a change in it counts as damage.
+labelkit cannot know these, and makes nothing up. State them in `card.toml` in the folder of recordings, or with
+`labelkit card DATASET --set KEY=ANSWER`; the manifest holds the hash of this page, so that an edit by hand counts as
+damage.
 
-{_table_from_rows(["question", "answer"], [[question, BLANK] for question in _BLANKS])}
+{_table_from_rows(["key", "question", "answer"], _rows_from_answers(m.answers))}
 """
 
 
 def _summary(m: Manifest) -> str:
+    simulated = sum(recording.simulated for recording in m.recordings)
+    if not simulated:
+        kind = ""
+    elif simulated == len(m.recordings):
+        kind = " All of it is simulated: no person was recorded."
+    else:
+        kind = f" {simulated} of {number_of(len(m.recordings), 'recording')} are simulated: they show no person."
     return (
         f"{number_of(m.samples, 'sample')} of {number_of(len(m.participants), 'participant')}, "
-        f"from {number_of(m.frames, 'source frame')}."
+        f"from {number_of(m.frames, 'source frame')}.{kind}"
     )
+
+
+def _rows_from_answers(answers: Answers) -> list[list[str]]:
+    return [[key, QUESTIONS[key], answer or BLANK] for key, answer in answers.model_dump().items()]
 
 
 def _list_from_lines(lines: list[str]) -> str:
@@ -142,8 +153,10 @@ def croissant(manifest: Manifest) -> dict[str, Any]:
         "name": "hand-orientation",
         "description": f"Hands as a colour camera sees them, labelled with their orientation. {_summary(manifest)}",
         "version": f"0.0.0+{manifest.settings_digest[:12]}",
-        **{key: BLANK for key in _BLANKS.values() if key != "creator"},
-        "creator": {"@type": "sc:Organization", "name": BLANK},
+        **({"keywords": ["simulated"]} if any(recording.simulated for recording in manifest.recordings) else {}),
+        **{name: getattr(manifest.answers, key) or BLANK for key, name in _PROPERTIES.items()},
+        "license": _license_from_answer(manifest.answers.licence),
+        "creator": {"@type": "sc:Organization", "name": manifest.answers.contact or BLANK},
         "distribution": [
             {
                 "@type": "cr:FileObject",
@@ -174,6 +187,12 @@ def croissant(manifest: Manifest) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _license_from_answer(licence: str) -> str:
+    """Give the address of a licence that SPDX lists; Croissant asks for one. Other words stay as they are."""
+    spdx = spdx_from_licence(licence)
+    return f"https://spdx.org/licenses/{spdx}.html" if spdx and " " not in spdx else licence or BLANK
 
 
 def _field(field: pa.Field) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from labelkit.dataset.answers import Answers
 from labelkit.dataset.reading import read_at_most
 from labelkit.dataset.schema import SCHEMA
 from labelkit.errors import DatasetError
@@ -18,7 +19,9 @@ from labelkit.files import sha256_of, write_bytes
 
 MANIFEST_NAME, MANIFEST_HASH_NAME = "manifest.json", "manifest.sha256"
 
-BUILD_NAME = ".build"  # the folder in which a build prepares the files
+CARD_NAME, CROISSANT_NAME = "README.md", "croissant.json"
+
+BUILD_NAME = ".build"  # the folder in which a build, or a change of the card, prepares the files
 WITHDRAWAL_NAME = ".withdraw"  # the folder in which a withdrawal prepares the files
 
 # 10 million frames are 40,000 shards, of 150 bytes each in the list of files.
@@ -28,6 +31,8 @@ MOST_MANIFEST_BYTES, MOST_HASH_BYTES = 256 * 2**20, 1024
 FileName = Annotated[str, Field(pattern=r"\A(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)?[A-Za-z0-9_-][A-Za-z0-9._-]*\z")]
 
 Count = Annotated[int, Field(ge=0)]
+
+_CARD = {CARD_NAME, CROISSANT_NAME}  # no training reads them
 
 
 class _Entry(BaseModel):
@@ -66,6 +71,7 @@ class RecordingEntry(_Entry):
     layout: str
     sensor: str | None
     handedness: str
+    simulated: bool = False  # no person was recorded
     frames: Count
     samples: Count
     inputs_sha256: str
@@ -81,6 +87,7 @@ class Manifest(_Entry):
     settings: dict[str, Any]
     settings_digest: str
     pseudonymous: bool = False  # participants, recordings and frames have random ids instead of names
+    answers: Answers = Answers()  # what people state about the dataset, for its card
     frames: Count
     samples: Count
     rejected: dict[str, Count]
@@ -89,8 +96,12 @@ class Manifest(_Entry):
     files: dict[FileName, FileEntry]
 
     def digest(self) -> str:
-        """SHA-256 of manifest.json, as manifest.sha256 states it; it names the dataset."""
-        return hashlib.sha256(_encode(self)).hexdigest()
+        """SHA-256 of all that a training uses: the names and hashes of the shards and the label table.
+
+        It names the dataset. It stays as it is when only the card changes, so that runs and searches still find theirs.
+        """
+        used = {name: entry.sha256 for name, entry in self.files.items() if name not in _CARD}
+        return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()
 
 
 def _encode(manifest: Manifest) -> bytes:
@@ -160,6 +171,8 @@ def _explain_missing(folder: Path, error: OSError) -> str:
         return f"{folder / (error.filename or '')}: cannot be read ({error.strerror})"
     if (folder / WITHDRAWAL_NAME / MANIFEST_NAME).exists():
         return describe_unfinished_withdrawal(folder)
+    if (folder / BUILD_NAME / MANIFEST_NAME).exists():  # all of it is made, and only has to be moved
+        return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); finish it with: labelkit card {folder}"
     if (folder / BUILD_NAME).is_dir() or (folder / "shards").is_dir():
         return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); run the same build-dataset again to finish it"
     return f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: labelkit build-dataset RAW"

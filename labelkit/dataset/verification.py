@@ -122,7 +122,7 @@ def _list_files(folder: Path) -> tuple[dict[str, int], list[Defect]]:
 
 
 _LEFT = {
-    BUILD_NAME: "left by an interrupted build; run the same build-dataset again",
+    BUILD_NAME: "left by an interrupted build or change of the card; run the same command again",
     WITHDRAWAL_NAME: "left by an interrupted withdrawal; run the same withdraw again",
 }
 

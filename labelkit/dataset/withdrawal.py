@@ -23,11 +23,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from labelkit.dataset.card import CARD_NAME, CROISSANT_NAME, card_files, report_path
+from labelkit.dataset.card import card_files, report_path
 from labelkit.dataset.lock import LOCK_NAME
 from labelkit.dataset.log import LOG_NAME, restart_log
 from labelkit.dataset.manifest import (
     BUILD_NAME,
+    CARD_NAME,
+    CROISSANT_NAME,
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
     MOST_MANIFEST_BYTES,

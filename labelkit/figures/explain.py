@@ -32,6 +32,7 @@ REACH_DEG = 45.0  # the study's disc
 _WIDTH, _MARGIN, _GAP = 12.0, 0.3, 0.3
 _TITLE, _TALL, _UNDER, _TITLES, _LINE = 1.05, 2.95, 0.72, 0.25, 0.2
 _WIDE = (_WIDTH - 2 * _MARGIN - 2 * _GAP - _TALL) / 2
+_THIRD = (_WIDTH - 2 * _MARGIN - 2 * _GAP) / 3
 _VALUE = 35  # characters of a value, printed next to its name
 _NEAR_DEG = 5.0  # half the side of the disc's magnifier: one cell of the coverage map to either side
 
@@ -53,30 +54,54 @@ class Explained:
     plain_cut: bool = False
 
 
+def explain_stored_figure(explained: Explained) -> Figure:
+    """Draw a sample as a dataset stores it: its crops, its label, and its source picture if there is one."""
+    scene = explained.scene
+    top, words = _TITLE + _TITLES, _wrap_words(explained.words)
+    words_top = top + _TALL + _UNDER
+    with house_style():
+        figure = _blank_figure(words_top, words, explained)
+        if scene.color is not None:
+            _draw_color(panel(figure, _MARGIN, top, _WIDE, _TALL), scene)
+        if scene.sample:
+            left = _MARGIN + _WIDE + _GAP if scene.color is not None else _MARGIN
+            _draw_pyramid(panel(figure, left, top, _THIRD, _TALL), explained)
+            _draw_orientation(panel(figure, _WIDTH - _MARGIN - _TALL, top, _TALL, _TALL), scene)
+    return figure
+
+
 def explain_figure(explained: Explained) -> Figure:
     """Draw a frame, what was found in it, and its label or why it has none."""
     scene = explained.scene
     row = _TALL + _UNDER
     words_top = _TITLE + row + (row + _TITLES if scene.palm else 0.0)
-    words = [(heading, _rows(lines)) for heading, lines in explained.words]
-    height = words_top + _LINE * (1.4 + max(len(rows) for _, rows in words)) + _MARGIN
-    third = (_WIDTH - 2 * _MARGIN - 2 * _GAP) / 3
+    words = _wrap_words(explained.words)
     with house_style():
-        figure = Figure(figsize=(_WIDTH, height), facecolor="white")
-        _draw_title(panel(figure, _MARGIN, 0, _WIDTH - 2 * _MARGIN, _TITLE), explained)
+        figure = _blank_figure(words_top, words, explained)
         _draw_color(panel(figure, _MARGIN, _TITLE, _WIDE, _TALL), scene)
         _draw_depth(figure, _MARGIN + _WIDE + _GAP, scene)
         _draw_close_up(panel(figure, _WIDTH - _MARGIN - _TALL, _TITLE, _TALL, _TALL), scene)
         if scene.palm:
             top = _TITLE + row + _TITLES
             _draw_residuals(figure, _MARGIN, top, scene, scene.palm)
-            _draw_pyramid(panel(figure, _MARGIN + third + _GAP, top, third, _TALL), explained)
-            _draw_orientation(panel(figure, _WIDTH - _MARGIN - _TALL, top, _TALL, _TALL), scene, scene.palm)
-        for number, (heading, rows) in enumerate(words):
-            left = _MARGIN + number * (third + _GAP)
-            axes = panel(figure, left, words_top, third, height - words_top)
-            axes.set(xlim=(0, third), ylim=((height - words_top) / _LINE, 0))
-            _draw_words(axes, heading, rows)
+            _draw_pyramid(panel(figure, _MARGIN + _THIRD + _GAP, top, _THIRD, _TALL), explained)
+            _draw_orientation(panel(figure, _WIDTH - _MARGIN - _TALL, top, _TALL, _TALL), scene)
+    return figure
+
+
+def _wrap_words(words: Words) -> list[tuple[str, list[tuple[str, str]]]]:
+    return [(heading, _rows(lines)) for heading, lines in words]
+
+
+def _blank_figure(words_top: float, words: list[tuple[str, list[tuple[str, str]]]], explained: Explained) -> Figure:
+    """Make a figure with its title, and its words below `words_top`."""
+    below = _LINE * (1.4 + max(len(rows) for _, rows in words)) + _MARGIN
+    figure = Figure(figsize=(_WIDTH, words_top + below), facecolor="white")
+    _draw_title(panel(figure, _MARGIN, 0, _WIDTH - 2 * _MARGIN, _TITLE), explained)
+    for number, (heading, rows) in enumerate(words):
+        axes = panel(figure, _MARGIN + number * (_THIRD + _GAP), words_top, _THIRD, below)
+        axes.set(xlim=(0, _THIRD), ylim=(below / _LINE, 0))
+        _draw_words(axes, heading, rows)
     return figure
 
 
@@ -108,7 +133,10 @@ def _draw_color(axes: Axes, scene: Scene) -> None:
     scene.draw_box(axes)
     if not scene.sample:
         scene.draw_hand(axes, canvas)
+        scene.draw_parts(axes, canvas)
     _draw_heading(axes, f"Colour, {_size(scene.color)}")
+    if scene.parts:
+        drawn.key(axes, [("part", "looked at: see Fit")], ncols=1)
     if scene.hand:
         drawn.key(axes, [("hand", "box of the hand" if scene.sample else "hand")], ncols=1)
 
@@ -124,11 +152,13 @@ def _draw_depth(figure: Figure, left: float, scene: Scene) -> None:
         return
     shown = drawn.draw_depth(axes, scene.depth_m)
     scene.draw_hand(axes, scene.depth_canvas)
+    scene.draw_parts(axes, scene.depth_canvas)
     holes = float(np.mean(~np.isfinite(scene.depth_m)))
     _draw_heading(axes, f"Depth, {_size(scene.depth_m)}, {percent(holes)} of them empty")
     if holes < 1:
         _bar(figure, shown, left + 0.05, _TITLE + _TALL + 0.12, 0.52 * _WIDE, "metres")
     legend = [("no depth", "empty"), *([("hand", "hand")] if scene.hand else [])]
+    legend += [("part", "looked at")] if scene.parts else []
     under = panel(figure, left, _TITLE + _TALL, _WIDE, _UNDER)  # of the panel, however narrow the picture
     under.set_axis_off()
     drawn.key(under, legend, ncols=1, right=True, above=1.0)
@@ -202,8 +232,8 @@ def draw_pyramid(axes: Axes, sample: Sample) -> None:
     axes.set_axis_off()
 
 
-def _draw_orientation(axes: Axes, scene: Scene, palm: Palm) -> None:
-    angles = _angles(scene, palm)
+def _draw_orientation(axes: Axes, scene: Scene) -> None:
+    angles = _angles(scene)
     limit = max(REACH_DEG + 7, min(90.0, 10 * ceil(hypot(*angles) / 10 + 0.3)))
     draw_disc(axes, limit)
     _draw_heading(axes, "Orientation, view frame, centred")
@@ -216,12 +246,13 @@ def _draw_orientation(axes: Axes, scene: Scene, palm: Palm) -> None:
     _magnify(axes, scene.sample, angles)
 
 
-def _angles(scene: Scene, palm: Palm) -> FloatArray:
+def _angles(scene: Scene) -> FloatArray:
     """Find the normal's centred angles in the view frame: the sample's, else those the palm would have had."""
     if scene.sample:
         return centred_from_label_deg(angles_deg_from_normal(scene.sample.view_normal))
-    middle = transform_points(scene.calibration.color_from_depth, palm.middle[None])[0]
-    normal = scene.calibration.color_from_depth[:3, :3] @ palm.fit.plane.normal
+    assert scene.palm is not None
+    middle = transform_points(scene.calibration.color_from_depth, scene.palm.middle[None])[0]
+    normal = scene.calibration.color_from_depth[:3, :3] @ scene.palm.fit.plane.normal
     return centred_from_label_deg(angles_deg_from_normal(view_from_camera(unit(middle)) @ normal))
 
 

@@ -28,12 +28,13 @@ from labelkit.geometry.orientation import (
     unit,
     view_from_camera,
 )
-from labelkit.imaging.segment import Hand
+from labelkit.imaging.segment import Hand, SeenPart
 from labelkit.labelling.palm import Palm
 from labelkit.records import BoolArray, Calibration, ColorImage, FloatArray, Intrinsics, Sample
 
 HAND, PALM, NORMAL, FINGERS, PLANE = "#ffffff", "#2f7fd6", "#b3400e", "#00224e", "#ffffff"
 NO_DEPTH = "#ffffff"
+PART = "#ffb27a"  # looked at, and taken for no hand
 OFF_PLANE = "PuOr_r"  # also different for the colour-blind; white where a point lies on the plane
 
 # Metres: of the drawn normal, of the fingers' direction, half of the drawn square of plane.
@@ -63,6 +64,7 @@ class Scene:
     Attributes:
         depth_m: (H, W) metres, NaN where nothing was seen; None if it cannot be read.
         color: (H, W, 3); None if it cannot be read.
+        parts: what the search looked at, if it found no hand; they are numbered from 1.
     """
 
     depth_m: FloatArray | None
@@ -71,6 +73,7 @@ class Scene:
     hand: Hand | None = None
     palm: Palm | None = None
     sample: Sample | None = None
+    parts: tuple[SeenPart, ...] = ()
 
     @cached_property
     def depth_canvas(self) -> Canvas | None:
@@ -110,6 +113,18 @@ class Scene:
         if self.hand:
             for line in self.outlines(self.hand.mask, canvas):
                 axes.plot(*_close_line(line).T, color=HAND, linewidth=1.0, path_effects=_halo(INK, 2.0))
+
+    def draw_parts(self, axes: Axes, canvas: Canvas) -> None:
+        """Outline and number what the search looked at."""
+        for number, part in enumerate(self.parts, start=1):
+            rays = rays_through(part.outline, self.calibration.depth)
+            line = canvas.place(rays * part.distance_m)
+            axes.plot(*_close_line(line).T, color=PART, linewidth=1.2, path_effects=_halo(INK, 2.4))
+            u, v = line[np.argmin(line[:, 1])].tolist()
+            axes.text(
+                u, v, str(number), fontsize=9, fontweight="bold", color=PART, ha="center", va="center",
+                clip_on=True, path_effects=_halo(INK, 2.6),
+            )  # fmt: skip
 
     def draw_box(self, axes: Axes) -> None:
         """Draw the hand's box on the colour picture."""
@@ -282,6 +297,8 @@ def _handle(kind: str, label: str) -> Line2D | Patch:
             return Patch(facecolor="#d1d1d1", label=label)
         case "plane":
             return Line2D([], [], color=HAND, linewidth=1.1, path_effects=_halo(FAINT, 1.9), label=label)
+        case "part":
+            return Line2D([], [], color=PART, linewidth=1.2, path_effects=_halo(INK, 2.4), label=label)
         case "hand":
             return Line2D([], [], color=HAND, linewidth=1.2, path_effects=_halo(INK, 2.6), label=label)
         case _:

@@ -201,6 +201,14 @@ def limbs_of(search: SearchView) -> Iterator[Limb]:
             )
 
 
+def cores_of(search: SearchView) -> Iterator[tuple[BoolArray, tuple[slice, slice]]]:
+    """Yield the parts of all surfaces that are thicker than a hand, each in its box."""
+    for surface_mask, box in _large_parts(search.standing_mask, search.pixel_m):
+        core_mask = _find_core(surface_mask, search.radius_m[box], search.pixel_m[box])
+        if core_mask.any():
+            yield core_mask, box
+
+
 def _large_parts(mask: BoolArray, pixel_m: FloatArray) -> Iterator[tuple[BoolArray, tuple[slice, slice]]]:
     """Yield the connected parts of a mask that are as large as a hand, each in its box."""
     count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(

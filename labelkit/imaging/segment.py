@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.imaging.limbs import BORDER, LEAST_AREA_M2, Limb, SearchView, limbs_of, shrink_to_search
+from labelkit.imaging.limbs import BORDER, LEAST_AREA_M2, Limb, SearchView, cores_of, limbs_of, shrink_to_search
 from labelkit.records import BoolArray, FloatArray, Reason, Rejection
 
 # At full resolution, a pixel farther than this behind the nearest search pixel around it is not part of the hand.
@@ -126,7 +126,8 @@ def find_hand(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, flo
     search = shrink_to_search(depth_m, focal_px, range_m)
     if search is None:
         return Rejection(Reason.NO_HAND, f"nothing between {range_m[0]:g} and {range_m[1]:g} m")
-    found = [hand for limb in limbs_of(search) if (hand := _find_free_end(limb)) is not None]
+    ends = [_find_free_end(limb) for limb in limbs_of(search)]
+    found = [end for end in ends if isinstance(end, _Candidate)]
     found.sort(key=lambda candidate: candidate.z)
     whole = [candidate for candidate in found if not candidate.cut]
     # If one hand is on an arm that comes from somewhere, a bar that hangs in the air is no second hand.
@@ -139,6 +140,51 @@ def find_hand(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, flo
             return Rejection(Reason.HAND_CUT_BY_BORDER, f"the hand at {found[0].z:.2f} m leaves the picture")
         return Rejection(Reason.NO_HAND, "nothing free-standing has the size and form of a hand on an arm")
     return _outline(depth_m, search, whole[0], range_m)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenPart:
+    """A part of a depth picture that the search looked at, and what it took it for.
+
+    Attributes:
+        outline: (n, 2) u, v of its outer edge in the depth picture, to a few pixels.
+        distance_m: median along z.
+        area_m2: of the part that is seen.
+        says: why it is no hand, in words that go on from "it "; or that it is one.
+    """
+
+    outline: FloatArray
+    distance_m: float
+    area_m2: float
+    says: str
+
+
+def list_parts(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, float]) -> list[SeenPart]:
+    """List all that `find_hand` looked at, the largest first. Arguments as there."""
+    search = shrink_to_search(depth_m, focal_px, range_m)
+    if search is None:
+        return []
+    limbs = [_see_part(search, limb.mask, limb.box, _says_of(_find_free_end(limb))) for limb in limbs_of(search)]
+    cores = [_see_part(search, mask, box, "is thicker than a hand or an arm") for mask, box in cores_of(search)]
+    return sorted([*limbs, *cores], key=lambda part: -part.area_m2)
+
+
+def _says_of(end: _Candidate | str) -> str:
+    if isinstance(end, str):
+        return end
+    return "ends in a hand that the picture's border cuts" if end.cut else "ends in a hand"
+
+
+def _see_part(search: SearchView, mask: BoolArray, box: tuple[slice, slice], says: str) -> SeenPart:
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    longest = max(contours, key=len)[:, 0]
+    corner = np.array([box[1].start, box[0].start])
+    return SeenPart(
+        outline=(longest + corner + 0.5) * search.stride - 0.5 + search.origin,
+        distance_m=float(np.median(search.z[box][mask])),
+        area_m2=float((search.pixel_m[box][mask] ** 2).sum()),
+        says=says,
+    )
 
 
 def _drop_own_arm(found: list[_Candidate]) -> list[_Candidate]:
@@ -156,26 +202,36 @@ def _paint(candidate: _Candidate) -> Mask8:
     return placed
 
 
-def _find_free_end(limb: Limb) -> _Candidate | None:
-    """Find the hand at a free end of a limb; of several, the one with a visible wrist, then the nearest."""
-    if _free_share(limb, limb.mask, beside_mask=limb.mask) < _LEAST_FREE:
-        return None
-    hands = [
-        (hand.cut, not hand.sure, order, hand.z, hand)
-        for order, root in enumerate(_roots(limb))
-        for hand in _hands_from(limb, root)
-    ]
-    return min(hands, key=lambda ranked: ranked[:-1])[-1] if hands else None
+def _find_free_end(limb: Limb) -> _Candidate | str:
+    """Find the hand at a free end of a limb, or say why there is none.
+
+    Of several hands, it is the one with a visible wrist, then the nearest.
+    """
+    free = _free_share(limb, limb.mask, beside_mask=limb.mask)
+    if free < _LEAST_FREE:
+        return _describe_backed(free)
+    ends = [(order, end) for order, root in enumerate(_roots(limb)) for end in _ends_from(limb, root)]
+    hands = [(end.cut, not end.sure, order, end.z, end) for order, end in ends if isinstance(end, _Candidate)]
+    if hands:
+        return min(hands, key=lambda ranked: ranked[:-1])[-1]
+    reasons = dict.fromkeys(end for _, end in ends if isinstance(end, str))
+    return "; ".join(reasons) or f"is shorter than {100 * _SHORTEST_M:.0f} cm, and hangs in the air"
 
 
-def _hands_from(limb: Limb, root: tuple[float, float]) -> Iterator[_Candidate]:
-    """Yield the hands at a limb's tips, the places farthest from its root."""
+def _describe_backed(free: float) -> str:
+    return (
+        f"has something within {100 * _FREE_M:.0f} cm behind {1 - free:.0%} of its outline "
+        f"(at most {1 - _LEAST_FREE:.0%} is allowed)"
+    )
+
+
+def _ends_from(limb: Limb, root: tuple[float, float]) -> Iterator[_Candidate | str]:
+    """Yield the hands at a limb's tips, the places farthest from its root; or why there is none at a tip."""
     from_root = limb.distances_from(root)
     tip = int(np.argmax(from_root))
     for _ in range(_TIPS):
         from_tip = limb.distances_from(limb.place(tip))
-        if hand := _hand_at(limb, from_root, from_tip, tip):
-            yield hand
+        yield _hand_at(limb, from_root, from_tip, tip)
         apart = np.minimum(from_root, from_tip)
         tip = int(np.argmax(apart))
         if apart[tip] * limb.pixel_m[tip] < _LONGEST_M:
@@ -207,8 +263,8 @@ def _grow(mask: BoolArray) -> BoolArray:
     return np.asarray(cv2.dilate(mask.view(np.uint8), _SQUARE) > 0)
 
 
-def _hand_at(limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) -> _Candidate | None:
-    """Take the hand that ends at a tip of the limb, or None.
+def _hand_at(limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) -> _Candidate | str:
+    """Take the hand that ends at a tip of the limb, or say why there is none.
 
     Args:
         from_root, from_tip: (n,) how far the limb's pixels are from its root, and from the tip, pixels.
@@ -218,22 +274,26 @@ def _hand_at(limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) 
     reach = _SEARCHED_M / pixel_m
     branch = (from_tip <= reach) & (from_root >= from_root[tip] - reach)
     if from_root[branch].max() > from_root[tip] + BORDER:
-        return None  # the limb continues: no tip
+        return "goes on beyond the place that was taken for its tip"
     held = _holds(limb, branch & (from_tip * pixel_m < _HELD_M)) or _is_blunt(limb, from_tip * pixel_m)
     if held:
         branch = from_tip <= reach
     if not limb.radius_m[branch].any():
-        return None
+        return "is one pixel wide at its tip"
     palm, wrist, sure = _palm_and_wrist(limb, from_tip, branch, pixel_m, held=held)
-    if limb.radius_m[palm] < _LEAST_RADIUS_M or (held and limb.radius_m[palm] > _WIDEST_PALM_M):
-        return None
+    if limb.radius_m[palm] < _LEAST_RADIUS_M:
+        return f"is narrower than a palm ({2000 * _LEAST_RADIUS_M:.0f} mm) where one would be"
+    if held and limb.radius_m[palm] > _WIDEST_PALM_M:
+        return f"is wider than a palm ({2000 * _WIDEST_PALM_M:.0f} mm) where one would be"
     longest_m = _LONGEST_GRIP_M if held else _LONGEST_M
     hand, wrist_place = _hand_part(limb, from_tip, palm, wrist, longest_m)
     with_wrist = hand | _hand_part(limb, from_tip, palm, wrist + _WRIST_M / pixel_m, longest_m)[0]
-    if float((limb.pixel_m[hand] ** 2).sum()) < LEAST_AREA_M2:
-        return None
-    if _free_share(limb, limb.mark(hand), beside_mask=limb.mask | limb.core_mask) < _LEAST_FREE:
-        return None
+    area_m2 = float((limb.pixel_m[hand] ** 2).sum())
+    if area_m2 < LEAST_AREA_M2:
+        return f"ends in a part of {1e4 * area_m2:.0f} cm^2 (a hand has {1e4 * LEAST_AREA_M2:.0f} or more)"
+    free = _free_share(limb, limb.mark(hand), beside_mask=limb.mask | limb.core_mask)
+    if free < _LEAST_FREE:
+        return f"ends in a part that {_describe_backed(free)}"
     # The wrist may lie at the border, since the arm comes in there; palm and fingers must be inside.
     whole = from_tip < from_tip[palm] + limb.radius_m[palm] / pixel_m
     cut = int(np.count_nonzero(limb.of(limb.border_mask)[hand & whole])) > BORDER

@@ -252,6 +252,7 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
             participant=stated.value("participant"),
             handedness=stated.value("handedness"),
             sensor=stated.value("sensor"),
+            simulated=bool(stated.value("simulated")),
             range_m=(near_m, far_m),
             depth_unit_m=stated.value("depth_unit_m"),
             calibration=calibration_of(stated),

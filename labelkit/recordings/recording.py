@@ -44,6 +44,7 @@ class StoredRecording:
     participant: str
     handedness: Handedness
     sensor: str | None
+    simulated: bool
     range_m: tuple[float, float]
     depth_unit_m: float
     calibration: Calibration

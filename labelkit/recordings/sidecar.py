@@ -35,6 +35,7 @@ class _Recording(_Table):
     participant: str = Field("", min_length=1)
     handedness: Handedness = "right"
     sensor: str = ""
+    simulated: bool = False
     layout: str = ""
     # 1 cm per step is already too coarse for a hand; 1.0 would mean metres, which no PNG can hold.
     depth_unit_m: float = Field(0.001, gt=0, le=0.01)

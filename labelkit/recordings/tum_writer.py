@@ -41,6 +41,7 @@ class TumWriter:
         intrinsics: Intrinsics,
         title: str,
         depth_unit_m: float = DEPTH_UNIT_M,
+        simulated: bool = False,
     ) -> None:
         """Begin a recording without frames.
 
@@ -50,6 +51,7 @@ class TumWriter:
             intrinsics: of both pictures, since they are registered.
             title: the files' first comment line.
             depth_unit_m: metres per step of a depth picture; with the sensor's own unit nothing is rounded.
+            simulated: whether no person is recorded; recording.toml says so.
         Raises:
             OutputError: no space, no permission, or a file in the way.
         """
@@ -63,6 +65,7 @@ class TumWriter:
                 "sensor": sensor,
                 "depth_unit_m": depth_unit_m,
                 "registered": True,
+                **({"simulated": True} if simulated else {}),
             },
             "intrinsics": {key: getattr(intrinsics, key) for key in ("fx", "fy", "cx", "cy", "width", "height")},
         }

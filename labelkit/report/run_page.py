@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,6 +67,7 @@ class RunResult:
         histograms: "weights" and "activations" -> theirs, an entry an epoch; empty if none were kept.
         guard: what its guard saw and did; None if it had no guard.
         crops: row in labels.parquet -> (S, S, 3) picture, for the test's galleries.
+        dataset: the path it was found at, for commands to copy.
     """
 
     name: str
@@ -83,6 +85,7 @@ class RunResult:
     histograms: Mapping[str, Histograms]
     guard: GuardRecord | None
     crops: Mapping[int, ColorImage]
+    dataset: str = "dataset"
 
     @cached_property
     def constant(self) -> Measures:
@@ -376,7 +379,9 @@ def _tile(run: RunResult, sample: int) -> Markup:
         run.crops[row],
         [NormalArrow(true, "label"), NormalArrow(predicted, "guess")],
         alt=f"Row {row} of {who}: true {_pair(true_deg)}, predicted {_pair(predicted_deg)}",
-        caption=f"{judged.apart_deg[sample]:.1f}°{said} · {who}, row {row}",
+        caption=Markup("{:.1f}°{} · {}<br><code>labelkit show {} {}</code>").format(
+            judged.apart_deg[sample], said, who, shlex.quote(run.dataset), row
+        ),
     )
 
 

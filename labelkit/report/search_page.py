@@ -199,7 +199,7 @@ def _terms(search: Search) -> Section:
         [key, str(value)] for key, value in search.settings.model_dump(mode="json").items() if key != "structures"
     ]
     rows += [[f"structure {structure.name}", str(dict(structure.fixed))] for structure in search.structures]
-    rows.append(["dataset's manifest", search.terms.dataset_sha256])
+    rows.append(["dataset's SHA-256", search.terms.dataset_sha256])
     body = table([Column("setting"), Column("value")], rows, caption="The settings of the search", shown=100)
     return Section("Settings", body)
 

@@ -3,7 +3,7 @@
 runs/vanilla/
   run.json            status, versions, epochs done: the file that makes a folder a run
   settings.toml       the resolved settings; `labelkit train --config` reads them back
-  dataset.json        which dataset: its manifest's digest, and its path from here
+  dataset.json        which dataset: its digest, and its path from here
   split.json          the participants on each side
   made-with.json      versions of labelkit, Keras and its backend; the precision
   history.csv         a row per epoch

@@ -70,7 +70,7 @@ def _is_subfolder(name: Any) -> bool:
 def _write_what(run: Path, settings: TrainSettings, dataset: Path, dataset_digest: str) -> None:
     write_state(run, RUNNING, epochs=0)
     write_text(run / SETTINGS, as_toml(settings))
-    write_json(run / DATASET, {"manifest_sha256": dataset_digest, "path": _path_from(run, dataset)})
+    write_json(run / DATASET, {"dataset_sha256": dataset_digest, "path": _path_from(run, dataset)})
 
 
 def _path_from(run: Path, dataset: Path) -> str:
@@ -111,14 +111,14 @@ def read_split(run: Path) -> Split | FrameSplit:
 
 
 def read_dataset(run: Path) -> tuple[str, Path]:
-    """Read which dataset a run was trained on: its manifest's digest, and where it was.
+    """Read which dataset a run was trained on: its digest (Manifest.digest), and where it was.
 
     Raises:
         RunError: missing or damaged.
     """
     stored = read_json(run, DATASET)
     try:
-        return str(stored["manifest_sha256"]), Path(os.path.normpath(run / str(stored["path"])))
+        return str(stored["dataset_sha256"]), Path(os.path.normpath(run / str(stored["path"])))
     except KeyError as error:
         raise RunError(f"{run / DATASET}: names no dataset ({error} is missing); train again") from None
 

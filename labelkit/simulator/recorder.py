@@ -103,6 +103,7 @@ def record(
         sensor="kinect-v1",
         intrinsics=INTRINSICS,
         title=f"labelkit simulate, seed {seed}, participant {participant.name}",
+        simulated=True,
     ) as writer:
         for k, moment in enumerate(draw_moments(seed, index, frames, reach_deg, participant)):
             staged, rendered = film_set.shoot(moment)

@@ -50,7 +50,7 @@ def open_simulated(
     film_set = FilmSet(seed, index, wanted.handedness, curl=curl)
     lead = lead or Whim(np.random.default_rng([seed, index, _WHIM]), reach_deg).goal
     shots = _shots(film_set, wanted.fps, lead, seed, index, correlated)
-    yield Camera(f"simulated sensor, seed {seed}", "kinect-v1", INTRINSICS, DEPTH_UNIT_M, shots)
+    yield Camera(f"simulated sensor, seed {seed}", "kinect-v1", INTRINSICS, DEPTH_UNIT_M, shots, simulated=True)
 
 
 def _shots(film_set: FilmSet, fps: float, lead: Lead, seed: int, index: int, correlated: bool) -> Iterator[Shot]:

@@ -53,6 +53,7 @@ class Camera:
         intrinsics: of both pictures.
         depth_unit_m: its own step of depth, in which depth is stored; 65535 steps must reach beyond the hand.
         shots: come in real time and end with the recording. Shots that are not taken in time are lost.
+        simulated: whether no person is recorded.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Camera:
     intrinsics: Intrinsics
     depth_unit_m: float
     shots: Iterator[Shot]
+    simulated: bool = False
 
 
 Source = Callable[[Wanted], AbstractContextManager[Camera]]

@@ -67,7 +67,7 @@ def dataset_of(run: Path | str, dataset: Path | str | None = None) -> Dataset:
     data = open_dataset(remembered if dataset is None else dataset)
     if data.manifest.digest() != digest:
         raise RunError(
-            f"{run}: was trained on the dataset with manifest {digest[:12]}, {data.path} has "
+            f"{run}: was trained on the dataset {digest[:12]}, {data.path} has "
             f"{data.manifest.digest()[:12]}; name the dataset it was trained on, or train a new run on this one"
         )
     return data

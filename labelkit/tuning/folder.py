@@ -51,7 +51,7 @@ class Terms:
     """What all trials are measured by.
 
     Attributes:
-        dataset_sha256: its manifest's digest.
+        dataset_sha256: its digest (Manifest.digest).
         dataset: its path, for people.
         constant_cmae_deg: validation CMAE of the constant predictor. The sampler gets it as the error of a trial that
             did not learn: such a network is worth no more, and the number is on the scale of all others.
@@ -125,7 +125,7 @@ def _compare(folder: Path, settings: TuneSettings, terms: Terms) -> None:
             )
     if before["dataset_sha256"] != terms.dataset_sha256:
         raise SearchError(
-            f"{folder}: began on the dataset with manifest {before['dataset_sha256'][:12]}, {terms.dataset} has "
+            f"{folder}: began on the dataset {before['dataset_sha256'][:12]}, {terms.dataset} has "
             f"{terms.dataset_sha256[:12]}: errors on changed data do not compare; give another --out for a new search"
         )
 

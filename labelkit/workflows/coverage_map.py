@@ -42,7 +42,7 @@ class CoverageMap:
 
     Attributes:
         dataset: the folder that was read.
-        dataset_sha256: the digest of its manifest, which names its content.
+        dataset_sha256: the digest of its shards and label table (not of its card).
         settings: what was counted, and how.
         whole, participants: all samples, and each participant's.
         splits: train, validation and test; empty if there are too few participants for a split.

@@ -139,6 +139,7 @@ def _evaluate(run: Path, dataset: Path | str | None, settings: EvaluateSettings)
     data.check_fields(trained.settings.fields)
     history = read_history(run, read_epochs(run))
     result = assess(trained, take_sides(samples, trained.split), history, settings)
+    result = replace(result, dataset=str(data.path))
     return time_network(result, run) if settings.latency else result
 
 
@@ -175,6 +176,7 @@ def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings
         histograms=read_histograms(trained.path),
         guard=read_journal(trained.path),
         crops=_crops(sides.test, test),
+        dataset=str(read_dataset(trained.path)[1]),
     )
 
 

@@ -165,6 +165,7 @@ def _begin(folder: Path, camera: Camera, settings: RecordSettings) -> TumWriter:
             intrinsics=camera.intrinsics,
             title=f"labelkit record, {' '.join(camera.name.split())}",
             depth_unit_m=camera.depth_unit_m,
+            simulated=camera.simulated,
         )
     except BaseException:
         remove(folder)

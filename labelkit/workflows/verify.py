@@ -19,7 +19,7 @@ class Verification:
     """What `verify` found.
 
     Attributes:
-        dataset_sha256: the digest of its manifest, which names its content; None without a usable manifest.
+        dataset_sha256: the digest of its shards and label table (not of its card); None without a usable manifest.
         files, bytes, frames, samples: as the manifest states them.
         findings: what is missing, foreign, changed or contradictory; empty if all is well.
     """

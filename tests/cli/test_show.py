@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from labelkit.cli.program import run
+from labelkit.dataset.dataset import open_dataset
+from labelkit.workflows.build_dataset import build_dataset
 from tests.golden.make import LABELS, RAW
 
 
@@ -78,7 +80,7 @@ def test_a_frame_that_is_not_there_is_one_line(labelkit):
 
 @pytest.mark.parametrize(
     ("out", "says"),
-    [("x.pdf", "written as .png or .svg, not .pdf"), ("x", "has no suffix"), ("raw/x.png", "would count as a frame")],
+    [("x.pdf", "written as .png, .svg, not .pdf"), ("x", "has no suffix"), ("raw/x.png", "would count as a frame")],
 )
 def test_a_picture_that_cannot_be_written_is_refused(labelkit, tmp_path, out, says):
     shutil.copytree(RAW, tmp_path / "raw")
@@ -125,3 +127,19 @@ def test_hostile_names_do_not_reach_the_terminal(labelkit, tmp_path):
     assert (code, err) == (0, "")
     assert "\x1b" not in out
     assert "Written: show-x-depth-depth_020.png" in out
+
+
+def test_a_row_of_a_dataset_is_shown_without_its_recording(labelkit, tmp_path):
+    build_dataset(RAW, tmp_path / "dataset")
+    row = int(open_dataset(tmp_path / "dataset").rows[0])
+    code, out, err = labelkit("dataset", row)
+    assert (code, err) == (0, "")
+    assert out.startswith("sample: azimuth")
+    assert max(map(len, out.splitlines())) <= 80
+    assert out.splitlines()[-1] == f"Written: show-row-{row}.png"
+    code, _, err = labelkit("dataset", row, "--max-tilt-deg", "10")
+    assert code == 2
+    assert "--max-tilt-deg" in err
+    code, _, err = labelkit(RAW, "p01:1", "--raw", RAW)
+    assert code == 2
+    assert "--raw" in err

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from labelkit.dataset.dataset import open_dataset
 from tests.commands import called
 from tests.datasets import make_dataset
 
@@ -49,7 +50,7 @@ def test_json_is_one_object_with_the_same_list(capfd, folder):
     code, out, _ = called(capfd, "verify", folder, "--json")
     told = json.loads(out)
     assert (code, told["ok"], told["findings"], told["samples"]) == (0, True, [], 4)
-    assert told["dataset_sha256"] == (folder / "manifest.sha256").read_text().split()[0]
+    assert told["dataset_sha256"] == open_dataset(folder).manifest.digest()
     spoil(folder)
     code, out, _ = called(capfd, "verify", folder, "--json")
     told = json.loads(out)

@@ -8,6 +8,7 @@ import mlcroissant
 import numpy as np
 import pytest
 
+from labelkit.dataset.answers import QUESTIONS, Answers
 from labelkit.dataset.card import BLANK, card_files
 from labelkit.dataset.dataset import open_dataset
 from labelkit.dataset.table import table_bytes
@@ -59,11 +60,28 @@ def test_what_only_people_know_is_blank_in_both(dataset):
     readme = (dataset / "README.md").read_text(encoding="utf-8")
     described = json.loads((dataset / "croissant.json").read_text(encoding="utf-8"))
     for question in ("Licence", "Consent of the participants", "Ethics approval"):
-        (line,) = [line for line in readme.splitlines() if line.startswith(f"| {question}")]
+        (line,) = [line for line in readme.splitlines() if f"| {question}" in line]
         assert line.endswith(f"| {BLANK} |")
     for key in ("license", "citeAs", "rai:personalSensitiveInformation", "rai:dataSocialImpact"):
         assert described[key] == BLANK
     assert described["creator"]["name"] == BLANK
+
+
+def test_an_answered_card_is_valid_croissant_and_every_answer_is_in_it(dataset, tmp_path, caplog):
+    opened = open_dataset(dataset)
+    answers = Answers(**{key: f"answer to {key}" for key in QUESTIONS})
+    entries = [entry.model_copy(update={"simulated": True}) for entry in opened.manifest.recordings]
+    manifest = opened.manifest.model_copy(update={"answers": answers, "recordings": entries})
+    files = card_files(manifest, opened.table())
+    (tmp_path / "croissant.json").write_bytes(files["croissant.json"])
+    with caplog.at_level(logging.WARNING):
+        described = mlcroissant.Dataset(jsonld=tmp_path / "croissant.json")
+    assert not described.metadata.issues.errors
+    assert [line for line in described.metadata.issues.warnings if "datePublished" not in line] == []
+    for key in QUESTIONS:
+        assert f"answer to {key} |" in files["README.md"].decode()
+        assert f'"answer to {key}"' in files["croissant.json"].decode()
+    assert BLANK not in files["README.md"].decode() + files["croissant.json"].decode()
 
 
 def test_the_card_says_what_is_in_the_set_and_what_is_missing(dataset):

@@ -82,7 +82,7 @@ def test_uncertainty_is_shown_where_it_was_learned():
 def test_the_worst_come_first_and_each_shows_truth_and_prediction(page):
     run, html = result(), page.decode()
     worst = html[html.index('id="worst"') : html.index('id="best"')]
-    captions = re.findall(r"<p>([\d.]+)° · (p\d+), row (\d+)</p>", worst)
+    captions = re.findall(r"<p>([\d.]+)° · (p\d+)<br><code>labelkit show dataset (\d+)</code></p>", worst)
     assert [int(row) for *_, row in captions] == run.test.rows[run.test.worst()].tolist()
     assert worst.count('class="arrow label"') == worst.count('class="arrow guess"') == len(captions) == 24
 

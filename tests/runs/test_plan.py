@@ -29,7 +29,7 @@ def test_the_environment_does_not_change_a_run_s_settings(run, monkeypatch):
 
 def test_the_dataset_is_named_by_its_digest_and_its_path_from_the_run(run):
     stated = json.loads((run / "dataset.json").read_text())
-    assert stated == {"manifest_sha256": "abc", "path": "../data/set"}
+    assert stated == {"dataset_sha256": "abc", "path": "../data/set"}
 
 
 def test_settings_of_another_version_are_called_so(run):

@@ -139,7 +139,7 @@ def nan_label(run, dataset):
     entry = FileEntry(bytes=(copy / name).stat().st_size, sha256=sha256_of(copy / name))
     manifest = manifest.model_copy(update={"files": {**manifest.files, name: entry}})
     write_manifest(copy, manifest)
-    write_json(run / "dataset.json", {"manifest_sha256": manifest.digest(), "path": "../copy"})
+    write_json(run / "dataset.json", {"dataset_sha256": manifest.digest(), "path": "../copy"})
 
 
 def cut(run, dataset):
@@ -164,7 +164,7 @@ def hostile_histograms(run, dataset):
 @pytest.mark.parametrize(
     ("damage", "kind", "words"),
     [
-        (another_dataset, RunError, r"was trained on the dataset with manifest .*; name the dataset"),
+        (another_dataset, RunError, r"was trained on the dataset .*; name the dataset"),
         (changed_shard, DatasetError, r"changed since the dataset was built \(.*\); build the dataset again"),
         (nan_label, DatasetError, "row 3 of labels.parquet has view_azimuth nan .* no orientation"),
         (
