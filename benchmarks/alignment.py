@@ -24,7 +24,7 @@ import labelkit
 from labelkit.imaging.alignment import Alignment, EdgeMaps, Fit
 from labelkit.recordings import find_recordings
 from labelkit.recordings.alignment import measure_alignment
-from labelkit.recordings.settle import evenly
+from labelkit.recordings.settle import pick_evenly
 from labelkit.records import ColorImage, FloatArray, Frame, Recording
 from labelkit.settings import SimulateSettings
 
@@ -36,7 +36,7 @@ Pair = tuple[FloatArray, ColorImage]
 
 
 def read_pairs(recording: Recording) -> list[Pair]:
-    frames = [recording[index] for index in evenly(range(len(recording)), FRAMES)]
+    frames = [recording[index] for index in pick_evenly(range(len(recording)), FRAMES)]
     return [(frame.depth_m, frame.read_color()) for frame in frames if isinstance(frame, Frame)]
 
 
@@ -59,7 +59,7 @@ def is_found(moved: Alignment, sound: Alignment, shift: tuple[int, int]) -> bool
 
 def try_recording(recording: Recording) -> dict[str, object]:
     started = time.perf_counter()
-    quick = measure_alignment(recording)
+    quick = measure_alignment(recording, range(len(recording)))
     seconds = time.perf_counter() - started
     pairs = read_pairs(recording)
     sound = measure(recording, pairs, lambda depth_m: depth_m)

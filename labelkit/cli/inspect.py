@@ -13,6 +13,7 @@ from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import InspectSettings
 
 if TYPE_CHECKING:
+    from labelkit.imaging.alignment import Alignment
     from labelkit.workflows.inspect import DepthSeen, Inspection, Pace, RecordingReport
 
 HAS_PROBLEMS = 2
@@ -103,6 +104,8 @@ def _facts(report: RecordingReport) -> Iterator[str]:
     yield f"  {'pictures':<{_LABEL}}{_pictures(report)}"
     if report.depth:
         yield f"  {'depth seen':<{_LABEL}}{_depth(report.depth, report.depth_unit_m)}"
+    if report.alignment:
+        yield f"  {'alignment':<{_LABEL}}{_alignment(report.alignment)}"
     if report.pace:
         yield f"  {'time':<{_LABEL}}{_pace(report.pace)}"
 
@@ -125,6 +128,13 @@ def _depth(seen: DepthSeen, unit_m: float | None) -> str:
         f"{seen.nearest:{digits}} to {seen.farthest:{digits}}, median {seen.median:{digits}}{unit}, "
         f"{seen.holes:.0%} holes (in {seen.frames} frames)"
     )
+
+
+def _alignment(found: Alignment) -> str:
+    if found.shift_px is None:
+        return f"{found.fit} (in {found.frames} frames)"
+    x, y = found.shift_px
+    return f"{found.fit}, colour {x:+.0f} px right and {y:+.0f} px down of depth (in {found.frames} frames)"
 
 
 def _pace(pace: Pace) -> str:

@@ -62,11 +62,32 @@ class Alignment:
     shift_px: tuple[float, float] | None
     strength: float
 
-    def __str__(self) -> str:
-        if self.shift_px is None:
-            return str(self.fit)
-        x, y = self.shift_px
-        return f"{self.fit} ({x:+.0f}, {y:+.0f} px, strength {self.strength:.0f})"
+
+def describe_misfit(fit: str, shift_px: tuple[float, float] | None) -> str | None:
+    """Say in words what is wrong and what to do; None if nothing is known to be wrong.
+
+    Args:
+        fit, shift_px: of an Alignment.
+    """
+    if fit == Fit.SHIFTED and shift_px is not None:
+        x, y = shift_px
+        return (
+            f"colour and depth do not lie on each other: colour shows things {_way(x, y)} of where depth has them; "
+            "check the calibration in recording.toml, or register the pictures again"
+        )
+    if fit == Fit.MIRRORED:
+        return "the depth pictures are the mirror image of the colour pictures; mirror one of the two"
+    if fit == Fit.UNRELATED:
+        return (
+            "what moves in depth does not move in colour: they are not of the same moments, or not of one scene; "
+            "check the time stamps and how the pictures are paired"
+        )
+    return None
+
+
+def _way(x: float, y: float) -> str:
+    across, down = f"{abs(x):.0f} px {'right' if x > 0 else 'left'}", f"{abs(y):.0f} px {'below' if y > 0 else 'above'}"
+    return " and ".join(way for way, n in ((across, x), (down, y)) if round(n))
 
 
 class EdgeMaps:

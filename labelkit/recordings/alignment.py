@@ -6,20 +6,23 @@ from collections.abc import Sequence
 
 from labelkit.errors import RawFrameError
 from labelkit.imaging.alignment import CERTAIN, WIDTH, Alignment, EdgeMaps, Fit
-from labelkit.recordings.settle import evenly
+from labelkit.recordings.settle import pick_evenly
 from labelkit.records import Recording, Unreadable
 
 _FIRST_LOOK = 4  # frames, at half the width: enough for a sound recording, in 0.1 s
 _FRAMES = 16  # if that was not clear
 
 
-def measure_alignment(recording: Recording) -> Alignment:
-    """Measure how the depth of a recording lies on its colour, as it states them (registered, or two cameras)."""
-    paired = [i for i in range(len(recording)) if (name := recording.files(i)).depth and name.color]
-    first = _look(recording, evenly(paired, _FIRST_LOOK), WIDTH // 2)
+def measure_alignment(recording: Recording, frames: Sequence[int]) -> Alignment:
+    """Measure how the depth of a recording lies on its colour, as it states them (registered, or two cameras).
+
+    Args:
+        frames: numbers of frames of which some are taken, evenly.
+    """
+    first = _look(recording, pick_evenly(frames, _FIRST_LOOK), WIDTH // 2)
     if first.fit is Fit.ALIGNED and first.strength >= CERTAIN:
         return first
-    return _look(recording, evenly(paired, _FRAMES), WIDTH)
+    return _look(recording, pick_evenly(frames, _FRAMES), WIDTH)
 
 
 def _look(recording: Recording, frames: Sequence[int], width: int) -> Alignment:
