@@ -104,7 +104,7 @@ def _facts(report: RecordingReport) -> Iterator[str]:
     yield f"  {'pictures':<{_LABEL}}{_pictures(report)}"
     if report.depth:
         yield f"  {'depth seen':<{_LABEL}}{_depth(report.depth, report.depth_unit_m)}"
-    if report.alignment:
+    if report.alignment and report.alignment.frames:
         yield f"  {'alignment':<{_LABEL}}{_alignment(report.alignment)}"
     if report.pace:
         yield f"  {'time':<{_LABEL}}{_pace(report.pace)}"

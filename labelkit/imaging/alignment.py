@@ -29,6 +29,7 @@ _REACH = 0.1  # largest shift that is looked for, as a share of the width: 64 of
 _TOLERANCE = 8 / 640
 # In standard deviations. Unrelated pictures reach 8, sound recordings of 6 frames have 14 and more.
 _FOUND = 10.0
+_CLEAR = 1.5  # a true peak is so many times that of the mirror image, or more: 4 times in all recordings looked at
 CERTAIN = 20.0
 _FEWEST_EDGES = 60  # map pixels a frame; a hand at arm's length has 300
 _FEWEST_FRAMES = 3  # to tell what moves
@@ -152,16 +153,12 @@ class EdgeMaps:
         moves = frames >= _FEWEST_FRAMES and _moving_share(depth) >= _MOVING
         if moves:  # what stands still says nothing about a colour stream that lags behind
             depth, color = depth - depth.mean(axis=0), color - color.mean(axis=0)
-        best = _peak(depth, color)
-        if best.strength >= CERTAIN:
-            return self._judge(best, Fit.ALIGNED, frames)
-        mirrored = _peak(_mirror(depth), color)
-        if max(best.strength, mirrored.strength) < _FOUND:
+        best, mirrored = _peak(depth, color), _peak(_mirror(depth), color)
+        peak, rival = (best, mirrored) if best.strength >= mirrored.strength else (mirrored, best)
+        if peak.strength < max(_FOUND, _CLEAR * rival.strength):
             fit = Fit.UNRELATED if moves and frames >= _ENOUGH_FRAMES else Fit.UNKNOWN
-            return Alignment(fit, frames, None, max(best.strength, mirrored.strength))
-        if mirrored.strength > best.strength:
-            return self._judge(mirrored, Fit.MIRRORED, frames)
-        return self._judge(best, Fit.ALIGNED, frames)
+            return Alignment(fit, frames, None, peak.strength)
+        return self._judge(peak, Fit.ALIGNED if peak is best else Fit.MIRRORED, frames)
 
     def _judge(self, peak: _Peak, fit: Fit, frames: int) -> Alignment:
         shift_px = (peak.x * self._step, peak.y * self._step)
