@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import labelkit
-from labelkit.imaging.alignment import Alignment, EdgeMaps, Fit
+from labelkit.curation.alignment import Alignment, EdgeMaps, Fit
 from labelkit.recordings import find_recordings
 from labelkit.recordings.alignment import measure_alignment
 from labelkit.recordings.settle import pick_evenly

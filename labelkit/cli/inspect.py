@@ -13,7 +13,7 @@ from labelkit.cli.options import json_flag, quiet_flag, settings_flags, show
 from labelkit.settings import InspectSettings
 
 if TYPE_CHECKING:
-    from labelkit.imaging.alignment import Alignment
+    from labelkit.curation.alignment import Alignment
     from labelkit.workflows.inspect import DepthSeen, Inspection, Pace, RecordingReport
 
 HAS_PROBLEMS = 2

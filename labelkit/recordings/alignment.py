@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from labelkit.curation.alignment import CERTAIN, WIDTH, Alignment, EdgeMaps, Fit
 from labelkit.errors import RawFrameError
-from labelkit.imaging.alignment import CERTAIN, WIDTH, Alignment, EdgeMaps, Fit
 from labelkit.recordings.settle import pick_evenly
 from labelkit.records import Recording, Unreadable
 

@@ -11,11 +11,11 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from labelkit.curation.alignment import describe_misfit
 from labelkit.curation.coverage import Coverage, rank_groups
 from labelkit.curation.doubts import TWIN_RMS, Turns, Twins, find_twins, jump_mask, spread, turns_between
 from labelkit.dataset.manifest import AlignmentEntry, Manifest, ParticipantEntry, RecordingEntry
 from labelkit.figures.layout import MINUS
-from labelkit.imaging.alignment import describe_misfit
 from labelkit.records import ColorImage
 from labelkit.report.coverage_page import SCRIPT, Groups, coverage_map, map_style
 from labelkit.report.page import (

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from labelkit.building.build import build
 from labelkit.building.plan import make_plan
-from labelkit.imaging.alignment import describe_misfit
+from labelkit.curation.alignment import describe_misfit
 from labelkit.recordings import find_recordings
 from labelkit.records import Reason
 from labelkit.settings import BuildSettings

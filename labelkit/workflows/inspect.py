@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from labelkit.curation.alignment import Alignment, describe_misfit
 from labelkit.errors import RawFrameError
 from labelkit.files import write_text
-from labelkit.imaging.alignment import Alignment, describe_misfit
 from labelkit.recordings.alignment import measure_alignment
 from labelkit.recordings.discover import Candidate, lines_from_problems, survey
 from labelkit.recordings.recording import metres_from_stored

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from labelkit.imaging.alignment import EdgeMaps, Fit
+from labelkit.curation.alignment import EdgeMaps, Fit
 from labelkit.records import Calibration, Intrinsics
 
 pytestmark = pytest.mark.real

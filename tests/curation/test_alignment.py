@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from labelkit.imaging.alignment import EdgeMaps, Fit
+from labelkit.curation.alignment import EdgeMaps, Fit
 from labelkit.records import Calibration
 from labelkit.simulator.people import draw_moments
 from labelkit.simulator.recorder import INTRINSICS, FilmSet

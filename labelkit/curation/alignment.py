@@ -151,7 +151,7 @@ class EdgeMaps:
             return Alignment(Fit.UNKNOWN, 0, None, 0.0)
         depth, color = np.stack(self._depth), np.stack(self._color)
         moves = frames >= _FEWEST_FRAMES and _moving_share(depth) >= _MOVING
-        if moves:  # what stands still says nothing about a colour stream that lags behind
+        if moves:  # what stands still says nothing about colour that comes late
             depth, color = depth - depth.mean(axis=0), color - color.mean(axis=0)
         best, mirrored = _peak(depth, color), _peak(_mirror(depth), color)
         peak, rival = (best, mirrored) if best.strength >= mirrored.strength else (mirrored, best)
