@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
@@ -34,6 +34,7 @@ from labelkit.dataset.manifest import (
     CROISSANT_NAME,
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
+    AlignmentEntry,
     FileEntry,
     Manifest,
     ParticipantEntry,
@@ -48,6 +49,7 @@ from labelkit.errors import DatasetError, OutputExistsError
 from labelkit.files import make_folder, remove
 from labelkit.processes import KILLED, Progress, WorkerDiedError, one_thread, run_jobs, worker_count
 from labelkit.recordings import find_recordings, matches, open_recording
+from labelkit.recordings.alignment import measure_alignment
 from labelkit.recordings.pseudonyms import Pseudonyms, pseudonyms_for
 from labelkit.records import Reason, Recording
 from labelkit.settings import BuildSettings
@@ -167,10 +169,10 @@ class _Previous:
         if job.excluded != {job.start + offset for offset, yes in enumerate(excluded) if yes}:
             return None
         if rows["shard"].null_count == len(job):
-            return FinishedJob(rows, None)
+            return FinishedJob(rows, None, entry.alignment)
         shard, path = self.manifest.files.get(job.shard), self.out / job.shard
         there = shard is not None and not path.is_symlink() and path.is_file() and path.stat().st_size == shard.bytes
-        return FinishedJob(rows, shard) if there else None
+        return FinishedJob(rows, shard, entry.alignment) if there else None
 
     @cached_property
     def _rows(self) -> StoredRows:
@@ -302,13 +304,22 @@ class _Work:
         cv2.setNumThreads(1)  # the workers share the cores
         recording = self._open(job.place)
         with one_thread():  # once a job: libraries that are told so at each frame wake and spin their threads
-            Stage(self.out).add(job, *build_shard(recording, job, self.settings, progress))
+            shard, rows = build_shard(recording, job, self.settings, progress)
+            alignment = _measure_alignment(recording, rows) if job.start == 0 else None
+            Stage(self.out).add(job, shard, rows, alignment)
 
     def _open(self, place: str) -> Recording:
         if self._opened is None or self._opened[0] != place:
             recording = open_recording(self.raw, place, max_gap_s=self.settings.max_gap_s)
             self._opened = place, self.table.hide(recording) if self.table else recording
         return self._opened[1]
+
+
+def _measure_alignment(recording: Recording, rows: Sequence[Mapping[str, Any]]) -> AlignmentEntry:
+    """Measure how depth lies on colour in the first frames of a recording that became samples."""
+    found = measure_alignment(recording, [index for index, row in enumerate(rows) if row["status"] == SAMPLE])
+    shift_px = None if found.shift_px is None else (round(found.shift_px[0]), round(found.shift_px[1]))
+    return AlignmentEntry(fit=found.fit, frames=found.frames, shift_px=shift_px)
 
 
 def _without(job: Job, done: int) -> Job:
@@ -324,7 +335,7 @@ def _finish(stage: Stage, plan: Plan, kept: _Kept, settings: BuildSettings, answ
     def tables() -> Iterator[pa.Table]:
         for job in plan.jobs:
             part = kept.part(job)
-            counts.add(job.recording, part.rows)
+            counts.add(job.recording, part)
             if part.shard:
                 files[job.shard] = part.shard
                 if job.key in kept.staged:
@@ -344,11 +355,14 @@ class _Counts:
     frames: Counter[str] = field(default_factory=Counter)
     samples: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    alignments: dict[str, AlignmentEntry] = field(default_factory=dict)
 
-    def add(self, recording: str, rows: pa.Table) -> None:
-        self.frames[recording] += rows.num_rows
-        self.samples[recording] += pc.sum(pc.equal(rows["status"], SAMPLE)).as_py() or 0
-        self.reasons.update(reason for reason in rows["reason"].to_pylist() if reason)
+    def add(self, recording: str, part: FinishedJob) -> None:
+        self.frames[recording] += part.rows.num_rows
+        self.samples[recording] += pc.sum(pc.equal(part.rows["status"], SAMPLE)).as_py() or 0
+        self.reasons.update(reason for reason in part.rows["reason"].to_pylist() if reason)
+        if part.alignment:
+            self.alignments[recording] = part.alignment
 
 
 def _manifest(
@@ -385,6 +399,7 @@ def _manifest(
                 samples=samples[recording.name],
                 inputs_sha256=plan.inputs[recording.name],
                 stated=dict(sorted(recording.stated.items())),
+                alignment=counts.alignments.get(recording.name),
             )
             for recording in plan.recordings
         ],

@@ -33,6 +33,7 @@ from labelkit.dataset.manifest import (
     CROISSANT_NAME,
     MANIFEST_HASH_NAME,
     MANIFEST_NAME,
+    AlignmentEntry,
     FileEntry,
     Manifest,
     entry_from_content,
@@ -53,10 +54,16 @@ _SHARD = re.compile(rf"{SHARDS_NAME}/[a-z0-9-]+\.h5")
 
 @dataclass(frozen=True)
 class FinishedJob:
-    """What became of a job's frames."""
+    """What became of a job's frames.
+
+    Attributes:
+        shard: None if no frame became a sample.
+        alignment: of its recording, if this job measured it: the first one does.
+    """
 
     rows: pa.Table
-    shard: FileEntry | None  # None if no frame became a sample
+    shard: FileEntry | None
+    alignment: AlignmentEntry | None = None
 
 
 class Stage:
@@ -106,8 +113,17 @@ class Stage:
             remove(path)
         write_text(self.folder / _PLAN, json.dumps(plan, sort_keys=True))
 
-    def add(self, job: Job, shard: bytes | None, rows: Sequence[Mapping[str, Any]]) -> None:
+    def add(
+        self,
+        job: Job,
+        shard: bytes | None,
+        rows: Sequence[Mapping[str, Any]],
+        alignment: AlignmentEntry | None = None,
+    ) -> None:
         """Keep a finished job: its shard first, then its rows.
+
+        Args:
+            alignment: of its recording, if the job measured it.
 
         Raises:
             OutputError: no space or no permission; the job counts as not done.
@@ -116,7 +132,10 @@ class Stage:
         if shard is not None:
             entry = entry_from_content(shard)
             write_bytes(self._shard(job), shard)
-        stated = {"shard": entry.model_dump_json() if entry else ""}
+        stated = {
+            "shard": entry.model_dump_json() if entry else "",
+            "alignment": alignment.model_dump_json() if alignment else "",
+        }
         sink = io.BytesIO()
         pq.write_table(table_of(rows).replace_schema_metadata(stated), sink)
         write_bytes(self._rows(job), sink.getvalue())
@@ -127,9 +146,12 @@ class Stage:
         if not path.exists():
             return None
         table = pq.read_table(path, partitioning=None)
-        stated = table.schema.metadata[b"shard"]
-        entry = FileEntry.model_validate_json(stated) if stated else None
-        return FinishedJob(table.replace_schema_metadata(None), entry)
+        shard, alignment = (table.schema.metadata[key] for key in (b"shard", b"alignment"))
+        return FinishedJob(
+            table.replace_schema_metadata(None),
+            FileEntry.model_validate_json(shard) if shard else None,
+            AlignmentEntry.model_validate_json(alignment) if alignment else None,
+        )
 
     def holds(self, job: Job) -> bool:
         """Whether a job is finished, and its shard is what it was."""

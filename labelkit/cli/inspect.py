@@ -14,6 +14,7 @@ from labelkit.settings import InspectSettings
 from labelkit.wording import number_of
 
 if TYPE_CHECKING:
+    from labelkit.curation.alignment import Alignment
     from labelkit.workflows.inspect import DepthSeen, Inspection, Pace, RecordingReport
 
 HAS_PROBLEMS = 2
@@ -102,6 +103,8 @@ def _facts(report: RecordingReport) -> Iterator[str]:
     yield f"  {'pictures':<{_LABEL}}{_pictures(report)}"
     if report.depth:
         yield f"  {'depth seen':<{_LABEL}}{_depth(report.depth, report.depth_unit_m)}"
+    if report.alignment and report.alignment.frames:
+        yield f"  {'alignment':<{_LABEL}}{_alignment(report.alignment)}"
     if report.pace:
         yield f"  {'time':<{_LABEL}}{_pace(report.pace)}"
 
@@ -124,6 +127,13 @@ def _depth(seen: DepthSeen, unit_m: float | None) -> str:
         f"{seen.nearest:{digits}} to {seen.farthest:{digits}}, median {seen.median:{digits}}{unit}, "
         f"{seen.holes:.0%} holes (in {number_of(seen.frames, 'frame')})"
     )
+
+
+def _alignment(found: Alignment) -> str:
+    if found.shift_px is None:
+        return f"{found.fit} (in {found.frames} frames)"
+    x, y = found.shift_px
+    return f"{found.fit}, colour {x:+.0f} px right and {y:+.0f} px down of depth (in {found.frames} frames)"
 
 
 def _pace(pace: Pace) -> str:

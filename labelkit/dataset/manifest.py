@@ -63,6 +63,14 @@ class ParticipantEntry(_Entry):
     samples: Count
 
 
+class AlignmentEntry(_Entry):
+    """How the depth of a recording lies on its colour (docs/alignment.md)."""
+
+    fit: str
+    frames: Count
+    shift_px: tuple[int, int] | None
+
+
 class RecordingEntry(_Entry):
     """One recording: where its metadata come from, and how many of its frames became samples."""
 
@@ -76,6 +84,7 @@ class RecordingEntry(_Entry):
     samples: Count
     inputs_sha256: str
     stated: dict[str, str]
+    alignment: AlignmentEntry | None = None
 
 
 class Manifest(_Entry):

@@ -11,9 +11,11 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from labelkit.curation.alignment import describe_misfit
 from labelkit.curation.coverage import Coverage, rank_groups
 from labelkit.curation.doubts import TWIN_RMS, Turns, Twins, find_twins, jump_mask, spread, turns_between
-from labelkit.dataset.manifest import Manifest, ParticipantEntry, RecordingEntry
+from labelkit.dataset.manifest import AlignmentEntry, Manifest, ParticipantEntry, RecordingEntry
+from labelkit.figures.layout import MINUS
 from labelkit.records import ColorImage
 from labelkit.report.coverage_page import SCRIPT, Groups, coverage_map, map_style
 from labelkit.report.page import (
@@ -344,12 +346,24 @@ def _recordings(manifest: Manifest) -> Markup:
             r.frames,
             r.samples,
             _share(r.frames - r.samples, r.frames),
+            _alignment(r.alignment),
         ]
         for r in manifest.recordings
     ]
     columns = [Column(title) for title in ("recording", "participant", "layout", "sensor", "hand")]
     columns += [Column(title, numeric=True) for title in ("frames", "samples", "rejected")]
-    return table(columns, rows, caption="The recordings it was made from")
+    columns += [Column("colour on depth")]
+    found = [
+        (r.name, describe_misfit(r.alignment.fit, r.alignment.shift_px)) for r in manifest.recordings if r.alignment
+    ]
+    warnings = Markup("").join(note(f"{name}: {words}.", warning=True) for name, words in found if words)
+    return warnings + table(columns, rows, caption="The recordings it was made from")
+
+
+def _alignment(found: AlignmentEntry | None) -> str:
+    if found is None or found.shift_px is None:
+        return found.fit if found else ""
+    return f"{found.fit} ({found.shift_px[0]:+d}, {found.shift_px[1]:+d} px)".replace("-", MINUS)
 
 
 def _rejections(manifest: Manifest, rejected: Sequence[Mapping[str, Any]], read_color: ReadColor | None) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,12 @@ from tqdm import tqdm
 
 from labelkit.building.build import build
 from labelkit.building.plan import make_plan
+from labelkit.curation.alignment import describe_misfit
 from labelkit.recordings import find_recordings
 from labelkit.records import Reason
 from labelkit.settings import BuildSettings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,9 @@ def build_dataset(
             report=report,
         )
     manifest = outcome.manifest
+    for recording in manifest.recordings:
+        if recording.alignment and (misfit := describe_misfit(recording.alignment.fit, recording.alignment.shift_px)):
+            log.warning("%s: %s", recording.name, misfit)
     asked_for = manifest.frames - manifest.rejected.get(Reason.EXCLUDED, 0)
     rejected_share = 1.0 - manifest.samples / asked_for if asked_for else 0.0
     return BuildResult(

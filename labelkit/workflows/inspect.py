@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from labelkit.curation.alignment import Alignment, describe_misfit
 from labelkit.errors import RawFrameError
 from labelkit.files import write_text
+from labelkit.recordings.alignment import measure_alignment
 from labelkit.recordings.discover import Candidate, lines_from_problems, survey
 from labelkit.recordings.reader import FrameSource, PictureSource
 from labelkit.recordings.recording import metres_from_stored
@@ -72,6 +74,7 @@ class RecordingReport:
     color_size: tuple[int, int] | None
     stated: dict[str, str]  # key -> where its value came from
     depth: DepthSeen | None
+    alignment: Alignment | None  # None if it cannot be read yet
     pace: Pace | None
     notes: tuple[str, ...]
     problems: tuple[str, ...]
@@ -120,7 +123,10 @@ def inspect(raw: Path | str, settings: InspectSettings | None = None, *, write: 
 def _report(candidate: Candidate, raw: Path) -> RecordingReport:
     source, stated = candidate.source, candidate.stated
     names = [source.frame_name(index) for index in range(len(source))] if source else []
-    looked_at, unreadable = _look(candidate, [i for i, name in enumerate(names) if name.depth and name.color])
+    paired = [i for i, name in enumerate(names) if name.depth and name.color]
+    looked_at, unreadable = _look(candidate, paired)
+    alignment = measure_alignment(candidate.recording, paired) if candidate.recording else None
+    misfit = describe_misfit(alignment.fit, alignment.shift_px) if alignment else None
     add = lines_from_problems(candidate.problems)
 
     def value(key: str) -> Any:
@@ -145,17 +151,15 @@ def _report(candidate: Candidate, raw: Path) -> RecordingReport:
         color_size=stated.color_sizes[0] if stated and stated.color_sizes else None,
         stated=stated.origins() if stated else {},
         depth=_depth_seen(looked_at, len(unreadable), value("depth_unit_m") or 1.0),
+        alignment=alignment,
         pace=_pace([name.stamp for name in names if math.isfinite(name.stamp)]),
         notes=(*candidate.notes, *_find_repeats(source), *(_some_unreadable(unreadable) if looked_at else ())),
         problems=(
             *(problem.says for problem in candidate.problems),
             *(_some_unreadable(unreadable) if not looked_at else ()),
             *_find_stretched(looked_at),
-            *(
-                ["no depth picture has a colour picture"]
-                if source and not any(n.depth and n.color for n in names)
-                else []
-            ),
+            *(["no depth picture has a colour picture"] if source and not paired else []),
+            *([misfit] if misfit else []),
         ),
         add_to=str(_sidecar_path(candidate, raw)) if add else "",
         add=add,
