@@ -106,7 +106,7 @@ def test_a_changed_manifest_a_missing_one_and_no_folder_are_told_apart(folder, t
 def test_a_shard_that_was_cut_or_removed_is_named(folder):
     path = folder / "shards/p01-0000.h5"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DatasetError, match=r"p01-0000\.h5: of another size"):
+    with pytest.raises(DatasetError, match=r"p01-0000\.h5: .* size"):
         labelkit.open_dataset(folder).column("row")
     path.unlink()
     with pytest.raises(DatasetError, match=r"p01-0000\.h5: cannot be opened \(No such file"):

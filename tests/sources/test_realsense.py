@@ -225,5 +225,5 @@ def test_without_a_camera_one_is_asked_for():
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyrealsense2", None)
-    with pytest.raises(MissingExtraError, match=r"labelkit\[realsense\]"), open_realsense(WANTED):
+    with pytest.raises(MissingExtraError, match=r"labelkit-rgbd\[realsense\]"), open_realsense(WANTED):
         pass

@@ -101,7 +101,7 @@ class Worker:
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_no_more_processes_run_than_jobs_and_none_is_started_in_vain(tmp_path, monkeypatch, jobs):
     search, started, at_once = begin(tmp_path / "s", 1), [], []
-    monkeypatch.setattr("labelkit.tuning.search.Apart", lambda *_: started.append(Worker(search)) or started[-1])
+    monkeypatch.setattr("labelkit.tuning.search.Apart", lambda *_, **__: started.append(Worker(search)) or started[-1])
     run_search(search, Bowl(), jobs, lambda _: at_once.append(sum(worker.looks < 3 for worker in started)))
     assert len(started) == 2
     assert max(at_once) == min(jobs, 2)
@@ -110,7 +110,7 @@ def test_no_more_processes_run_than_jobs_and_none_is_started_in_vain(tmp_path, m
 def test_processes_that_die_now_and_then_do_not_add_up(tmp_path, monkeypatch):
     search, started = begin(tmp_path / "s", 2), []
 
-    def start(*_):
+    def start(*_, **__):
         started.append(Worker(search, dies=len(started) % 2 == 0))
         return started[-1]
 

@@ -94,7 +94,7 @@ def test_the_json_holds_every_figure_and_no_path(dataset, tmp_path):
     [
         ("map.pdf", SettingsError, r"written as .png, .svg, .html, .json, .csv, not .pdf"),
         ("map", SettingsError, "this name has no suffix"),
-        ("folder.png", OutputError, r"is a folder; name a file in it, such as .*map.png"),
+        ("folder.png", OutputError, r"folder\.png: is a folder; name a file in it"),
         ("file/map.png", OutputError, "in the way of a folder"),
     ],
 )

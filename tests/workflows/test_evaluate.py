@@ -196,7 +196,7 @@ def test_what_cannot_be_trusted_is_one_line_and_leaves_the_run_as_it_was(run, da
 
 
 def test_a_page_must_be_named_html_before_anything_is_done(run, tmp_path):
-    with pytest.raises(SettingsError, match=r"name a .html file"):
+    with pytest.raises(SettingsError, match=r"written as \.html, \.htm, not \.pdf"):
         evaluate(run, out=tmp_path / "report.pdf", settings=UNTIMED)
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(OutputError, match="is a folder; name a file in it"):
@@ -207,7 +207,7 @@ def test_a_run_folder_that_cannot_be_written_is_exit_code_5(run, capfd, monkeypa
     def full(*_):
         raise OutputError(f"{run / 'report.json'}: cannot write (No space left on device)")
 
-    monkeypatch.setattr("labelkit.runs.write_text", full)
+    monkeypatch.setattr("labelkit.runs.folder.write_text", full)
     code, out, err = called(capfd, "evaluate", run, "--no-latency")
     assert (code, out) == (5, "")
     assert "No space left" in err
