@@ -214,7 +214,7 @@ def test_the_picture_is_the_newest_frames_in_its_own_colours_and_has_another_num
     for k in range(2):
         depth, color = put(begin(raw / "p01") if k == 0 else raw / "p01", k)
         red = np.zeros_like(cv2.imread(str(color)))
-        red[..., 2] = 200  # OpenCV's order
+        red[..., 2] = 200 - k  # OpenCV's order; no copy of the one before
         cv2.imwrite(str(color), red)
         table.write(depth, color)
         table.label_all()
