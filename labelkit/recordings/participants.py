@@ -7,7 +7,6 @@ again. So names of folders are taken for participants only if they leave no doub
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from labelkit.errors import RecordingError
 from labelkit.recordings.listing import matches, portable_from_name
 from labelkit.recordings.reader import Problem
 from labelkit.recordings.sidecar import PARTICIPANT, PARTICIPANTS, PLACES, Sidecar, Statement
+from labelkit.records import compose_name, fold_name
 
 _FROM_FOLDER, _FROM_RAW = "folder", "name of RAW"  # origins of a participant that nobody states
 
@@ -64,17 +64,12 @@ class Named(NamedTuple):
 def guess_participant(place: str, raw: Path) -> Statement:
     """Take the participant from the first folder below RAW, or from RAW's name if RAW is the recording."""
     name, origin = (place.split("/")[0], _FROM_FOLDER) if place else (raw.name, _FROM_RAW)
-    return Statement(composed(portable_from_name(name)), origin)
+    return Statement(compose_name(portable_from_name(name)), origin)
 
 
 def is_guessed(stated: Statement) -> bool:
     """Whether nobody states a participant."""
     return stated.origin in (_FROM_FOLDER, _FROM_RAW)
-
-
-def composed(name: str) -> str:
-    """Write a name in Unicode's form NFC; some systems write the same letters in another form."""
-    return unicodedata.normalize("NFC", name)
 
 
 def settle_participant(sidecar: Sidecar, name: str) -> Sidecar:
@@ -89,11 +84,11 @@ def settle_participant(sidecar: Sidecar, name: str) -> Sidecar:
     table = sidecar.pop(PARTICIPANTS, None)
     stated = sidecar.get(PARTICIPANT)
     for glob, participant in (table.value if table else {}).items():
-        if matches(composed(name), [composed(glob)]):
+        if matches(compose_name(name), [compose_name(glob)]):
             stated = Statement(participant, table.origin) if table else None
             break
     if stated:
-        sidecar[PARTICIPANT] = Statement(composed(_fill(stated, name)), stated.origin)
+        sidecar[PARTICIPANT] = Statement(compose_name(_fill(stated, name)), stated.origin)
     return sidecar
 
 
@@ -127,7 +122,7 @@ def _doubt_in_folders(recordings: Sequence[Named]) -> str:
     parts = [() if recording.name == "." else tuple(recording.name.split("/")) for recording in recordings]
     first = _distinct(part[0] for part in parts if part)
     second = _distinct(part[1] for part in parts if len(part) > 1)
-    if any(r.participant != composed(part[0]) for r, part in zip(recordings, parts, strict=True) if part):
+    if any(r.participant != compose_name(part[0]) for r, part in zip(recordings, parts, strict=True) if part):
         return _doubt_in_clips(first)  # RAW itself is the recording, and these are its clips
     if all(_PERSON.fullmatch(name) for name in first):
         codes = [name for name in second if _PERSON.fullmatch(name)]
@@ -190,7 +185,7 @@ def _choices(recordings: Sequence[Named]) -> tuple[str, ...]:
     choices: dict[tuple[str, ...], str] = {}
     for template in ("{folder:1}", "{folder:2}", "{recording}", "{parent}"):
         try:
-            people = tuple(composed(_fill(Statement(template, ""), recording.name)) for recording in recordings)
+            people = tuple(compose_name(_fill(Statement(template, ""), recording.name)) for recording in recordings)
         except RecordingError:
             continue
         choices.setdefault(people, template)
@@ -235,11 +230,6 @@ def _find_two_spellings(recordings: Sequence[Named]) -> list[Problem]:
                 )
             )
     return doubts
-
-
-def fold_name(name: str) -> str:
-    """Write a name so that its spellings (NFC or NFD, capital letters or not) become equal."""
-    return composed(composed(name).casefold())
 
 
 def find_codes(names: Iterable[str]) -> tuple[str, ...]:

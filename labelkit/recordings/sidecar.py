@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -60,7 +59,7 @@ class _Recording(_Table):
     def _check_participant(cls, participant: str) -> str:
         if participant == "?" or set("{}") & set(PLACES.sub("", participant)):
             raise ValueError("a name, or one with {recording}, {parent} or {folder:1} in it")
-        return unicodedata.normalize("NFC", participant)  # some systems write the same letters in another form
+        return participant
 
     @field_validator("sensor")
     @classmethod
