@@ -159,13 +159,13 @@ def _doubts_and_losses(result: Inspection) -> Iterator[str]:
     yield f"{result.raw}:"
     if result.doubts:
         people = ", ".join(f"{name} ({count})" for name, count in result.people.items())
-        yield from _wrapped("as it is now", f"{counted(result.participants, 'participant')} (recordings): {people}")
+        yield from _wrap("as it is now", f"{number_of(result.participants, 'participant')} (recordings): {people}")
     for doubt in result.doubts:
-        yield from _wrapped("problem", doubt.says)
-        yield from _wrapped("add to", f"{doubt.add_to}, the line that is right:")
+        yield from _wrap("problem", doubt.says)
+        yield from _wrap("add to", f"{doubt.add_to}, the line that is right:")
         yield textwrap.indent(doubt.add, " " * 6)
     for files in result.unread:
-        yield from _wrapped("note", files)
+        yield from _wrap("note", files)
 
 
 def _summary(result: Inspection) -> Iterator[str]:
