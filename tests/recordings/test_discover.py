@@ -215,7 +215,7 @@ def test_a_list_that_is_not_used_is_noted(tmp_path: Path, name: str, content: st
     folder = write_pairs(tmp_path / "p1")
     for encoding in ("utf-8", "utf-16"):
         write(folder / name, content.encode(encoding))
-        assert survey(tmp_path)[0].notes == (f"{name} is not used",)
+        assert survey(tmp_path).candidates[0].notes == (f"{name} is not used",)
 
 
 def test_other_texts_and_lists_that_are_used_are_not_noted(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_other_texts_and_lists_that_are_used_are_not_noted(tmp_path: Path) -> No
     write(folder / "notes.txt", b"He moved at 1.0 s.\n")
     write(folder / "accelerometer.txt", b"1.0 -0.1 9.8 0.2\n")
     write(folder / "timestamps.txt", b"# nothing yet\n")
-    assert survey(tmp_path)[0].notes == ()
+    assert survey(tmp_path).candidates[0].notes == ()
 
 
 def test_one_bad_recording_does_not_hide_the_others_from_the_survey(tmp_path: Path) -> None:
