@@ -7,6 +7,7 @@ is RGB uint8; a unit normal faces the camera (n . p < 0 for points p on the plan
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -130,6 +131,16 @@ class FrameName:
         key = self.depth or self.color
         assert key is not None
         return key
+
+
+def compose_name(name: str) -> str:
+    """Write a name in Unicode's form NFC; some systems write the same letters in another form."""
+    return unicodedata.normalize("NFC", name)
+
+
+def fold_name(name: str) -> str:
+    """Write a name so that its spellings (NFC or NFD, capital letters or not) become equal."""
+    return compose_name(compose_name(name).casefold())
 
 
 class Recording(Protocol):

@@ -45,6 +45,8 @@ def command(ctx: click.Context, raw: Path, write: bool, settings: InspectSetting
 def _text(result: Inspection) -> str:
     said: dict[tuple[str, str], str] = {}
     blocks = ["\n".join(_lines(report, said)) for report in result.recordings]
+    if result.doubts or result.unread:
+        blocks.append("\n".join(_doubts_and_losses(result)))
     blocks.append("\n".join(_summary(result)))
     return "\n\n".join(blocks)
 
@@ -150,6 +152,20 @@ def _wrap(label: str, text: str) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _doubts_and_losses(result: Inspection) -> Iterator[str]:
+    """Say what concerns RAW as a whole."""
+    yield f"{result.raw}:"
+    if result.doubts:
+        people = ", ".join(f"{name} ({count})" for name, count in result.people.items())
+        yield from _wrap("as it is now", f"{number_of(result.participants, 'participant')} (recordings): {people}")
+    for doubt in result.doubts:
+        yield from _wrap("problem", doubt.says)
+        yield from _wrap("add to", f"{doubt.add_to}, the line that is right:")
+        yield textwrap.indent(doubt.add, " " * 6)
+    for files in result.unread:
+        yield from _wrap("note", files)
 
 
 def _summary(result: Inspection) -> Iterator[str]:

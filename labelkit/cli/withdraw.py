@@ -37,7 +37,7 @@ def command(dataset: Path, participant: str, runs: tuple[Path, ...], yes: bool, 
     from labelkit.workflows.withdraw import withdraw
 
     result = withdraw(dataset, participant, runs=runs, yes=yes)
-    asks = not yes and not as_json and not quiet and sys.stdin.isatty()
+    asks = bool(result.spellings) and not yes and not as_json and not quiet and sys.stdin.isatty()
     if asks:
         click.echo(_text(result))
         if click.confirm("Remove this for good?", err=True):
@@ -51,6 +51,9 @@ def _text(result: Withdrawal) -> str:
 
 
 def _lines(result: Withdrawal) -> Iterator[str]:
+    if any(name != result.participant for name in result.spellings):
+        # ASCII alone shows in which of Unicode's forms a name is written.
+        yield f"{result.participant!a} is spelled {' and '.join(ascii(name) for name in result.spellings)} there"
     if holds := result.holds:
         yield (
             f"{result.dataset} {_verb(result)} {number_of(holds.frames, 'row')} of {result.participant!r}, "
@@ -66,7 +69,7 @@ def _lines(result: Withdrawal) -> Iterator[str]:
             "its weights stay: train again, or delete it"
         )
         yield from (f"  {name}" for name in run.files)
-    if not result.removed:
+    if result.spellings and not result.removed:
         yield "nothing was changed; --yes removes it"
 
 

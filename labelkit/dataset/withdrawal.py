@@ -13,8 +13,7 @@ import hashlib
 import json
 import re
 import secrets
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -48,6 +47,7 @@ from labelkit.dataset.schema import slug
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_open_table, table_bytes
 from labelkit.errors import DatasetError, RecordingError
 from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, remove, translate_os_errors, write_bytes
+from labelkit.records import fold_name
 from labelkit.traces import find_traces, pattern_from_names
 
 RECORD_NAME = "withdrawn.json"
@@ -61,11 +61,13 @@ class Holdings:
     """What a dataset holds of a participant.
 
     Attributes:
+        spellings: the participant's names in it: one, unless it holds the name in several spellings.
         shards: relative to the dataset.
         files: in its folder but not part of the dataset: pictures and pages of any person, and files that hold
             the participant's name; also the report next to the folder.
     """
 
+    spellings: tuple[str, ...]
     recordings: tuple[str, ...]
     frames: int
     samples: int
@@ -85,33 +87,39 @@ class _Record(BaseModel):
 
 
 def find_holdings(folder: Path, participant: str) -> Holdings | None:
-    """List what a dataset holds of a participant; None if it holds nothing.
+    """List what a dataset holds of a participant, in all spellings of the name; None if it holds nothing.
 
     Raises:
         DatasetError: no dataset, or an unfinished or changed one.
     """
     manifest = read_manifest(folder)
-    if participant not in manifest.participants:
+    spellings = tuple(find_spellings(manifest.participants, participant))
+    if not spellings:
         return None
-    entry = manifest.participants[participant]
-    table = _read_table(folder, manifest)
-    shards = pc.unique(table.filter(pc.equal(table["participant"], participant))["shard"].drop_null()).to_pylist()
-    recordings = [recording.name for recording in manifest.recordings if recording.participant == participant]
+    entries = [manifest.participants[name] for name in spellings]
+    shards = pc.unique(_rows_of(_read_table(folder, manifest), spellings)["shard"].drop_null()).to_pylist()
+    recordings = [recording.name for recording in manifest.recordings if recording.participant in spellings]
     own = {*manifest.files, MANIFEST_NAME, MANIFEST_HASH_NAME, LOG_NAME, LOCK_NAME, WITHDRAWAL_NAME}
     page = [f"../{report_path(folder).name}"] if report_path(folder).exists() else []
     return Holdings(
+        spellings=spellings,
         recordings=tuple(recordings),
-        frames=entry.frames,
-        samples=entry.samples,
+        frames=sum(entry.frames for entry in entries),
+        samples=sum(entry.samples for entry in entries),
         shards=tuple(shards),
         bytes=sum(manifest.files[name].bytes for name in shards),
-        files=(*find_traces(folder, pattern_from_participant(participant, recordings), leave=own), *page),
+        files=(*find_traces(folder, pattern_from_participant(spellings, recordings), leave=own), *page),
     )
 
 
-def pattern_from_participant(participant: str, recordings: Iterable[str] = ()) -> re.Pattern[bytes]:
+def find_spellings(names: Iterable[str], participant: str) -> list[str]:
+    """List the names that are the participant's but for capital letters and Unicode's form, sorted."""
+    return sorted(name for name in names if fold_name(name) == fold_name(participant))
+
+
+def pattern_from_participant(spellings: Iterable[str], recordings: Iterable[str] = ()) -> re.Pattern[bytes]:
     """Make a pattern that finds all names of a participant in a dataset."""
-    return pattern_from_names({participant, slug(participant), *recordings})
+    return pattern_from_names({spelled for name in spellings for spelled in (name, slug(name))} | set(recordings))
 
 
 def withdraw_participant(folder: Path, participant: str) -> None:
@@ -139,9 +147,10 @@ def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) 
     stage = folder / WITHDRAWAL_NAME
     remove(stage)
     make_folder(stage)
-    table = _read_table(folder, manifest)
-    table = table.filter(pc.not_equal(table["participant"], participant))
-    manifest = _drop_participant(manifest, participant, table)
+    table = _rows_of(
+        _read_table(folder, manifest), [name for name in manifest.participants if name not in there.spellings]
+    )
+    manifest = _drop_participant(manifest, there.spellings, table)
     made = {TABLE_NAME: table_bytes([table]), RECORD_NAME: _add_to_record(_read_record(folder), participant)}
     shards = {name: entry for name, entry in manifest.files.items() if name.startswith("shards/")}
     kept = {name: entry for name, entry in shards.items() if name not in there.shards}
@@ -153,15 +162,19 @@ def _stage(folder: Path, participant: str, manifest: Manifest, there: Holdings) 
     flush_to_disk(folder)
 
 
-def _drop_participant(manifest: Manifest, participant: str, table: pa.Table) -> Manifest:
+def _rows_of(table: pa.Table, participants: Collection[str]) -> pa.Table:
+    return table.filter(pc.is_in(table["participant"], pa.array(participants, pa.string())))
+
+
+def _drop_participant(manifest: Manifest, spellings: Collection[str], table: pa.Table) -> Manifest:
     reasons = {pair["values"]: pair["counts"] for pair in table["reason"].drop_null().value_counts().to_pylist()}
     return manifest.model_copy(
         update={
             "frames": table.num_rows,
             "samples": table.filter(pc.equal(table["status"], SAMPLE)).num_rows,
             "rejected": dict(sorted(reasons.items())),
-            "participants": {name: entry for name, entry in manifest.participants.items() if name != participant},
-            "recordings": [entry for entry in manifest.recordings if entry.participant != participant],
+            "participants": {name: entry for name, entry in manifest.participants.items() if name not in spellings},
+            "recordings": [entry for entry in manifest.recordings if entry.participant not in spellings],
         }
     )
 
@@ -205,7 +218,7 @@ def _read_table(folder: Path, manifest: Manifest) -> pa.Table:
 
 
 def is_withdrawn(folder: Path, participant: str) -> bool:
-    """Whether a participant was withdrawn from the folder."""
+    """Whether a participant was withdrawn from the folder, in any spelling of the name."""
     record = _read_record(folder)
     return record is not None and _hash(record.salt, participant) in record.withdrawn
 
@@ -261,5 +274,5 @@ def _hash(salt: str, participant: str) -> str:
     The cost is fixed here and not read from the file, which a stranger could have changed. There is one salt per
     folder, so that a build hashes each participant once.
     """
-    name = unicodedata.normalize("NFC", participant).encode("utf-8", "surrogateescape")
+    name = fold_name(participant).encode("utf-8", "surrogateescape")
     return hashlib.scrypt(name, salt=bytes.fromhex(salt), n=2**14, r=8, p=1, dklen=32).hex()

@@ -42,7 +42,7 @@ _LISTS = frozenset({FILE_NAME, "rgb.txt", "depth.txt"})
 def look_at(raw: Path, build: BuildSettings) -> tuple[list[ListedRecording], list[str]]:
     """Find all recordings below a folder, and say what keeps others from being read."""
     try:
-        findings = survey(raw, max_gap_s=build.max_gap_s)
+        findings = survey(raw, max_gap_s=build.max_gap_s).candidates
     except RecordingError as error:
         return [], [] if raw.is_dir() and not _holds_pictures(raw) else [str(error)]
     found = [ListedRecording(finding.recording) for finding in findings if finding.recording]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from labelkit.errors import RecordingError, nearest
 from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
+from labelkit.recordings.formats import Format, Unread, count_unread, describe_unread, list_unread
 from labelkit.recordings.listing import (
     PICTURE_SUFFIXES,
     folders_in,
@@ -22,13 +23,21 @@ from labelkit.recordings.listing import (
     portable_from_name,
     source_path,
 )
+from labelkit.recordings.participants import (
+    Named,
+    find_codes,
+    find_doubts,
+    guess_participant,
+    is_guessed,
+    settle_participant,
+)
 from labelkit.recordings.reader import FrameSource, OtherLayoutError, PictureSource, Problem, Reader
 from labelkit.recordings.readers.pairs import open_pairs
 from labelkit.recordings.readers.patterns import open_patterns
 from labelkit.recordings.readers.tum import open_tum
 from labelkit.recordings.recording import StoredRecording, name_below
 from labelkit.recordings.settle import Statements, calibration_of, gather, problems_of
-from labelkit.recordings.sidecar import FILE_NAME, Sidecar, Statement, read_sidecar
+from labelkit.recordings.sidecar import FILE_NAME, PARTICIPANT, Sidecar, combine_sidecars, read_sidecar
 from labelkit.recordings.stamp_list import find_unused_lists
 from labelkit.records import Recording
 
@@ -64,6 +73,29 @@ class Candidate:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """Everything below a folder that may be a recording.
+
+    Attributes:
+        candidates: sorted by name; every picture is part of one, or counted in a note or a problem.
+        unread: files in formats that are not read.
+    """
+
+    candidates: tuple[Candidate, ...]
+    unread: tuple[Unread, ...] = ()
+
+    def doubts(self, exclude: Sequence[str] = ()) -> list[Problem]:
+        """Say in which way it is not certain who is who; `exclude` as in `find_recordings`."""
+        return find_doubts(
+            [
+                _name_participant(candidate)
+                for candidate in self.candidates
+                if candidate.stated and not matches(candidate.name, exclude)
+            ]
+        )
+
+
 def find_recordings(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S, exclude: Sequence[str] = ()) -> list[Recording]:
     """Find all recordings below a folder.
 
@@ -75,13 +107,19 @@ def find_recordings(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S, exclude:
         Sorted by name; picklable, and light: no picture has been decoded.
     Raises:
         RecordingError: RAW is missing or empty; no reader recognises a folder; a recording lacks metadata (the
-            message ends with the lines to add), or its metadata contradict its pictures.
+            message ends with the lines to add), or its metadata contradict its pictures; or it is not certain which
+            recordings are of one person.
     """
-    candidates = survey(raw, max_gap_s=max_gap_s)
+    found = survey(raw, max_gap_s=max_gap_s)
+    candidates = found.candidates
+    for unread in found.unread:
+        log.warning("%s", unread.describe())
     if troubled := [
         candidate for candidate in candidates if candidate.problems and not matches(candidate.name, exclude)
     ]:
         raise RecordingError(describe_problems(troubled[0], raw, others=len(troubled) - 1))
+    if doubts := found.doubts(exclude):
+        raise RecordingError(describe_doubt(doubts[0], raw))
     for candidate in candidates:
         for note in candidate.notes:
             log.warning("%s: %s", candidate.name, note)
@@ -112,11 +150,9 @@ def open_recording(raw: Path, name: str, *, max_gap_s: float = DEFAULT_MAX_GAP_S
     raise RecordingError(f"{raw}: there is no recording {name!r}")
 
 
-def survey(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[Candidate]:
+def survey(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> Survey:
     """List everything below a folder that may be a recording, with its problems.
 
-    Returns:
-        Sorted by name; every picture is part of one recording, or counted in a note or a problem.
     Raises:
         RecordingError: RAW is missing, or holds nothing that could be a recording.
     """
@@ -135,11 +171,16 @@ def survey(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> list[Candidate
                 continue
             candidates += found
             taken.update(_pictures_of(raw, found))
-    candidates = _add_the_rest(raw, candidates, [(place, place.names(raw) - taken) for place in places], max_gap_s)
+    unread = list(_find_unread(raw, places, candidates))
+    rest = [(place, place.names(raw) - taken) for place in places]
+    candidates = _add_the_rest(raw, candidates, rest, unread, max_gap_s)
     if not candidates:
         tried = ", ".join(sorted(PICTURE_SUFFIXES))
-        raise RecordingError(f"{raw}: no recording below this folder: it holds no picture ({tried})")
-    return _refuse_same_names(sorted(candidates, key=lambda candidate: candidate.name))
+        holds = describe_unread(unread) or f"it holds no picture ({tried})"
+        raise RecordingError(f"{raw}: no recording below this folder: {holds}")
+    candidates.sort(key=lambda candidate: candidate.name)
+    _refuse_same_names(candidates)
+    return Survey(tuple(candidates), tuple(count_unread(unread)))
 
 
 def describe_problems(candidate: Candidate, raw: Path, *, others: int = 0) -> str:
@@ -150,6 +191,11 @@ def describe_problems(candidate: Candidate, raw: Path, *, others: int = 0) -> st
     place = raw / candidate.folder.relative_to(raw.resolve()) / FILE_NAME
     cure = f"; add to {place}, or to one in a folder above for all below it:\n\n{lines}" if lines else ""
     return f"{raw if candidate.name == '.' else raw / candidate.name}: {says}{more}{cure}"
+
+
+def describe_doubt(doubt: Problem, raw: Path) -> str:
+    """Say in one line what is not certain about who is who, and below it the lines of which one is to be added."""
+    return f"{raw}: {doubt.says} Add to {raw / FILE_NAME} the line that is right:\n\n{lines_from_problems([doubt])}"
 
 
 def lines_from_problems(problems: Sequence[Problem]) -> str:
@@ -167,6 +213,7 @@ class _Place(NamedTuple):
     folder: Path
     sidecar: Sidecar
     pictures: Sequence[str] = ()
+    unread: Sequence[tuple[str, Format]] = ()
     trouble: str | None = None
 
     def names(self, raw: Path) -> set[str]:
@@ -186,8 +233,8 @@ def _walk(raw: Path) -> Iterator[_Place]:
                     f"{links[0].name} is a link to {links[0].resolve()}, outside {raw}, and is not followed; "
                     "copy its target, or give a folder above both"
                 )
-            sidecar = {**above, **_read(raw, folder)}
-            yield _Place(folder, sidecar, pictures_in(folder))
+            sidecar = combine_sidecars(above, _read(raw, folder))
+            yield _Place(folder, sidecar, pictures_in(folder), list_unread(folder))
             waiting += [(folder / inside, sidecar) for inside in reversed(folders_in(folder))]
         except RecordingError as error:
             yield _Place(folder, above, trouble=str(error))
@@ -223,12 +270,8 @@ def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Ca
 def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: Sidecar) -> Candidate:
     place = _name_below(raw, folder)
     name = "/".join(part for part in (place, source.clip) if part) or "."
-    person = (
-        Statement(portable_from_name(place.split("/")[0]), "folder")
-        if place
-        else Statement(portable_from_name(raw.name), "name of RAW")
-    )
-    stated = gather(source, _sidecar_down(raw, folder, source.depth_folder, sidecar), layout=layout, participant=person)
+    sidecar = settle_participant(_sidecar_down(raw, folder, source.depth_folder, sidecar), portable_from_name(name))
+    stated = gather(source, sidecar, layout=layout, participant=guess_participant(place, raw))
     pictures = source if isinstance(source, PictureSource) else None
     problems = (*problems_of(stated), *(pictures.problems if pictures else ()))
     unused = find_unused_lists(folder, {"", *pictures.places()}, pictures.lists) if pictures else []
@@ -262,7 +305,11 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
 
 
 def _add_the_rest(
-    raw: Path, candidates: list[Candidate], rest: Sequence[tuple[_Place, set[str]]], max_gap_s: float
+    raw: Path,
+    candidates: list[Candidate],
+    rest: Sequence[tuple[_Place, set[str]]],
+    unread: Sequence[tuple[str, Format]],
+    max_gap_s: float,
 ) -> list[Candidate]:
     """Report the pictures in no recording: in a note on the recording above them, or else as a problem."""
     nearest_first = sorted(candidates, key=lambda candidate: -len(candidate.folder.parts))
@@ -276,7 +323,7 @@ def _add_the_rest(
             notes.setdefault(id(above), []).append(f"{len(names)} pictures, such as {min(names)}, are not part of it")
     noted = [replace(f, notes=(*f.notes, *notes.get(id(f), ()))) for f in candidates]
     return noted + [
-        _describe_unrecognised(raw, folder, place.sidecar, max_gap_s)
+        _describe_unrecognised(raw, folder, place.sidecar, unread, max_gap_s)
         for folder, place in unrecognised.items()
         if not any(other != folder and folder.is_relative_to(other) for other in unrecognised)
     ]
@@ -291,7 +338,9 @@ def _find_home(raw: Path, folder: Path) -> Path:
     return folder
 
 
-def _describe_unrecognised(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> Candidate:
+def _describe_unrecognised(
+    raw: Path, folder: Path, sidecar: Sidecar, unread: Sequence[tuple[str, Format]], max_gap_s: float
+) -> Candidate:
     try:
         found = _ask(raw, folder, sidecar, max_gap_s)
         assert not found, "no reader recognised it before"
@@ -299,7 +348,9 @@ def _describe_unrecognised(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s:
     except OtherLayoutError as error:
         misses = str(error)
     lines = ('color = ?  # how they are named, such as "{key}_color.jpg"', 'depth = ?  # such as "{key}_depth.png"')
-    problem = Problem(f"holds pictures, but no reader recognises it ({misses})", "files", lines)
+    says = f"holds pictures, but no reader recognises it ({misses})"
+    inside = [(name, known) for name, known in unread if source_path(raw, name).is_relative_to(folder)]
+    problem = Problem(f"{says}; {describe_unread(inside)}") if inside else Problem(says, "files", lines)
     return Candidate(portable_from_name(_name_below(raw, folder)) or ".", folder, problems=(problem,))
 
 
@@ -307,13 +358,33 @@ def _describe_trouble(raw: Path, folder: Path, says: str, layout: str | None = N
     return Candidate(portable_from_name(_name_below(raw, folder)) or ".", folder, layout, problems=(Problem(says),))
 
 
-def _refuse_same_names(candidates: list[Candidate]) -> list[Candidate]:
+def _name_participant(candidate: Candidate) -> Named:
+    assert candidate.stated
+    assert candidate.source
+    stated, source = candidate.stated.merged[PARTICIPANT], candidate.source
+    if not is_guessed(stated):
+        return Named(candidate.name, stated.value, guessed=False)
+    files = (source.frame_name(index).depth for index in range(len(source)))
+    return Named(candidate.name, stated.value, guessed=True, in_files=find_codes(filter(None, files)))
+
+
+def _find_unread(raw: Path, places: Sequence[_Place], candidates: Sequence[Candidate]) -> Iterator[tuple[str, Format]]:
+    """List the files in formats that are not read, but for those in folders of another package's reader."""
+    others = [candidate.folder for candidate in candidates if candidate.layout not in (None, *READERS)]
+    for place in places:
+        if not any(place.folder.is_relative_to(folder) for folder in others):
+            yield from (
+                (portable_from_name((place.folder / name).relative_to(raw).as_posix()), known)
+                for name, known in place.unread
+            )
+
+
+def _refuse_same_names(candidates: Sequence[Candidate]) -> None:
     for one, other in pairwise(candidates):
         if one.name == other.name and one.recording and other.recording:
             raise RecordingError(
                 f"{one.name}: two recordings have this name (in {one.folder} and {other.folder}); rename one"
             )
-    return candidates
 
 
 def _pictures_of(raw: Path, candidates: Sequence[Candidate]) -> Iterator[str]:
@@ -330,7 +401,7 @@ def _sidecar_down(raw: Path, top: Path, bottom: Path, sidecar: Sidecar) -> Sidec
     """Add the recording.toml of the folders below `top`, down to `bottom`; the nearer one wins."""
     for part in bottom.relative_to(top).parts:
         top = top / part
-        sidecar = {**sidecar, **_read(raw, top)}
+        sidecar = combine_sidecars(sidecar, _read(raw, top))
     return sidecar
 
 

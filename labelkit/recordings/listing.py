@@ -28,7 +28,7 @@ def pictures_in(folder: Path) -> list[str]:
         return sorted(
             entry.name
             for entry in entries
-            if not _is_skipped(entry.name)
+            if not is_skipped(entry.name)
             and os.path.splitext(entry.name)[1].lower() in PICTURE_SUFFIXES  # noqa: PTH122  (thousands of names)
             and (entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()))
         )
@@ -38,7 +38,7 @@ def folders_in(folder: Path) -> list[str]:
     """List the names of the folders directly in a folder, sorted; links are left out."""
     with os.scandir(folder) as entries:
         return sorted(
-            entry.name for entry in entries if not _is_skipped(entry.name) and entry.is_dir(follow_symlinks=False)
+            entry.name for entry in entries if not is_skipped(entry.name) and entry.is_dir(follow_symlinks=False)
         )
 
 
@@ -50,7 +50,7 @@ def is_own_folder(path: Path) -> bool:
 def links_out_of(raw: Path, folder: Path) -> list[Path]:
     """List the links directly in a folder that lead out of RAW, sorted."""
     with os.scandir(folder) as entries:
-        links = sorted(Path(entry.path) for entry in entries if entry.is_symlink() and not _is_skipped(entry.name))
+        links = sorted(Path(entry.path) for entry in entries if entry.is_symlink() and not is_skipped(entry.name))
     return [link for link in links if not _leads_into(raw, link)]
 
 
@@ -73,7 +73,8 @@ def read_text(path: Path, encoding: str, errors: str = "strict", *, most: int) -
     return path.read_text(encoding=encoding, errors=errors)
 
 
-def _is_skipped(name: str) -> bool:
+def is_skipped(name: str) -> bool:
+    """Whether a file or folder is left out by its name."""
     return name.startswith(".") or name == _SKIPPED
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from labelkit.errors import RawFrameError
 from labelkit.recordings.profiles import PROFILES
 from labelkit.recordings.reader import FrameSource, Problem
-from labelkit.recordings.sidecar import Sidecar, Statement, statements_from_tables
+from labelkit.recordings.sidecar import PARTICIPANT, Sidecar, Statement, statements_from_tables
 from labelkit.records import DEFAULT_RANGE_M, Calibration, FrameName, Intrinsics
 
 Size = tuple[int, int]  # width, height
@@ -72,7 +72,7 @@ def gather(source: FrameSource, sidecar: Sidecar, *, layout: str, participant: S
     """
     default = {"recording": {"handedness": "right", "range_m": list(DEFAULT_RANGE_M)}}
     certain = {**statements_from_tables(source.metadata, f"{layout} layout"), **sidecar}
-    weak = {**statements_from_tables(default, "default"), "recording.participant": participant}
+    weak = {**statements_from_tables(default, "default"), PARTICIPANT: participant}
     sizes = _find_sizes(source)
     return Statements({**weak, **_profile(certain, sizes[0]), **certain}, *sizes)
 

@@ -7,10 +7,11 @@ has a value and its origin.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -27,8 +28,18 @@ _MOST_BYTES = 1_000_000
 _DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)  # what OpenCV's camera models take
 
 
+PARTICIPANT = "recording.participant"
+PARTICIPANTS = "participants"  # the key of the whole table of that name: glob of a recording's name -> participant
+
+# In a participant's name: the recording's own folder, the folder that holds it, the nth folder below RAW.
+PLACES = re.compile(r"\{(?:(recording|parent)|folder:([1-9]\d?))\}")
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+T = TypeVar("T", bound=_Table)
 
 
 class _Recording(_Table):
@@ -42,6 +53,13 @@ class _Recording(_Table):
     stamp_unit_s: float = Field(1.0, gt=0)
     registered: bool = True
     range_m: Annotated[list[float], Field(min_length=2, max_length=2)] = []
+
+    @field_validator("participant")
+    @classmethod
+    def _check_participant(cls, participant: str) -> str:
+        if participant == "?" or set("{}") & set(PLACES.sub("", participant)):
+            raise ValueError("a name, or one with {recording}, {parent} or {folder:1} in it")
+        return participant
 
     @field_validator("sensor")
     @classmethod
@@ -113,7 +131,7 @@ class Statement(NamedTuple):
     origin: str
 
 
-# "table.key" -> statement. Combine two sidecars with `{**far, **near}`: the nearer one wins.
+# "table.key" -> statement; `combine_sidecars` joins those of two files.
 Sidecar = Mapping[str, Statement]
 
 
@@ -128,20 +146,37 @@ def statements_from_tables(tables: Mapping[str, Any], origin: str) -> Sidecar:
     """
     flat: dict[str, Statement] = {}
     for table, values in tables.items():
-        if table not in TABLES:
+        if table not in TABLES and table != PARTICIPANTS:
             raise RecordingError(_describe_unknown_table(table))
         if not isinstance(values, Mapping):
             raise RecordingError(f"[{table}] must be a table, not {values!r}")
+        if table == PARTICIPANTS:
+            names = {
+                glob: _check(table, _Recording, {"participant": name}, key=repr(glob)) for glob, name in values.items()
+            }
+            flat[PARTICIPANTS] = Statement({glob: name.participant for glob, name in names.items()}, origin)
+            continue
         schema = TABLES[table]
         for key in values:
             if key not in schema.model_fields:
                 raise RecordingError(f"unknown key {key!r} in [{table}]; {nearest(key, schema.model_fields)}")
-        try:
-            checked = schema.model_validate(dict(values))
-        except ValidationError as error:
-            raise RecordingError(f"[{table}] {_first_complaint(error)}") from None
+        checked = _check(table, schema, values)
         flat |= {f"{table}.{key}": Statement(getattr(checked, key), origin) for key in values}
     return flat
+
+
+def _check(table: str, schema: type[T], values: Mapping[str, Any], *, key: str = "") -> T:
+    try:
+        return schema.model_validate(dict(values))
+    except ValidationError as error:
+        raise RecordingError(f"[{table}] {_first_complaint(error, key)}") from None
+
+
+def combine_sidecars(far: Sidecar, near: Sidecar) -> Sidecar:
+    """Combine what two files state; the nearer one wins, and its participant over the farther one's table of them."""
+    if PARTICIPANT in near:
+        far = {key: stated for key, stated in far.items() if key != PARTICIPANTS}
+    return {**far, **near}
 
 
 def read_sidecar(folder: Path, origin: str) -> Sidecar:
@@ -169,10 +204,10 @@ def _describe_unknown_table(name: str) -> str:
     for table, schema in TABLES.items():
         if name in schema.model_fields:
             return f"{name!r} belongs under [{table}]"
-    return f"unknown table [{name}]; {nearest(name, TABLES)}"
+    return f"unknown table [{name}]; {nearest(name, [*TABLES, PARTICIPANTS])}"
 
 
-def _first_complaint(error: ValidationError) -> str:
+def _first_complaint(error: ValidationError, key: str = "") -> str:
     first = error.errors(include_url=False)[0]
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"{first['loc'][0]} must be {expected}, not {first['input']!r}"
+    return f"{key or first['loc'][0]} must be {expected}, not {first['input']!r}"

@@ -67,6 +67,12 @@ def run_holdings(run: Path, participant: str, named: re.Pattern[bytes]) -> RunHo
     return RunHoldings(str(run), side, theirs, tuple(find_traces(run, named, leave={*FILES, *below} - {PAGE})))
 
 
+def names_in_run(run: Path) -> set[str]:
+    """List the participants that a run names: in its split and in its predictions."""
+    of_sides = {name for people in _sides(run).values() for name in people}
+    return of_sides | {row["participant"] for row in read_rows(run / PREDICTIONS)}
+
+
 def _sides(run: Path) -> dict[str, Sequence[str]]:
     if (run / FOLDS).exists():
         return {"folds": tuple(read_folds(run))}

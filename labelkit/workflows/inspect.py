@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -19,6 +20,7 @@ from labelkit.recordings.discover import Candidate, lines_from_problems, survey
 from labelkit.recordings.reader import FrameSource, PictureSource
 from labelkit.recordings.recording import metres_from_stored
 from labelkit.recordings.settle import Statements, pick_evenly
+from labelkit.recordings.sidecar import FILE_NAME
 from labelkit.records import FloatArray, Reason, Unreadable
 from labelkit.settings import InspectSettings
 
@@ -83,6 +85,15 @@ class RecordingReport:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """What is not certain about who is who."""
+
+    says: str
+    add_to: str  # the recording.toml in which one of the lines `add` settles it
+    add: str
+
+
+@dataclass(frozen=True)
 class Inspection:
     """What `inspect` found."""
 
@@ -90,7 +101,10 @@ class Inspection:
     recordings: tuple[RecordingReport, ...]
     frames: int
     participants: int
-    problems: int
+    people: dict[str, int]  # participant -> recordings
+    doubts: tuple[Doubt, ...]
+    unread: tuple[str, ...]  # for each format that is not read: its files and the way out
+    problems: int  # those of the recordings, and the doubts
     drafted: tuple[str, ...]  # recording.toml files written
     kept: tuple[str, ...]  # those already there, and left as they are
 
@@ -106,15 +120,20 @@ def inspect(raw: Path | str, settings: InspectSettings | None = None, *, write: 
     """
     settings = settings or InspectSettings()
     raw = Path(raw)
-    candidates = survey(raw, max_gap_s=settings.max_gap_s)
-    reports = tuple(_report(candidate, raw) for candidate in candidates)
-    drafted, kept = _draft_all(candidates, raw) if write else ((), ())
+    found = survey(raw, max_gap_s=settings.max_gap_s)
+    reports = tuple(_report(candidate, raw) for candidate in found.candidates)
+    doubts = tuple(Doubt(doubt.says, str(raw / FILE_NAME), lines_from_problems([doubt])) for doubt in found.doubts())
+    drafted, kept = _draft_all(found.candidates, raw, in_doubt=bool(doubts)) if write else ((), ())
+    people = Counter(report.participant for report in reports if report.participant)
     return Inspection(
         raw=str(raw),
         recordings=reports,
         frames=sum(report.frames for report in reports),
-        participants=len({report.participant for report in reports if report.participant}),
-        problems=sum(len(report.problems) for report in reports),
+        participants=len(people),
+        people=dict(sorted(people.items())),
+        doubts=doubts,
+        unread=tuple(files.describe() for files in found.unread),
+        problems=sum(len(report.problems) for report in reports) + len(doubts),
         drafted=drafted,
         kept=kept,
     )
@@ -245,10 +264,12 @@ def _table(stated: Statements | None, table: str) -> dict[str, Any]:
 
 
 def _sidecar_path(candidate: Candidate, raw: Path) -> Path:
-    return raw / candidate.folder.relative_to(raw.resolve()) / "recording.toml"
+    return raw / candidate.folder.relative_to(raw.resolve()) / FILE_NAME
 
 
-def _draft_all(candidates: Sequence[Candidate], raw: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _draft_all(
+    candidates: Sequence[Candidate], raw: Path, *, in_doubt: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     drafted, kept = [], []
     lacking = [candidate for candidate in candidates if any(problem.lines for problem in candidate.problems)]
     for folder, (candidate, *_) in groupby(lacking, key=lambda candidate: candidate.folder):  # clips share one folder
@@ -256,18 +277,18 @@ def _draft_all(candidates: Sequence[Candidate], raw: Path) -> tuple[tuple[str, .
         if path.exists():
             kept.append(str(path))
         else:
-            write_text(folder / path.name, _draft(candidate))
+            write_text(folder / path.name, _draft(candidate, in_doubt=in_doubt))
             drafted.append(str(path))
     return tuple(drafted), tuple(kept)
 
 
-def _draft(candidate: Candidate) -> str:
-    """Write what is known as it is, and what is not as comments to fill in."""
+def _draft(candidate: Candidate, *, in_doubt: bool) -> str:
+    """Write what is known as it is, and what is not, such as who is who `in_doubt`, as comments to fill in."""
     tables: dict[str, list[str]] = {"recording": []}
     if candidate.layout and candidate.stated:
         participant = candidate.stated.value("participant").replace("\\", "\\\\").replace('"', '\\"')
         tables["recording"] = [
-            f'participant = "{participant}"',
+            f'# participant = "{participant}"?' if in_doubt else f'participant = "{participant}"',
             f'# handedness = "{candidate.stated.value("handedness")}"  # right | left',
             '# sensor = "kinect-v1"  # kinect-v1 kinect-v2 azure-kinect realsense structured-light tof',
             f'layout = "{candidate.layout}"',

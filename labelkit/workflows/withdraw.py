@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from labelkit.dataset.manifest import BUILD_NAME, read_manifest
 from labelkit.dataset.withdrawal import (
     Holdings,
     find_holdings,
+    find_spellings,
     finish_withdrawal,
     is_withdrawn,
     pattern_from_participant,
@@ -18,7 +20,7 @@ from labelkit.dataset.withdrawal import (
 )
 from labelkit.errors import DatasetError, nearest
 from labelkit.runs.folder import find_runs
-from labelkit.runs.withdrawal import RunHoldings, run_holdings, withdraw_from_run
+from labelkit.runs.withdrawal import RunHoldings, names_in_run, run_holdings, withdraw_from_run
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,15 @@ class Withdrawal:
     """What was found of a participant, and whether it was removed.
 
     Attributes:
+        participant: as the caller spelled the name.
+        spellings: as the dataset and the runs spell it.
         holds: what the dataset holds, or held; None if it held nothing, as after an earlier withdrawal.
         runs: those whose split named the participant; their weights stay.
     """
 
     dataset: str
     participant: str
+    spellings: tuple[str, ...]
     removed: bool
     holds: Holdings | None
     runs: tuple[RunHoldings, ...]
@@ -46,7 +51,8 @@ def withdraw(
     that they were withdrawn, so that a later build into its folder refuses their recordings.
 
     Args:
-        participant: as the dataset names them; a pseudonym if it was built with pseudonyms.
+        participant: as the dataset names them, in any spelling (NFC or NFD, capital letters or not); a pseudonym
+            if it was built with pseudonyms.
         runs: run folders, or folders with runs below.
         yes: remove; else nothing is changed.
     Raises:
@@ -60,18 +66,28 @@ def withdraw(
         with hold_dataset(folder):
             finish_withdrawal(folder)
     there = find_holdings(folder, participant)
-    named = pattern_from_participant(participant, there.recordings if there else ())
-    found = [(run, run_holdings(run, participant, named)) for place in runs for run in find_runs(Path(place))]
-    holding = [(run, holds) for run, holds in found if holds]
+    holding = [
+        (run, name, named, holds)
+        for place in runs
+        for run in find_runs(Path(place))
+        for name in find_spellings(names_in_run(run), participant)
+        if (holds := run_holdings(run, name, named := _pattern_for(name, there)))
+    ]
     if there is None and not holding and not is_withdrawn(folder, participant):
         known = nearest(participant, read_manifest(folder).participants)
         parts = folder / BUILD_NAME
         begun = f"; a build that did not end may: finish it, or delete {parts}" if parts.exists() else ""
         raise DatasetError(f"{folder}: holds no participant {participant!r}; {known}{begun}")
     if yes:
-        for run, _ in holding:
-            withdraw_from_run(run, participant, named)
+        for run, name, named, _ in holding:
+            withdraw_from_run(run, name, named)
         if there:
             with hold_dataset(folder):
                 withdraw_participant(folder, participant)
-    return Withdrawal(str(dataset), participant, yes, there, tuple(holds for _, holds in holding))
+    spellings = {*(there.spellings if there else ()), *(name for _, name, _, _ in holding)}
+    found = tuple(holds for _, _, _, holds in holding)
+    return Withdrawal(str(dataset), participant, tuple(sorted(spellings)), yes, there, found)
+
+
+def _pattern_for(name: str, there: Holdings | None) -> re.Pattern[bytes]:
+    return pattern_from_participant([name], there.recordings if there else ())

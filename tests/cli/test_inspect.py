@@ -88,7 +88,8 @@ def test_json_is_one_object_without_nan(raw: Path, capsys: pytest.CaptureFixture
 def test_a_wrong_sidecar_or_raw_is_one_line_and_no_traceback(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = labelkit(capsys, "inspect", "raw")
     assert (code, out) == (2, "")
-    assert err == "labelkit: error: raw: there is no such folder; give the folder that holds the recordings\n"
+    assert err.startswith("labelkit: error: raw: there is no such folder")
+    assert err.count("\n") == 1
     write_sidecar(write_pairs(raw / "p1"), "[recording]\npartcipant = 'p'\n")
     code, out, err = labelkit(capsys, "inspect", "raw")
     assert (code, err) == (2, "")

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import sys
+import unicodedata
 from pathlib import Path
 
 import h5py
@@ -222,3 +223,29 @@ def test_while_a_build_is_at_work_nothing_is_withdrawn(capfd, folder):
         code, _, err = called(capfd, "withdraw", folder, "p07", "--yes")
     assert code == 2
     assert "another build is at work" in err
+
+
+def test_all_spellings_of_a_name_are_one_participant_and_the_command_says_which(capfd, tmp_path, runs):
+    nfc, nfd = (unicodedata.normalize(form, "J\u00f6rg") for form in ("NFC", "NFD"))
+    folder = make_dataset(tmp_path / "two", participants=(nfc, nfd, "anna", "P07"), samples=2)
+    code, out, _ = called(capfd, "withdraw", folder, nfc.upper(), "--yes")
+    assert code == 0
+    assert ascii(nfc) in out
+    assert ascii(nfd) in out
+    assert set(labelkit.open_dataset(folder).manifest.participants) == {"anna", "P07"}
+    assert set(labelkit.open_dataset(folder).table()["participant"].to_pylist()) == {"anna", "P07"}
+    assert labelkit.verify(folder).findings == ()
+    result = labelkit.withdraw(folder, "p07", runs=[runs], yes=True)
+    assert result.spellings == ("P07", "p07")
+    assert "p07" not in read_split(runs / "deep" / "first").test
+
+
+def test_somebody_who_is_withdrawn_twice_is_said_to_be_gone(capfd, folder, monkeypatch):
+    called(capfd, "withdraw", folder, "p07", "--yes")
+    before = content_of(folder)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    for name in ("p07", "P07"):
+        for flags in ([], ["--yes"]):
+            code, out, _ = called(capfd, "withdraw", folder, name, *flags)
+            assert (code, out) == (0, f"{folder}: {name!r} was withdrawn before\n")
+    assert content_of(folder) == before

@@ -190,7 +190,7 @@ def test_the_profile_completes_no_half_stated_camera(tmp_path: Path) -> None:
 
 def test_pictures_beside_a_recording_are_noted_not_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(write_pairs(tmp_path / "p1") / "ir" / "1.png", depth_png())
-    (candidate,) = survey(tmp_path)
+    (candidate,) = survey(tmp_path).candidates
     (note,) = candidate.notes
     assert "1 pictures" in note
     assert "p1/ir/1.png" in note
@@ -215,7 +215,7 @@ def test_a_list_that_is_not_used_is_noted(tmp_path: Path, name: str, content: st
     folder = write_pairs(tmp_path / "p1")
     for encoding in ("utf-8", "utf-16"):
         write(folder / name, content.encode(encoding))
-        assert survey(tmp_path)[0].notes == (f"{name} is not used",)
+        assert survey(tmp_path).candidates[0].notes == (f"{name} is not used",)
 
 
 def test_other_texts_and_lists_that_are_used_are_not_noted(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_other_texts_and_lists_that_are_used_are_not_noted(tmp_path: Path) -> No
     write(folder / "notes.txt", b"He moved at 1.0 s.\n")
     write(folder / "accelerometer.txt", b"1.0 -0.1 9.8 0.2\n")
     write(folder / "timestamps.txt", b"# nothing yet\n")
-    assert survey(tmp_path)[0].notes == ()
+    assert survey(tmp_path).candidates[0].notes == ()
 
 
 def test_one_bad_recording_does_not_hide_the_others_from_the_survey(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_one_bad_recording_does_not_hide_the_others_from_the_survey(tmp_path: Pa
     write_pairs(tmp_path / "p2")
     write(tmp_path / "p3" / "1.png", depth_png())
     write_sidecar(write_pairs(tmp_path / "p4"), "[recording]\nx = 1\n")
-    assert [(f.name, bool(f.problems)) for f in survey(tmp_path)] == [
+    assert [(f.name, bool(f.problems)) for f in survey(tmp_path).candidates] == [
         ("p1", True),
         ("p2", False),
         ("p3", True),
