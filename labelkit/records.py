@@ -43,6 +43,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     UNIT = "unit"
     SIZE = "size"
+    TOO_DARK = "too-dark"
     WORKER_CRASH = "worker-crash"
     EXCLUDED = "excluded"
 
