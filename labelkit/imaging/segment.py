@@ -197,7 +197,7 @@ def list_parts(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, fl
 def _says_of(end: _Candidate | str) -> str:
     if isinstance(end, str):
         return end
-    return "ends in a hand that the picture's border cuts" if end.cut else "ends in a hand"
+    return "ends in the form of a hand, cut by the picture's border" if end.cut else "ends in the form of a hand"
 
 
 def _see_part(search: SearchView, mask: BoolArray, box: tuple[slice, slice], says: str) -> SeenPart:

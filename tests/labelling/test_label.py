@@ -220,6 +220,13 @@ def test_a_colour_picture_that_fails_is_a_rejection_and_is_read_only_for_a_hand(
     assert empty.reason is Reason.NO_HAND
 
 
+def test_a_hand_in_a_black_picture_is_too_dark():
+    frame = HandScene().frame()
+    rejection = label(dataclasses.replace(frame, read_color=lambda: frame.read_color() // 17))
+    assert isinstance(rejection, Rejection)
+    assert rejection.reason is Reason.TOO_DARK
+
+
 def test_a_colour_picture_of_another_size_is_refused():
     rejection = label(dataclasses.replace(HandScene().frame(), read_color=lambda: np.zeros((240, 320, 3), np.uint8)))
     assert isinstance(rejection, Rejection)
