@@ -212,7 +212,7 @@ def _look(candidate: Candidate, paired: Sequence[int]) -> tuple[list[_Seen], lis
 
 
 def _look_at(candidate: Candidate, index: int) -> _Seen | str | None:
-    """Read a frame, or say why that fails; None for one that repeats another. Without a unit and intrinsics, no hand is looked for."""
+    """Read a frame, or say why that fails; None if it repeats another. Without a unit, no hand is looked for."""
     recording, source = candidate.recording, candidate.source
     assert source, "only a recording with a source has frames"
     try:
