@@ -44,6 +44,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     UNIT = "unit"
     SIZE = "size"
+    TOO_DARK = "too-dark"
     WORKER_CRASH = "worker-crash"
     EXCLUDED = "excluded"
 

@@ -33,6 +33,9 @@ TOP, LEFT = round(ABOVE_M / CELL_M) - LOOKED // 2, (COLUMNS - LOOKED) // 2
 # The network's numbers are near 1: units of the relief, of the middle's place, and of the logarithm of the size.
 RELIEF_M, PLACE_M, SIZE = 0.02, 0.05, 0.2
 
+# A share between this and its complement is a doubt.
+_UNSURE = 0.1
+
 MIRROR = np.array([-1.0, 1.0, -1.0, 1.0, 1.0])  # of the middle (right, down), the fingers (right, up) and the size
 
 
@@ -60,6 +63,13 @@ class PalmView:
     def area_m2(self) -> float:
         """The visible area of the palm."""
         return float((self.share * self.cover).sum()) * CELL_M**2
+
+    @property
+    def doubt(self) -> float:
+        """How many cells may or may not be palm, relative to those that are; infinite if none is."""
+        palm = np.count_nonzero(self.share > 0.5)
+        unsure = np.count_nonzero((self.share > _UNSURE) & (self.share < 1 - _UNSURE))
+        return float(unsure / palm) if palm else float("inf")
 
 
 def find_palm(relief_m: FloatArray) -> PalmView:

@@ -9,7 +9,7 @@ runs on a small picture; the outline is then found at full resolution in a windo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,10 @@ _LEAST_WRIST_M = 0.015
 # The background of a free-standing hand is at least this far behind it, or has no depth.
 _FREE_M = 0.12
 _LEAST_FREE = 0.6
+# A hand on an arm is freer than that, and the arm that shows is at least half as large as the hand. (Table edges and
+# the gaps between monitors are not; hands that others recorded have 0.95 and more.)
+_ON_ARM_FREE = 0.9
+_ON_ARM_AREA = 1.5
 # Longest hand from wrist crease to fingertip: the 99th percentile of men is 0.21 m, with a margin.
 _LONGEST_M = 0.24
 # How far from its tip a limb is examined: the longest hand, and enough of the arm to see a wrist.
@@ -85,6 +89,7 @@ class Hand:
         distance_m: of the palm's middle, along z.
         palm_radius_m: radius of the largest circle in the silhouette of the palm.
         to_arm: (2,) unit: direction from the palm's middle to the wrist, in the picture.
+        on_arm: whether an arm that comes from somewhere shows, with a wrist, and the hand is whole and free.
     """
 
     corner: tuple[int, int]
@@ -94,6 +99,7 @@ class Hand:
     palm_radius_m: float
     distance_m: float
     to_arm: FloatArray
+    on_arm: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,28 +113,45 @@ class _Candidate:
     to_arm: FloatArray
     cut: bool  # by the picture's border
     sure: bool  # a wrist shows
+    free: float  # share of its outline with nothing close to it
 
     @property
     def z(self) -> float:
         return float(self.limb.z[self.limb.place(self.palm)])
 
+    @property
+    def on_arm(self) -> bool:
+        """As Hand.on_arm."""
+        if self.cut or not self.sure or not self.limb.is_rooted or self.free < _ON_ARM_FREE:
+            return False
+        area = self.limb.pixel_m**2
+        return bool(area.sum() >= _ON_ARM_AREA * area[self.hand].sum())
 
-def find_hand(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, float]) -> Hand | Rejection:
+
+def find_hand(
+    depth_m: FloatArray,
+    *,
+    focal_px: float,
+    range_m: tuple[float, float],
+    is_hand: Callable[[Hand], bool] = lambda _: True,
+) -> Hand | Rejection:
     """Find the one hand in a depth picture.
 
     Args:
         depth_m: (H, W), metres, NaN where nothing was seen.
         focal_px: focal length of the depth camera.
         range_m: nearest and farthest depth at which a hand may be.
+        is_hand: says of something with the size and form of a hand whether it is one.
     Returns:
         The hand; or no-hand, two-hands or hand-cut-by-border.
     """
     search = shrink_to_search(depth_m, focal_px, range_m)
     if search is None:
         return Rejection(Reason.NO_HAND, f"nothing between {range_m[0]:g} and {range_m[1]:g} m")
-    ends = [_find_free_end(limb) for limb in limbs_of(search)]
-    found = [end for end in ends if isinstance(end, _Candidate)]
-    found.sort(key=lambda candidate: candidate.z)
+    seen = [_find_free_end(limb) for limb in limbs_of(search)]
+    ends = sorted((end for end in seen if isinstance(end, _Candidate)), key=lambda candidate: candidate.z)
+    outlined = {end: _outline(depth_m, search, end, range_m) for end in ends}
+    found = [end for end in ends if is_hand(outlined[end])]
     whole = [candidate for candidate in found if not candidate.cut]
     # If one hand is on an arm that comes from somewhere, a bar that hangs in the air is no second hand.
     whole = [candidate for candidate in whole if candidate.limb.is_rooted] or whole
@@ -138,8 +161,10 @@ def find_hand(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, flo
     if not whole:
         if found:
             return Rejection(Reason.HAND_CUT_BY_BORDER, f"the hand at {found[0].z:.2f} m leaves the picture")
+        if ends:
+            return Rejection(Reason.NO_HAND, f"what ends at {ends[0].z:.2f} m shows no palm, and is no fist on an arm")
         return Rejection(Reason.NO_HAND, "nothing free-standing has the size and form of a hand on an arm")
-    return _outline(depth_m, search, whole[0], range_m)
+    return outlined[whole[0]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +197,7 @@ def list_parts(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, fl
 def _says_of(end: _Candidate | str) -> str:
     if isinstance(end, str):
         return end
-    return "ends in a hand that the picture's border cuts" if end.cut else "ends in a hand"
+    return "ends in the form of a hand, cut by the picture's border" if end.cut else "ends in the form of a hand"
 
 
 def _see_part(search: SearchView, mask: BoolArray, box: tuple[slice, slice], says: str) -> SeenPart:
@@ -300,7 +325,7 @@ def _hand_at(limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) 
     row, column = np.subtract(wrist_place, limb.place(palm))
     length = float(np.hypot(row, column))
     to_arm = np.array([column, row]) / length if length > 0 else np.array([0.0, 1.0])
-    return _Candidate(limb, hand, with_wrist, palm, to_arm, cut, sure)
+    return _Candidate(limb, hand, with_wrist, palm, to_arm, cut, sure, free)
 
 
 def _holds(limb: Limb, end: BoolArray) -> bool:
@@ -452,6 +477,7 @@ def _outline(depth_m: FloatArray, search: SearchView, found: _Candidate, range_m
         palm_radius_m=float(limb.radius_m[found.palm]),
         distance_m=found.z,
         to_arm=found.to_arm,
+        on_arm=found.on_arm,
     )
 
 

@@ -8,6 +8,7 @@ view of the hand straight on, in which the palm is found at its true proportions
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -20,9 +21,9 @@ from labelkit.geometry.orientation import cross, mirror_vectors, tangent_basis, 
 from labelkit.imaging.crop import SquareView, crop_color, crop_depth, plain_box, splat_depth, virtual_camera
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand
-from labelkit.labelling.checks import check_color_size, check_planar, check_size, check_tilt
+from labelkit.labelling.checks import check_brightness, check_color_size, check_planar, check_size, check_tilt
 from labelkit.labelling.options import LabelOptions
-from labelkit.labelling.palm import Palm, locate_palm, points_of
+from labelkit.labelling.palm import Look, Palm, locate_palm, look_at_palm, points_of, shows_hand
 from labelkit.processes import one_thread
 from labelkit.records import (
     PYRAMID_SIZES,
@@ -91,11 +92,18 @@ def explain_frame(
         return Explanation(rejection)
     sensor = sensor or _DEFAULT_SENSOR
     focal_px = (calibration.depth.fx + calibration.depth.fy) / 2
-    hand = find_hand(frame.depth_m, focal_px=focal_px, range_m=range_m)
-    if isinstance(hand, Rejection):
-        return Explanation(hand)
+
+    @cache
+    def look(hand: Hand) -> Look | Rejection:
+        return look_at_palm(frame.depth_m, hand, calibration.depth, options, rng)
+
     with one_thread():
-        palm = locate_palm(frame.depth_m, hand, calibration.depth, sensor, options, rng)
+        hand = find_hand(
+            frame.depth_m, focal_px=focal_px, range_m=range_m, is_hand=lambda hand: shows_hand(hand, look(hand))
+        )
+        if isinstance(hand, Rejection):
+            return Explanation(hand)
+        palm = locate_palm(frame.depth_m, hand, look(hand), sensor, options, rng)
     if isinstance(palm, Rejection):
         return Explanation(palm, hand)
     hand = replace(hand, mask=_without_forearm(hand, palm, calibration.depth))
@@ -118,6 +126,8 @@ def explain_frame(
         return Explanation(cut, hand, palm)
     view = _view(outline, box, calibration.color, options.crop, options.crop_margin)
     image, padded = crop_color(color, view)
+    if rejection := check_brightness(image):
+        return Explanation(rejection, hand, palm)
     depth_mm = None
     if options.with_depth:
         depth_mm = crop_depth(frame.depth_m, view) if calibration.registered else splat_depth(outline, view)

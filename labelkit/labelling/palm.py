@@ -32,7 +32,7 @@ from labelkit.imaging.palm_network import (
     find_palm,
 )
 from labelkit.imaging.segment import Hand
-from labelkit.labelling.checks import check_palm_seen, check_points
+from labelkit.labelling.checks import check_palm_seen, check_points, is_hand
 from labelkit.labelling.options import LabelOptions
 from labelkit.records import BoolArray, FloatArray, Intrinsics, Reason, Rejection
 
@@ -100,10 +100,72 @@ class Palm:
         return np.asarray(self.middle - _TO_WRIST_M * self.size * self.fingers)
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What shows of a palm in views straight onto a hand.
+
+    Attributes:
+        first: the view that the middle of the hand gives.
+        straight: the view that the last look leads to.
+        seen: what the network saw in the last one.
+        mask: (h, w) the palm's pixels on the limb, in the hand's window.
+        points: (n, 3) of them, camera frame, near the palm's plane.
+    """
+
+    first: Straight
+    straight: Straight
+    seen: PalmView
+    mask: BoolArray
+    points: FloatArray
+
+    @property
+    def on_limb_m2(self) -> float:
+        """How much of the palm lies on the limb, as seen straight on."""
+        plane, intrinsics = self.straight.plane, self.straight.intrinsics
+        # A pixel covers (z / f)^2 across its ray, and more of a plane that is turned away from it.
+        return float((self.points[:, 2] ** 3).sum() / (intrinsics.fx * intrinsics.fy * plane.offset_m))
+
+
+def look_at_palm(
+    depth_m: FloatArray, hand: Hand, intrinsics: Intrinsics, options: LabelOptions, rng: np.random.Generator
+) -> Look | Rejection:
+    """Look at a hand straight on until its palm is found, or not.
+
+    Args:
+        depth_m: (H, W), metres, NaN where nothing was seen.
+        hand: found in it.
+        intrinsics: of the depth camera.
+        rng: draws the samples of the robust fit.
+    Returns:
+        What shows of it; or too-few-points or not-planar.
+    """
+    middle_mask = _middle(hand, intrinsics)
+    # The middle is less than the region: a hand with too few points there has too few at all.
+    if rejection := check_points(int(np.count_nonzero(middle_mask)), max(3, options.min_points // 3)):
+        return rejection
+    try:
+        plane = _first_plane(points_of(depth_m, hand, _thin(middle_mask), intrinsics), options, rng)
+        first = Straight.facing(plane, hand.palm_px, hand.palm_px + 10 * hand.to_arm, intrinsics)
+        before, straight, seen = _look_until_settled(depth_m, first)
+        mask = before.mark(seen.share, hand)
+    except DegeneratePointsError as error:
+        return Rejection(Reason.NOT_PLANAR, str(error))
+    points = points_of(depth_m, hand, mask, intrinsics)
+    near = np.abs(straight.plane.distances_m(points)) < _OFF_PLANE_M
+    return Look(first, straight, seen, _keep(mask, near), points[near])
+
+
+def shows_hand(hand: Hand, look: Look | Rejection) -> bool:
+    """Say whether a look at what has the form of a hand shows one."""
+    if isinstance(look, Rejection):
+        return hand.on_arm
+    return is_hand(look.seen.area_m2, look.on_limb_m2, look.seen.doubt, look.seen.size, on_arm=hand.on_arm)
+
+
 def locate_palm(
     depth_m: FloatArray,
     hand: Hand,
-    intrinsics: Intrinsics,
+    look: Look | Rejection,
     sensor: str,
     options: LabelOptions,
     rng: np.random.Generator,
@@ -113,35 +175,24 @@ def locate_palm(
     Args:
         depth_m: (H, W), metres, NaN where nothing was seen.
         hand: found in it.
-        intrinsics: of the depth camera.
+        look: at it.
         sensor: the profile whose noise weighs the points.
-        rng: draws the samples of the robust fits.
+        rng: draws the samples of the robust fit.
     Returns:
-        The palm; or too-few-points, not-planar or too-oblique.
+        The palm; or too-few-points or not-planar.
     """
-    middle_mask = _middle(hand, intrinsics)
-    # The middle is less than the region: a hand with too few points there has too few at all.
-    if rejection := check_points(int(np.count_nonzero(middle_mask)), max(3, options.min_points // 3)):
-        return rejection
+    if isinstance(look, Rejection):
+        return look
     try:
-        plane = _first_plane(points_of(depth_m, hand, _thin(middle_mask), intrinsics), options, rng)
-        straight = Straight.facing(plane, hand.palm_px, hand.palm_px + 10 * hand.to_arm, intrinsics)
         if options.region == "hand":
-            return _whole_hand(depth_m, hand, straight, sensor, options, rng)
-        before, straight, seen = _look_until_settled(depth_m, straight)
-        if rejection := check_palm_seen(seen.area_m2):
+            return _whole_hand(depth_m, hand, look.first, sensor, options, rng)
+        if rejection := check_palm_seen(look.seen.area_m2) or check_points(len(look.points), options.min_points):
             return rejection
-        mask = before.mark(seen.share, hand)
-        points = points_of(depth_m, hand, mask, intrinsics)
-        near = np.abs(straight.plane.distances_m(points)) < _OFF_PLANE_M
-        points, mask = points[near], _keep(mask, near)
-        if rejection := check_points(len(points), options.min_points):
-            return rejection
-        fit = _fit_plane(points, sensor, options, rng, straight.plane)
-        straight = straight.onto(fit.plane)
+        fit = _fit_plane(look.points, sensor, options, rng, look.straight.plane)
+        straight = look.straight.onto(fit.plane)
     except DegeneratePointsError as error:
         return Rejection(Reason.NOT_PLANAR, str(error))
-    return Palm(mask, points, fit, straight.origin, -straight.down, seen.size, seen.area_m2)
+    return Palm(look.mask, look.points, fit, straight.origin, -straight.down, look.seen.size, look.seen.area_m2)
 
 
 def _whole_hand(

@@ -19,6 +19,7 @@ ADVICE: Mapping[Reason, str] = {
     Reason.DUPLICATE: "This picture was there before: is the recording program stuck?",
     Reason.UNIT: "The depth is not in the unit that recording.toml states: correct depth_unit_m.",
     Reason.SIZE: "The picture is not of the size that recording.toml states: correct it, or the camera's settings.",
+    Reason.TOO_DARK: "The colour picture is black: turn on a light, and look at the camera's lens and exposure.",
     Reason.WORKER_CRASH: "This picture could not be looked at; go on with the next one.",
     Reason.EXCLUDED: "This recording is being left out (--exclude in the build's settings).",
 }

@@ -54,6 +54,7 @@ class Header:
     channels: int
     bits: int  # a channel
     data: int  # where in the file the pixels begin
+    white: int  # the value of full brightness
 
     @property
     def size(self) -> tuple[int, int]:
@@ -98,7 +99,10 @@ def read_color(path: Path) -> ColorImage:
 def color_from_bytes(content: bytes) -> ColorImage:
     """Decode a colour picture; as `read_color`."""
 
-    bgr = _decode(content, header_of(content), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    header = header_of(content)
+    if header.format == "PNM":
+        return _scale_to_bytes(_pnm_pixels(content, header), header.white)
+    bgr = _decode(content, header, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
 
 
@@ -157,7 +161,8 @@ def _png_header(content: bytes) -> Header:
     kind, width, height, bits, color_type = struct.unpack_from(">4sIIBB", content, 12)
     if kind != b"IHDR" or color_type not in _PNG_CHANNELS:
         raise RawFrameError("is a damaged PNG (no header chunk)")
-    return Header("PNG", width, height, _PNG_CHANNELS[color_type], 8 if color_type == 3 else bits, data=8)
+    bits = 8 if color_type == 3 else bits
+    return Header("PNG", width, height, _PNG_CHANNELS[color_type], bits, data=8, white=2**bits - 1)
 
 
 def _jpeg_header(content: bytes) -> Header:
@@ -168,13 +173,15 @@ def _jpeg_header(content: bytes) -> Header:
             raise RawFrameError("is a damaged JPEG (no frame header)")
         if code in _JPEG_FRAMES:
             bits, height, width, channels = struct.unpack_from(">BHHB", content, position + 4)
-            return Header("JPEG", width, height, channels, bits, data=position)
+            return Header("JPEG", width, height, channels, bits, data=position, white=2**bits - 1)
         position += 1 if code == 0xFF else 2 if code in _JPEG_BARE else 2 + _u16(content, position + 2)
 
 
 def _pnm_header(found: re.Match[bytes]) -> Header:
-    kind, width, height, largest = (int(number) for number in found.groups())
-    return Header("PNM", width, height, 1 if kind == 5 else 3, 8 if largest < 256 else 16, data=found.end())
+    kind, width, height, white = (int(number) for number in found.groups())
+    if not 0 < white < 2**16:
+        raise RawFrameError(f"states {white} as its largest value; a PNM has 1 to 65535")
+    return Header("PNM", width, height, 1 if kind == 5 else 3, 8 if white < 256 else 16, data=found.end(), white=white)
 
 
 def _u16(content: bytes, position: int) -> int:
@@ -194,6 +201,24 @@ def _decode(content: bytes, header: Header, flags: int) -> NDArray[Any]:
     if pixels is None or pixels.shape[:2] != (header.height, header.width):
         raise RawFrameError(f"is a {header.format} that does not decode")
     return np.asarray(pixels)
+
+
+def _pnm_pixels(content: bytes, header: Header) -> NDArray[Any]:
+    """Read the pixels of a PGM or PPM, (H, W, 3) as stored; OpenCV does not scale them by the stated largest value."""
+    if not _is_whole(content, header):
+        raise _cut_short(content, header)
+    shape = (header.height, header.width, header.channels)
+    kind = np.uint8 if header.bits == 8 else np.dtype(">u2")
+    pixels = np.frombuffer(content, kind, count=int(np.prod(shape)), offset=header.data).reshape(shape)
+    if pixels.max() > header.white:
+        raise RawFrameError(f"holds the value {pixels.max()}, but states {header.white} as its largest")
+    return np.broadcast_to(pixels, (*shape[:2], 3))
+
+
+def _scale_to_bytes(pixels: NDArray[Any], white: int) -> ColorImage:
+    """Scale brightness so that white becomes 255, rounded."""
+    levels = (np.arange(white + 1) * 255 + white // 2) // white
+    return np.take(levels.astype(np.uint8), pixels)
 
 
 def _cut_short(content: bytes, header: Header) -> RawFrameError:

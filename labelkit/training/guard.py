@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.errors import RunError
+from labelkit.errors import DatasetError, RunError
 from labelkit.evaluation.measures import constant_deg, measure
 from labelkit.keras import keras
 from labelkit.models import build_model
@@ -136,6 +136,19 @@ def spread_of(predicted_deg: FloatArray, true_deg: FloatArray) -> float:
     """Divide the deviation of predictions (n, 2) by that of the truth; 1 if the truth has none."""
     deviation = true_deg.std(axis=0)
     return float(np.mean(predicted_deg.std(axis=0) / deviation)) if deviation.all() else 1.0
+
+
+def check_pictures_differ(train: Samples, settings: TrainSettings) -> None:
+    """Refuse to train on pictures that are all alike: nothing can be learned from them, and weights cannot be scaled.
+
+    Raises:
+        DatasetError: a few training samples, the same for a seed, all hold the same picture.
+    """
+    pictures = take_few(train, settings)
+    if all((values == values[:1]).all() for values in pictures.values()):
+        n = len(next(iter(pictures.values())))
+        what = "there is a single training sample" if n == 1 else f"all of {n} training samples hold the same picture"
+        raise DatasetError(f"{what}, from which nothing can be learned; record hands that move")
 
 
 def take_few(train: Samples, settings: TrainSettings) -> Pictures:

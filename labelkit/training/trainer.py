@@ -274,6 +274,9 @@ class Training:
         errors = measure(sides.validation.centred_deg, predicted_deg)
         if not math.isfinite(errors.cmae_deg):
             raise _NoNumberError(f"the network answers {errors.cmae_deg:g} after epoch {now.epoch}")
+        gradient_norm = self.stepper.gradient_norm()
+        if not math.isfinite(gradient_norm):
+            raise _NoNumberError(f"the norm of the gradients became {gradient_norm:g} in epoch {now.epoch}")
         epoch = Epoch(
             epoch=now.epoch,
             loss=now.loss / n,
@@ -294,7 +297,7 @@ class Training:
         write_state(self.run, RUNNING, epochs=epoch.epoch, best_epoch=best.epoch)
         write_history(self.run, self.history)
         if self.guard:
-            self.guard.look(epoch, predicted_deg, now.largest_loss, self.stepper.gradient_norm())
+            self.guard.look(epoch, predicted_deg, now.largest_loss, gradient_norm)
         self.progress = Progress(epoch.epoch + 1, parts=now.parts, dropout=now.dropout, events=now.events)
         return epoch, best
 

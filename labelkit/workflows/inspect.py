@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,31 @@ import numpy as np
 from labelkit.curation.alignment import Alignment, describe_misfit
 from labelkit.errors import RawFrameError
 from labelkit.files import write_text
+from labelkit.labelling.checks import DARKEST
+from labelkit.labelling.label import explain_frame
+from labelkit.labelling.options import LabelOptions
 from labelkit.recordings.alignment import measure_alignment
 from labelkit.recordings.discover import Candidate, lines_from_problems, survey
 from labelkit.recordings.reader import FrameSource, PictureSource
-from labelkit.recordings.recording import metres_from_stored
+from labelkit.recordings.recording import describe_wrong_values, metres_from_stored
 from labelkit.recordings.settle import Statements, pick_evenly
 from labelkit.recordings.sidecar import FILE_NAME
-from labelkit.records import FloatArray, Reason, Unreadable
-from labelkit.settings import InspectSettings
+from labelkit.records import ColorImage, FloatArray, Frame, Reason, Recording, Rejection, Unreadable
+from labelkit.settings import BuildSettings, InspectSettings
 
-_LOOKED_AT = 5  # frames that are decoded to see their depth: 20 ms per recording
+_LOOKED_AT = 5  # frames that are decoded to see their depth and colour: 60 ms per recording
 
 _GAP = 3.0  # times the usual time between frames; less is a picture or two that the sensor dropped
 
 # Programs that stretch each picture to its largest value leave that value in every one of them.
-_STRETCHED = (2**15 - 1, 2**16 - 2)
+_STRETCHED = (2**8 - 1, 2**15 - 1, 2**16 - 2)
+
+# Skin of every tone returns more red light than blue. On so many hands, blue exceeds red by this factor only if the two
+# are swapped, or under gloves or coloured light.
+_LEAST_HANDS = 3
+_BLUER = 1.1
+# The middle of a crop shows the palm.
+_PALM = (slice(52, 76), slice(52, 76))
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,21 @@ class DepthSeen:
     median: float
     farthest: float  # 99th percentile
     holes: float  # share of the pixels
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """One frame that was looked at.
+
+    Attributes:
+        depth: (H, W) in the stored unit.
+        brightest: the largest value of the colour picture, 0..255.
+        bluer: median blue of the hand's skin, relative to its red; NaN if no hand was found.
+    """
+
+    depth: FloatArray
+    brightest: int
+    bluer: float
 
 
 @dataclass(frozen=True)
@@ -169,14 +194,20 @@ def _report(candidate: Candidate, raw: Path) -> RecordingReport:
         depth_size=stated.depth_sizes[0] if stated and stated.depth_sizes else None,
         color_size=stated.color_sizes[0] if stated and stated.color_sizes else None,
         stated=stated.origins() if stated else {},
-        depth=_depth_seen(looked_at, len(unreadable), value("depth_unit_m") or 1.0),
+        depth=_depth_seen([seen.depth for seen in looked_at], len(unreadable), value("depth_unit_m") or 1.0),
         alignment=alignment,
         pace=_pace([name.stamp for name in names if math.isfinite(name.stamp)]),
-        notes=(*candidate.notes, *_find_repeats(source), *(_some_unreadable(unreadable) if looked_at else ())),
+        notes=(
+            *candidate.notes,
+            *_find_repeats(source),
+            *(_some_unreadable(unreadable) if looked_at else ()),
+            *_find_blue_skin(looked_at),
+        ),
         problems=(
             *(problem.says for problem in candidate.problems),
             *(_some_unreadable(unreadable) if not looked_at else ()),
-            *_find_stretched(looked_at),
+            *_find_stretched([seen.depth for seen in looked_at]),
+            *_find_dark(looked_at),
             *(["no depth picture has a colour picture"] if source and not paired else []),
             *([misfit] if misfit else []),
         ),
@@ -185,25 +216,55 @@ def _report(candidate: Candidate, raw: Path) -> RecordingReport:
     )
 
 
-def _look(candidate: Candidate, paired: Sequence[int]) -> tuple[list[FloatArray], list[str]]:
-    """Read the depth of a few frames, in the stored unit; and say why some cannot be read."""
-    seen: list[FloatArray] = []
+def _look(candidate: Candidate, paired: Sequence[int]) -> tuple[list[_Seen], list[str]]:
+    """Look at a few frames; and say why some cannot be read."""
+    seen: list[_Seen] = []
     unreadable: list[str] = []
     for index in pick_evenly(paired, _LOOKED_AT):
-        if candidate.recording:
-            frame = candidate.recording[index]
-            if isinstance(frame, Unreadable) and frame.reason is not Reason.DUPLICATE:
-                unreadable.append(f"{candidate.recording.frame_name(index).key}: {frame.detail}")
-            elif not isinstance(frame, Unreadable):
-                seen.append(frame.depth_m / candidate.recording.depth_unit_m)
-        elif candidate.source:
-            try:
-                seen.append(metres_from_stored(candidate.source.read_depth(index), 1.0))
-            except RawFrameError as error:
-                unreadable.append(f"{candidate.source.frame_name(index).key}: the depth picture {error}")
-            except OSError as error:
-                unreadable.append(f"{candidate.source.frame_name(index).key}: {error.strerror}")
+        looked_at = _look_at(candidate, index)
+        if isinstance(looked_at, str):
+            assert candidate.source, "only a recording with a source has frames"
+            unreadable.append(f"{candidate.source.frame_name(index).key}: {looked_at}")
+        elif looked_at:
+            seen.append(looked_at)
     return seen, unreadable
+
+
+def _look_at(candidate: Candidate, index: int) -> _Seen | str | None:
+    """Read a frame, or say why that fails; None if it repeats another. Without a unit, no hand is looked for."""
+    recording, source = candidate.recording, candidate.source
+    assert source, "only a recording with a source has frames"
+    try:
+        if recording is None:
+            stored = source.read_depth(index)
+            wrong = describe_wrong_values(stored, None)
+            return wrong or _Seen(metres_from_stored(stored, 1.0), int(source.read_color(index).max()), math.nan)
+        frame = recording[index]
+        if isinstance(frame, Unreadable):
+            return None if frame.reason is Reason.DUPLICATE else frame.detail
+        color = frame.read_color()
+        return _Seen(frame.depth_m / recording.depth_unit_m, int(color.max()), _how_blue(frame, color, recording))
+    except RawFrameError as error:
+        return str(error) if recording else f"the picture {error}"
+    except OSError as error:
+        return str(error.strerror)
+
+
+def _how_blue(frame: Frame, color: ColorImage, recording: Recording) -> float:
+    """Compare the median blue of the frame's hand with its red; NaN if it shows none."""
+    sample = explain_frame(
+        replace(frame, read_color=lambda: color),
+        recording.calibration,
+        handedness=recording.handedness,
+        range_m=recording.range_m,
+        sensor=recording.sensor,
+        rng=np.random.default_rng(0),
+        options=LabelOptions.from_settings(BuildSettings()),
+    ).outcome
+    if isinstance(sample, Rejection):
+        return math.nan
+    red, _, blue = np.median(sample.rgb[0][_PALM].reshape(-1, 3), axis=0)
+    return float(blue / max(red, 1.0))
 
 
 def _depth_seen(looked_at: Sequence[FloatArray], unreadable: int, unit_m: float) -> DepthSeen | None:
@@ -243,6 +304,25 @@ def _find_stretched(looked_at: Sequence[FloatArray]) -> list[str]:
     return [
         f"the largest value of every depth picture is {largest.pop()}: the program that saved them stretched "
         "each to its own scale, so their unit cannot be recovered; record again, or leave this folder out"
+    ]
+
+
+def _find_dark(looked_at: Sequence[_Seen]) -> list[str]:
+    if not looked_at or max(seen.brightest for seen in looked_at) >= DARKEST:
+        return []
+    return [
+        f"the brightest value of every colour picture looked at is {max(seen.brightest for seen in looked_at)} of 255: "
+        "they are black, or 16-bit pictures that hold 8 to 12 bits; save them scaled to the full range"
+    ]
+
+
+def _find_blue_skin(looked_at: Sequence[_Seen]) -> list[str]:
+    bluer = [seen.bluer for seen in looked_at if math.isfinite(seen.bluer)]
+    if len(bluer) < _LEAST_HANDS or min(bluer) < _BLUER:
+        return []
+    return [
+        f"the skin of all {len(bluer)} hands looked at is bluer than red ({min(bluer):.1f} times and more): red and "
+        "blue are swapped in these pictures, unless the light or a glove is blue"
     ]
 
 

@@ -39,6 +39,7 @@ from labelkit.settings import EvaluateSettings, TrainSettings
 from labelkit.training.backend import start_keras, versions
 from labelkit.training.epoch_lines import show_epochs
 from labelkit.training.epochs import Epoch, best_of
+from labelkit.training.guard import check_pictures_differ
 from labelkit.training.load import TrainedRun, load_weights
 from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.training.trainer import fit_run
@@ -214,6 +215,10 @@ def _keep_state(run: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):  # the disk may be what failed
             write_end(FAILED, error=str(error))
         raise
+    except Exception as error:  # a slip of ours: the traceback follows, and the run does not look as if it went on
+        with contextlib.suppress(OSError):
+            write_end(FAILED, error=f"{type(error).__name__}: {error}")
+        raise
 
 
 def _train_and_report(
@@ -228,6 +233,7 @@ def _train_and_report(
 def _train_and_test(
     run: Path, model: keras.Model, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
 ) -> tuple[RunResult, list[Epoch]]:
+    check_pictures_differ(sides.train, settings)
     constant = constant_deg(sides.train.centred_deg)
     constant_cmae = measure(
         sides.validation.centred_deg, np.broadcast_to(constant, sides.validation.centred_deg.shape)

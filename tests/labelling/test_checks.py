@@ -7,12 +7,14 @@ import pytest
 
 from labelkit.geometry.orientation import unit
 from labelkit.labelling.checks import (
+    check_brightness,
     check_color_size,
     check_palm_seen,
     check_planar,
     check_points,
     check_size,
     check_tilt,
+    is_hand,
 )
 from labelkit.records import Frame, Reason
 from tests.scenes import KINECT
@@ -33,6 +35,34 @@ def test_a_colour_picture_must_be_rgb_of_the_calibrations_size(shape):
     assert rejection
     assert rejection.reason is Reason.SIZE
     assert check_color_size(np.zeros((480, 640, 3), np.uint8), KINECT) is None
+
+
+@pytest.mark.parametrize(("brightest", "fit"), [(0, False), (15, False), (16, True)])
+def test_a_crop_in_which_nothing_can_be_seen_is_too_dark(brightest, fit):
+    crop = np.zeros((128, 128, 3), np.uint8)
+    crop[5, 5, 2] = brightest
+    rejection = check_brightness(crop)
+    assert (rejection is None) == fit
+    if rejection:
+        assert rejection.reason is Reason.TOO_DARK
+        assert f"{brightest} of 255" in rejection.detail
+
+
+@pytest.mark.parametrize(
+    ("seen_cm2", "on_limb_cm2", "doubt", "size", "on_arm", "expected"),
+    [
+        (50, 50, 0.4, 1.0, False, True),  # an open hand whose arm is not seen
+        (50, 5, 0.4, 1.0, False, False),  # what looks like a palm is next to the limb
+        (50, 50, 1.1, 1.0, False, False),  # half of it may be none
+        (50, 50, 0.4, 1.3, False, False),  # no hand is so large
+        (50, 50, 1.1, 1.0, True, True),
+        (2, 0, np.inf, 1.0, True, True),  # a fist on an arm
+        (2, 0, np.inf, 1.0, False, False),
+        (0.2, 0, np.inf, 1.0, True, False),  # a table's edge
+    ],
+)
+def test_a_hand_shows_its_palm_or_is_a_fist_on_an_arm(seen_cm2, on_limb_cm2, doubt, size, on_arm, expected):
+    assert is_hand(seen_cm2 * 1e-4, on_limb_cm2 * 1e-4, doubt, size, on_arm=on_arm) is expected
 
 
 @pytest.mark.parametrize(("n", "fit"), [(299, False), (300, True)])

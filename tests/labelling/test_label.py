@@ -178,7 +178,7 @@ def test_labels_are_in_the_colour_cameras_frame_where_the_two_are_not_registered
     assert np.median(sample.depth_mm[0][sample.depth_mm[0] > 0]) == pytest.approx(700, abs=40)
 
 
-def test_a_fist_sized_ball_is_not_planar():
+def test_a_ball_on_an_arm_is_no_hand():
     v, u = np.mgrid[:480, :640]
     depth = HandScene(digits=False, wall_m=2.5).depth_m()
     x, y = (u - 319.5) / 525 * 0.7, (v - 239.5) / 525 * 0.7
@@ -186,7 +186,7 @@ def test_a_fist_sized_ball_is_not_planar():
     depth = np.where(inside > 0, 0.71 - np.sqrt(inside), depth).astype(np.float32)
     rejection = label(Frame(depth, lambda: np.zeros((480, 640, 3), np.uint8), 0.0))
     assert isinstance(rejection, Rejection)
-    assert rejection.reason is Reason.NOT_PLANAR
+    assert rejection.reason is Reason.NO_HAND
 
 
 def test_a_hand_tilted_beyond_the_limit_is_too_oblique():
@@ -218,6 +218,13 @@ def test_a_colour_picture_that_fails_is_a_rejection_and_is_read_only_for_a_hand(
     empty = label(Frame(np.full((480, 640), 1.2, np.float32), broken, 0.0))
     assert isinstance(empty, Rejection)
     assert empty.reason is Reason.NO_HAND
+
+
+def test_a_hand_in_a_black_picture_is_too_dark():
+    frame = HandScene().frame()
+    rejection = label(dataclasses.replace(frame, read_color=lambda: frame.read_color() // 17))
+    assert isinstance(rejection, Rejection)
+    assert rejection.reason is Reason.TOO_DARK
 
 
 def test_a_colour_picture_of_another_size_is_refused():

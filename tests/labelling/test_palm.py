@@ -10,7 +10,7 @@ import pytest
 from labelkit.geometry.orientation import angle_between
 from labelkit.imaging.segment import Hand, find_hand
 from labelkit.labelling.options import LabelOptions
-from labelkit.labelling.palm import Palm, Straight, locate_palm
+from labelkit.labelling.palm import Palm, Straight, locate_palm, look_at_palm
 from labelkit.records import Reason, Rejection
 from labelkit.settings import BuildSettings
 from labelkit.simulator.people import draw_moments
@@ -35,7 +35,9 @@ def filmed(index):
 def located(depth_m, seed=0, options=OPTIONS, intrinsics=INTRINSICS):
     hand = find_hand(depth_m, focal_px=525.0, range_m=(0.4, 1.5))
     assert isinstance(hand, Hand)
-    return hand, locate_palm(depth_m, hand, intrinsics, "kinect-v1", options, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    look = look_at_palm(depth_m, hand, intrinsics, options, rng)
+    return hand, locate_palm(depth_m, hand, look, "kinect-v1", options, rng)
 
 
 @pytest.mark.parametrize("index", range(4))

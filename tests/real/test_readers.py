@@ -10,9 +10,11 @@ import pytest
 
 from labelkit.errors import RecordingError
 from labelkit.recordings import find_recordings
+from labelkit.recordings.pictures import read_depth
+from labelkit.recordings.recording import describe_wrong_values
 from labelkit.records import Frame, Reason, Recording, Unreadable
 from labelkit.workflows.inspect import inspect
-from tests.recordings.made import write_sidecar
+from tests.recordings.made import color_png, write, write_sidecar
 
 pytestmark = pytest.mark.real
 
@@ -131,11 +133,26 @@ def test_crops_are_refused_with_what_is_missing(real_data: Path, tmp_path: Path)
         find_recordings(raw)
 
 
-def test_raw_disparity_is_no_depth_until_someone_states_a_unit(real_data: Path, tmp_path: Path) -> None:
+def test_raw_disparity_is_no_depth_though_someone_states_a_unit(real_data: Path, tmp_path: Path) -> None:
     raw = copied(real_data, "kinect_v1_disparity", tmp_path)
     write_sidecar(raw, '[files]\ncolor = "{key}-c1.jpg"\ndepth = "{key}-d.pgm"\n')
     with pytest.raises(RecordingError, match=r"unit of the depth is not stated.*intrinsics of the depth"):
         find_recordings(raw)
+    assert any("raw disparity" in problem for problem in inspect(raw).recordings[0].problems)
+    for index, depth in enumerate(raw.glob("*-d.pgm")):  # registered pictures with it, as a lab would have them
+        write(depth.with_name(depth.name.replace("-d.pgm", "_o.jpg")), color_png((index, 100, 50), size=(640, 480)))
+    write_sidecar(raw, HAND_MESH.replace("_depth.png", "-d.pgm"))
+    (recording,) = find_recordings(raw)
+    frames = [recording[index] for index in range(len(recording))]
+    assert len(frames) == 4
+    assert all(isinstance(frame, Unreadable) and frame.reason is Reason.UNIT for frame in frames)
+    assert any("raw disparity" in problem for problem in inspect(raw).recordings[0].problems)
+
+
+@pytest.mark.parametrize(("kind", "words"), [("SUN", "rotated"), ("NYU", "big-endian")])
+def test_depth_with_bits_rotated_or_bytes_swapped_is_told(real_data: Path, kind: str, words: str) -> None:
+    (path,) = (real_data / "open3d_layout" / "other_formats").glob(f"{kind}_depth.*")
+    assert words in (describe_wrong_values(read_depth(path), 0.001) or "")
 
 
 def test_the_whole_folder_is_surveyed_without_a_traceback(real_data: Path) -> None:

@@ -73,6 +73,27 @@ def test_a_pgm_of_16_bits_is_big_endian_and_is_not_rescaled_by_its_largest_value
     assert depth_size(path) == (32, 24)
 
 
+def pnm(kind: int, white: int, pixels: np.ndarray[Any, Any]) -> bytes:
+    return b"P%d\n32 24\n%d\n" % (kind, white) + pixels.astype("u1" if white < 256 else ">u2").tobytes()
+
+
+@pytest.mark.parametrize("white", [1, 127, 255, 1023, 4095, 65535])
+def test_a_ppm_is_scaled_by_the_largest_value_that_it_states(tmp_path: Path, white: int) -> None:
+    pixels = RNG.integers(0, white, (24, 32, 3), endpoint=True)
+    picture = read_color(write(tmp_path / "c.ppm", pnm(6, white, pixels)))
+    assert picture.dtype == np.uint8
+    assert np.abs(picture - pixels * 255 / white).max() <= 0.5
+    grey = read_color(write(tmp_path / "c.pgm", pnm(5, white, pixels[..., 0])))
+    assert np.array_equal(grey, np.repeat(picture[..., :1], 3, axis=2))
+
+
+@pytest.mark.parametrize(("white", "words"), [(0, "states 0"), (65536, "states 65536"), (100, "holds the value 200")])
+def test_a_ppm_whose_largest_value_cannot_be_is_refused(tmp_path: Path, white: int, words: str) -> None:
+    path = write(tmp_path / "c.ppm", pnm(6, white, np.full((24, 32, 3), 200)))
+    with pytest.raises(RawFrameError, match=words):
+        read_color(path)
+
+
 def test_an_exif_orientation_is_not_applied(tmp_path: Path) -> None:
     path = write(tmp_path / "c.jpg", with_orientation(NOISY_JPEG, 6))
     assert cv2.imread(str(path)).shape == (32, 24, 3), "OpenCV itself would turn it"

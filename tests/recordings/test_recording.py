@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from labelkit.errors import RawFrameError
 from labelkit.recordings import find_recordings
-from labelkit.recordings.recording import metres_from_stored
+from labelkit.recordings.recording import describe_wrong_values, metres_from_stored
 from labelkit.records import Frame, Reason, Recording, Unreadable
 from labelkit.workflows.inspect import inspect
 from tests.recordings.made import SIDECAR, color_png, depth_png, encoded, write, write_pairs, write_tum
+
+RNG = np.random.default_rng(0)
 
 
 def with_one_bad(folder: Path, bad: str, content: bytes | None) -> Recording:
@@ -113,6 +116,65 @@ def test_a_unit_is_doubted_only_where_half_of_a_picture_lies_beyond_every_sensor
     write(tmp_path / "depth/depth_00000.png", depth_png(value))
     (recording,) = find_recordings(tmp_path)
     assert isinstance(recording[0], Frame) is is_read
+
+
+SLOPE = np.add.outer(np.arange(480), np.arange(640)).astype(np.uint16)  # depth as smooth as a wall's
+
+
+def disparity(none: int, share: float) -> np.ndarray[Any, Any]:
+    stored = none - 500 + SLOPE // 4
+    stored[: round(480 * share)] = none
+    return stored
+
+
+def with_holes(stored: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.where(SLOPE < 200, 0, stored)
+
+
+@pytest.mark.parametrize(
+    ("stored", "unit_m", "words"),
+    [
+        (disparity(2047, 0.02), 0.001, "2047"),
+        (disparity(1023, 0.1), 0.0002, "1023"),
+        (with_holes(700 + SLOPE).byteswap(), 0.001, "big-endian"),
+        (with_holes(8 * (700 + SLOPE)), 0.001, "rotated"),
+        (with_holes(8 * (700 + SLOPE) | (SLOPE == 900)), 0.000125, "rotated"),
+    ],
+)
+def test_values_that_are_no_depth_in_the_stated_unit_are_told(
+    stored: np.ndarray[Any, Any], unit_m: float, words: str
+) -> None:
+    said = describe_wrong_values(stored.astype(np.uint16), unit_m)
+    assert said is not None
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("stored", "unit_m"),
+    [
+        (with_holes(700 + SLOPE), 0.001),
+        (with_holes(5 * (700 + SLOPE)), 0.0002),
+        (with_holes(disparity(2047, 0.02)), 0.001),  # depth cut off at 2047 mm
+        (disparity(2047, 0.0), 0.001),
+        (with_holes(8 * (700 + SLOPE)), 0.000125),
+        (np.full((480, 640), 800), 0.001),
+        (np.zeros((480, 640)), 0.001),
+        (RNG.integers(1, 65535, (480, 640)), 0.001),
+    ],
+)
+def test_depth_that_may_be_right_is_not_doubted(stored: np.ndarray[Any, Any], unit_m: float) -> None:
+    assert describe_wrong_values(stored.astype(np.uint16), unit_m) is None
+
+
+def test_a_frame_of_disparity_is_unreadable_for_its_unit(tmp_path: Path) -> None:
+    write_pairs(tmp_path)
+    stored = np.full((24, 32), 700, np.uint16)
+    stored[0] = 2047
+    write(tmp_path / DEPTH, encoded(stored))
+    frame = find_recordings(tmp_path)[0][1]
+    assert isinstance(frame, Unreadable)
+    assert frame.reason is Reason.UNIT
+    assert "disparity" in frame.detail
 
 
 def test_frames_can_be_iterated_and_end(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from labelkit.recordings import find_recordings
-from labelkit.settings import InspectSettings
+from labelkit.recordings.pictures import read_color
+from labelkit.settings import InspectSettings, SimulateSettings
 from labelkit.workflows.inspect import RecordingReport, inspect
-from tests.recordings.made import SIDECAR, depth_png, encoded, write, write_pairs, write_sidecar, write_tum
+from labelkit.workflows.simulate import simulate
+from tests.recordings.made import SIDECAR, color_png, depth_png, encoded, write, write_pairs, write_sidecar, write_tum
 
 
 def report(raw: Path) -> RecordingReport:
@@ -75,6 +77,47 @@ def test_pictures_each_stretched_to_the_same_largest_value_are_a_problem(tmp_pat
         write(folder / f"depth/depth_{index:05d}.png", encoded(stored))
     (problem,) = report(folder).problems
     assert "the largest value of every depth picture is 32767" in problem
+
+
+@pytest.mark.parametrize("sidecar", [SIDECAR, None])
+def test_colour_of_12_bits_stored_in_16_is_a_problem_and_one_bright_picture_clears_it(
+    tmp_path: Path, sidecar: str | None
+) -> None:
+    folder = write_pairs(tmp_path, 3, sidecar=sidecar)
+    for index in range(3):
+        write(folder / f"color/color_{index:05d}.png", encoded(np.full((24, 32, 3), 4095, np.uint16)))
+    assert any("is 15 of 255" in problem for problem in report(folder).problems)
+    write(folder / "color/color_00001.png", color_png())
+    assert not any("of 255" in problem for problem in report(folder).problems)
+
+
+def test_colour_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path, 2)
+    write(folder / "color/color_00000.png", color_png()[:-20])
+    (note,) = report(folder).notes
+    assert "the colour picture is cut short" in note
+
+
+def test_disparity_is_a_problem_before_a_unit_is_stated_and_after(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path, 2, sidecar=None)
+    stored = np.full((24, 32), 700, np.uint16)
+    stored[0] = 2047
+    for index in range(2):
+        write(folder / f"depth/depth_{index:05d}.png", encoded(stored))
+    assert any("raw disparity" in problem for problem in report(folder).problems)
+    write_sidecar(folder)
+    (problem,) = report(folder).problems
+    assert "raw disparity" in problem
+
+
+def test_red_and_blue_that_are_swapped_are_noted_where_skin_shows_it(tmp_path: Path) -> None:
+    simulate(tmp_path / "sim", SimulateSettings(participants=1, frames=6, seed=3))
+    raw = tmp_path / "sim" / "raw"
+    assert not report(raw).notes
+    for path in raw.glob("*/rgb/*.png"):
+        path.write_bytes(encoded(read_color(path)))  # OpenCV takes the RGB for BGR
+    (note,) = report(raw).notes
+    assert "red and blue are swapped" in note
 
 
 def test_a_recording_without_any_pair_is_a_problem(tmp_path: Path) -> None:

@@ -514,3 +514,27 @@ def test_a_preset_of_the_study_trains_and_reloads(dataset, tmp_path, preset):
     assert np.linalg.norm(got.normals, axis=1) == pytest.approx(np.ones(8))
     assert (got.normals[:, 2] < 0).all()
     assert (got.sd_deg > 0).all()
+
+
+@pytest.mark.parametrize(("samples", "words"), [(1, "a single training sample"), (5, "hold the same picture")])
+def test_pictures_that_are_all_alike_are_refused_in_one_line(tmp_path, monkeypatch, capsys, samples, words):
+    alike = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
+    monkeypatch.setattr("tests.datasets.picture_of", lambda *_: alike)
+    data = make_dataset(tmp_path / "data", participants=3, samples=samples)
+    code, _, err = called(capsys, "train", data, *SMALL, "--out", tmp_path / "run", "--quiet")
+    assert code == 2
+    assert words in err.splitlines()[-1]
+    state = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert state["status"] == "failed"
+    assert words in state["error"]
+
+
+def test_a_run_that_ends_by_a_slip_of_ours_is_not_left_running(tmp_path, dataset, monkeypatch):
+    def slip(*_, **__):
+        raise ZeroDivisionError("a slip")
+
+    monkeypatch.setattr(one_run, "fit_run", slip)
+    with pytest.raises(ZeroDivisionError):
+        train(dataset, TINY, out=tmp_path / "run", quiet=True)
+    state = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (state["status"], state["error"]) == ("failed", "ZeroDivisionError: a slip")
