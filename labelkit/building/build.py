@@ -25,7 +25,7 @@ from labelkit import __version__
 from labelkit.building.plan import Job, Plan, make_plan
 from labelkit.building.shard import build_shard
 from labelkit.building.staging import SHARDS_NAME, FinishedJob, Stage
-from labelkit.dataset.answers import FILE_NAME, Answers, read_answers
+from labelkit.dataset.answers import FILE_NAME, CardAnswers, read_answers
 from labelkit.dataset.lock import hold_dataset
 from labelkit.dataset.log import LOG_NAME, log
 from labelkit.dataset.manifest import (
@@ -131,7 +131,7 @@ def build(
     return BuildOutcome(manifest, frames_todo, seconds, workers)
 
 
-def _answer_the_card(raw: Path, out: Path) -> Answers:
+def _answer_the_card(raw: Path, out: Path) -> CardAnswers:
     """Keep the answers of the dataset that is there; those in RAW's card.toml go before them.
 
     Raises:
@@ -141,7 +141,7 @@ def _answer_the_card(raw: Path, out: Path) -> Answers:
     try:
         known = read_manifest(out).answers
     except DatasetError:
-        known = Answers()
+        known = CardAnswers()
     for key, answer in stated.items():
         if (old := getattr(known, key)) not in ("", answer):
             logger.warning("%s: %s: %r becomes %r, as RAW's %s says", out, key, old, answer, FILE_NAME)
@@ -329,7 +329,7 @@ def _without(job: Job, done: int) -> Job:
     return replace(job, crashed=job.crashed | {job.start + done})
 
 
-def _finish(stage: Stage, plan: Plan, kept: _Kept, settings: BuildSettings, answers: Answers) -> Manifest:
+def _finish(stage: Stage, plan: Plan, kept: _Kept, settings: BuildSettings, answers: CardAnswers) -> Manifest:
     counts, files, moved = _Counts(), record_entry(stage.out), []
 
     def tables() -> Iterator[pa.Table]:
@@ -366,7 +366,7 @@ class _Counts:
 
 
 def _manifest(
-    plan: Plan, settings: BuildSettings, counts: _Counts, files: dict[str, FileEntry], answers: Answers
+    plan: Plan, settings: BuildSettings, counts: _Counts, files: dict[str, FileEntry], answers: CardAnswers
 ) -> Manifest:
     frames, samples = counts.frames, counts.samples
     participants: dict[str, Counter[str]] = {}

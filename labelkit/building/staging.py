@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelkit.building.plan import Job
-from labelkit.dataset.answers import Answers
+from labelkit.dataset.answers import CardAnswers
 from labelkit.dataset.card import CARD_COLUMNS, card_files
 from labelkit.dataset.dataset import Dataset
 from labelkit.dataset.manifest import (
@@ -81,7 +81,7 @@ class Stage:
             if path.is_symlink():
                 raise OutputExistsError(f"{path}: is a link, which is not followed; remove it or choose another --out")
 
-    def change_answers(self, answers: Answers) -> None:
+    def change_answers(self, answers: CardAnswers) -> None:
         """Give a finished dataset other answers on its card; killed at any step, `publish` finishes it.
 
         Raises:

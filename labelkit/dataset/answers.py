@@ -48,7 +48,7 @@ def _in_usual_spelling(text: str) -> str:
 _Answer = Annotated[str, AfterValidator(_in_one_line)]
 
 
-class Answers(BaseModel):
+class CardAnswers(BaseModel):
     """Each question's answer, "" if it is blank; the titles are the questions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -64,16 +64,16 @@ class Answers(BaseModel):
     purpose: _Answer = Field("", title="What it is for, and what it must not be used for")
     citation: _Answer = Field("", title="How to cite it")
 
-    def replace(self, stated: Mapping[str, str]) -> Answers:
+    def replace(self, stated: Mapping[str, str]) -> CardAnswers:
         """Return the answers with the keys in `stated` replaced; "" makes one blank."""
-        return Answers.model_validate({**self.model_dump(), **stated})
+        return CardAnswers.model_validate({**self.model_dump(), **stated})
 
     def list_answered(self) -> dict[str, str]:
         """List the keys that are answered."""
         return {key: answer for key, answer in self.model_dump().items() if answer}
 
 
-QUESTIONS: Mapping[str, str] = {key: str(field.title) for key, field in Answers.model_fields.items()}
+QUESTIONS: Mapping[str, str] = {key: str(field.title) for key, field in CardAnswers.model_fields.items()}
 
 
 def check_answers(stated: Mapping[str, Any], origin: str) -> dict[str, str]:
@@ -88,7 +88,7 @@ def check_answers(stated: Mapping[str, Any], origin: str) -> dict[str, str]:
         if key not in QUESTIONS:
             raise SettingsError(f"{origin}: unknown key {key!r}; {nearest(key, QUESTIONS)}")
     try:
-        checked = Answers.model_validate(dict(stated)).model_dump()
+        checked = CardAnswers.model_validate(dict(stated)).model_dump()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         says = first["msg"].removeprefix("Value error, ").removeprefix("Input ")

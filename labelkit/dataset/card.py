@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from labelkit.curation.wording import findings
-from labelkit.dataset.answers import QUESTIONS, Answers, spdx_from_licence
+from labelkit.dataset.answers import QUESTIONS, CardAnswers, spdx_from_licence
 from labelkit.dataset.manifest import CARD_NAME, CROISSANT_NAME, Manifest
 from labelkit.dataset.sample_cells import sample_cells
 from labelkit.dataset.table import COLUMNS, TABLE_NAME
@@ -122,7 +122,7 @@ def _summary(m: Manifest) -> str:
     )
 
 
-def _rows_from_answers(answers: Answers) -> list[list[str]]:
+def _rows_from_answers(answers: CardAnswers) -> list[list[str]]:
     return [[key, QUESTIONS[key], answer or BLANK] for key, answer in answers.model_dump().items()]
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from labelkit.dataset.answers import Answers
+from labelkit.dataset.answers import CardAnswers
 from labelkit.dataset.reading import read_at_most
 from labelkit.dataset.schema import SCHEMA
 from labelkit.errors import DatasetError
@@ -96,7 +96,7 @@ class Manifest(_Entry):
     settings: dict[str, Any]
     settings_digest: str
     pseudonymous: bool = False  # participants, recordings and frames have random ids instead of names
-    answers: Answers = Answers()  # what people state about the dataset, for its card
+    answers: CardAnswers = CardAnswers()  # what people state about the dataset, for its card
     frames: Count
     samples: Count
     rejected: dict[str, Count]

@@ -92,7 +92,7 @@ def _with_sign(angle: float, _: object = None) -> str:
 
 
 def _colors() -> tuple[Colormap, BoundaryNorm]:
-    colors = colormaps["cividis_r"]
+    colors = colormaps["cividis"]
     return colors, BoundaryNorm(_CLASSES, colors.N)
 
 

@@ -22,7 +22,7 @@ from labelkit.figures.saving import house_style
 _ACROSS, _WIDE, _TALL, _LEFT, _TOP, _FOOT = 3, 2.6, 1.7, 0.6, 0.45, 0.5
 _BAR, _NAME = 0.24, 1.5
 
-_COLORS = colormaps["viridis_r"]
+_COLORS = colormaps["viridis"]
 # One for each structure: the marks also differ when printed in grey.
 _MARKS = "osD^vP*X<>"
 _MARK_COLORS = ("#2f4a86", "#2a8f6d", "#8a4fa3", "#c2911a", "#5b6472", "#3f8fc4")

@@ -245,7 +245,7 @@ def _find_free_end(limb: Limb) -> _Candidate | str:
 
 def _describe_backed(free: float) -> str:
     return (
-        f"has something within {100 * _FREE_M:.0f} cm behind {1 - free:.0%} of its outline "
+        f"has something less than {100 * _FREE_M:.0f} cm farther away at {1 - free:.0%} of its outline "
         f"(at most {1 - _LEAST_FREE:.0%} is allowed)"
     )
 

@@ -96,8 +96,8 @@ def dataset_report(
     sides = np.array([samples.split.get(name, "") for name in samples.cells.participants], dtype=str)
     leaks = _leaks(twins, sides)
     sections = [
+        Section("Coverage", _coverage(samples, whole, groups, frame)),
         Section("What is in it", _overview(manifest, whole)),
-        Section("Coverage", _coverage(samples, whole, groups, frame), lead=_COVERAGE_LEAD),
         Section("Participants", _participants(manifest, groups["participant"], samples.split)),
         Section("Recordings", _recordings(manifest)),
         Section("Worst fits", _rank_tiles(samples, "plane_rms", "{:.1f} mm"), lead=_FITS_LEAD),
@@ -109,7 +109,7 @@ def dataset_report(
         Section("How it was made", _provenance(manifest)),
     ]
     html = page(
-        f"{name}: dataset report",
+        name,
         sections,
         lead=f"{number_of(manifest.samples, 'sample')} of {number_of(len(manifest.participants), 'participant')}, "
         f"from {number_of(manifest.frames, 'source frame')}",
@@ -179,6 +179,7 @@ def _coverage(samples: ShownSamples, whole: Coverage, groups: Groups, frame: str
     chosen = [spread(of_cells[cell][samples.cells.distinct[of_cells[cell]]], most) for cell in reachable]
     return (
         coverage_map(whole, frame, groups)
+        + Markup("<p>{}</p>\n").format(_COVERAGE_LEAD)
         + Markup('<div class="chosen" aria-live="polite"></div>\n')
         + data_block("gallery-data", [[_gallery_entry(samples, k) for k in numbers] for numbers in chosen])
     )

@@ -120,13 +120,13 @@ def run_page(runs: Sequence[RunResult]) -> bytes:
 
 def _sections(runs: Sequence[RunResult]) -> Iterator[Section | None]:
     yield _result(runs)
-    yield _participants(runs)
-    yield _errors(runs)
-    yield _space(runs)
-    yield _outcomes(runs)
-    yield _uncertainty(runs)
     yield _gallery(runs, "Worst", "The largest angles between normals, no two of one moment.", JudgedSamples.worst)
     yield _gallery(runs, "Best", "The smallest angles between normals, no two of one moment.", JudgedSamples.best)
+    yield _measures(runs)
+    yield _participants(runs)
+    yield _errors(runs)
+    yield _outcomes(runs)
+    yield _uncertainty(runs)
     yield _training(runs)
     yield _guard(runs)
     yield _inner_life(runs)
@@ -134,11 +134,26 @@ def _sections(runs: Sequence[RunResult]) -> Iterator[Section | None]:
 
 
 def _result(runs: Sequence[RunResult]) -> Section:
-    body = Markup("").join([*_warnings(runs), *([_figures(runs[0])] if len(runs) == 1 else []), _table(runs)])
+    facts_of_one = [_figures(runs[0])] if len(runs) == 1 else []
+    return Section("Result", Markup("").join([*_warnings(runs), *facts_of_one, *map(_error_map, runs)]))
+
+
+def _error_map(run: RunResult) -> Markup:
+    errors = run.test.by_cell(run.cells)
+    outside = f" {number_of(errors.outside, 'sample')} lie in no cell." if errors.outside else ""
+    return _plate(
+        error_map_figure(errors),
+        alt=f"Mean error in each cell of orientation space, and where predictions drift, {run.name}.",
+        caption=f"{run.name}: test samples by the cell of their truth; 0, 0 faces the camera.{outside}",
+    )
+
+
+def _measures(runs: Sequence[RunResult]) -> Section:
+    body = _table(runs)
     if len(runs) == 2:
         body += _comparison(runs, compare(runs[0].test, runs[1].test))
     return Section(
-        "Result", body, lead="Degrees, view frame. CMAE is the mean of the two angles' mean absolute errors."
+        "Measures", body, lead="Degrees, view frame. CMAE is the mean of the two angles' mean absolute errors."
     )
 
 
@@ -282,19 +297,6 @@ def _errors(runs: Sequence[RunResult]) -> Section:
             caption=f"{run.name}: test samples. Grey: within 5 and 15 degrees. A flat cloud: it learned only the mean.",
         )
     return Section("Errors", body)
-
-
-def _space(runs: Sequence[RunResult]) -> Section:
-    body = Markup("")
-    for run in runs:
-        errors = run.test.by_cell(run.cells)
-        outside = f" {number_of(errors.outside, 'sample')} lie in no cell." if errors.outside else ""
-        body += _plate(
-            error_map_figure(errors),
-            alt=f"Mean error in each cell of orientation space, and where predictions drift, {run.name}.",
-            caption=f"{run.name}: test samples by the cell of their truth; 0, 0 faces the camera.{outside}",
-        )
-    return Section("Over orientation space", body)
 
 
 def _outcomes(runs: Sequence[RunResult]) -> Section:

@@ -34,13 +34,13 @@ def search_page(
     Returns:
         The content of an HTML file that needs no other file.
     """
-    sections = [_result(search, trials, ranking), *_pictures(search, trials, importance, unbeaten)]
-    sections += [_trials(search, trials), _terms(search)]
+    sections = [*_result(search, trials, ranking), *_pictures(search, trials, importance, unbeaten)]
+    sections += [_structures(search, ranking), _trials(search, trials), _terms(search)]
     lead = f"Validation errors, on {search.terms.dataset}. The test was not touched."
     return page(f"Search {search.folder.resolve().name}", sections, lead=lead)
 
 
-def _result(search: Search, trials: Sequence[Trial], ranking: Sequence[Ranked]) -> Section:
+def _result(search: Search, trials: Sequence[Trial], ranking: Sequence[Ranked]) -> Iterator[Section]:
     best = next((each.best for each in ranking if each.best), None)
     body = Markup("").join(_notes(search, trials, ranking))
     if best:
@@ -52,12 +52,17 @@ def _result(search: Search, trials: Sequence[Trial], ranking: Sequence[Ranked]) 
                 "trials": f"{len(trials)} of {search.asked}",
             }
         )
+    if body:
+        yield Section("Result", body)
+
+
+def _structures(search: Search, ranking: Sequence[Ranked]) -> Section:
     columns = [
         Column("structure"),
         *(Column(title, numeric=True) for title in ("score", "mean of", "best", "spread", "finished", "learned")),
         *(Column(title, numeric=True) for title in ("collapsed", "hours")),
     ]
-    body += table(columns, [_row(each) for each in ranking], caption="Structures, degrees", shown=100)
+    body = table(columns, [_row(each) for each in ranking], caption="Structures, degrees", shown=100)
     lead = (
         f"A structure's score is the mean validation CMAE of {search.settings.best_of} trials at most, the best; "
         "spread is their standard deviation. Structures with fewer trials that learned come last."

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from labelkit.building.build import build
-from labelkit.dataset.answers import Answers, check_answers, read_answers
+from labelkit.dataset.answers import CardAnswers, check_answers, read_answers
 from labelkit.dataset.dataset import open_dataset
 from labelkit.dataset.verification import verify_dataset
 from labelkit.errors import DatasetError, SettingsError
@@ -91,7 +91,7 @@ def test_a_link_in_the_place_of_card_toml_is_not_followed(raw, tmp_path):
 def test_an_answer_is_one_line(raw):
     (raw / "card.toml").write_text('purpose = """to read\nhands"""')
     assert read_answers(raw) == {"purpose": "to read hands"}
-    assert Answers().replace(check_answers({"purpose": ""}, "")).list_answered() == {}
+    assert CardAnswers().replace(check_answers({"purpose": ""}, "")).list_answered() == {}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import mlcroissant
 import numpy as np
 import pytest
 
-from labelkit.dataset.answers import QUESTIONS, Answers
+from labelkit.dataset.answers import QUESTIONS, CardAnswers
 from labelkit.dataset.card import BLANK, card_files
 from labelkit.dataset.dataset import open_dataset
 from labelkit.dataset.table import table_bytes
@@ -69,7 +69,7 @@ def test_what_only_people_know_is_blank_in_both(dataset):
 
 def test_an_answered_card_is_valid_croissant_and_every_answer_is_in_it(dataset, tmp_path, caplog):
     opened = open_dataset(dataset)
-    answers = Answers(**{key: f"answer to {key}" for key in QUESTIONS})
+    answers = CardAnswers(**{key: f"answer to {key}" for key in QUESTIONS})
     entries = [entry.model_copy(update={"simulated": True}) for entry in opened.manifest.recordings]
     manifest = opened.manifest.model_copy(update={"answers": answers, "recordings": entries})
     files = card_files(manifest, opened.table())

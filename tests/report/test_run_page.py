@@ -10,8 +10,8 @@ from labelkit.report.run_page import group_tensors, run_page
 from tests.report.results import histograms, judged, result
 
 SECTIONS = [
-    "Result", "By participant", "Errors", "Over orientation space", "Successes and failures", "Worst", "Best",
-    "Training", "Guard", "Inside the network", "Settings",
+    "Result", "Worst", "Best", "Measures", "By participant", "Errors", "Successes and failures", "Training", "Guard",
+    "Inside the network", "Settings",
 ]  # fmt: skip
 
 

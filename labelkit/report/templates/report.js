@@ -34,6 +34,7 @@
     list.className = "tiles";
     list.append(...samples.map(tile));
     chosen.replaceChildren(heading, list);
+    chosen.scrollIntoView({ block: "nearest" });
   });
 
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Show hands in the cells" });
