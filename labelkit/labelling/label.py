@@ -23,7 +23,7 @@ from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand
 from labelkit.labelling.checks import check_brightness, check_color_size, check_planar, check_size, check_tilt
 from labelkit.labelling.options import LabelOptions
-from labelkit.labelling.palm import Look, Palm, locate_palm, look_at_palm, points_of, shows_hand
+from labelkit.labelling.palm import Palm, PalmLook, locate_palm, look_at_palm, points_of, shows_hand
 from labelkit.processes import one_thread
 from labelkit.records import (
     PYRAMID_SIZES,
@@ -94,7 +94,7 @@ def explain_frame(
     focal_px = (calibration.depth.fx + calibration.depth.fy) / 2
 
     @cache
-    def look(hand: Hand) -> Look | Rejection:
+    def look(hand: Hand) -> PalmLook | Rejection:
         return look_at_palm(frame.depth_m, hand, calibration.depth, options, rng)
 
     with one_thread():

@@ -101,7 +101,7 @@ class Palm:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class PalmLook:
     """What shows of a palm in views straight onto a hand.
 
     Attributes:
@@ -128,7 +128,7 @@ class Look:
 
 def look_at_palm(
     depth_m: FloatArray, hand: Hand, intrinsics: Intrinsics, options: LabelOptions, rng: np.random.Generator
-) -> Look | Rejection:
+) -> PalmLook | Rejection:
     """Look at a hand straight on until its palm is found, or not.
 
     Args:
@@ -152,10 +152,10 @@ def look_at_palm(
         return Rejection(Reason.NOT_PLANAR, str(error))
     points = points_of(depth_m, hand, mask, intrinsics)
     near = np.abs(straight.plane.distances_m(points)) < _OFF_PLANE_M
-    return Look(first, straight, seen, _keep(mask, near), points[near])
+    return PalmLook(first, straight, seen, _keep(mask, near), points[near])
 
 
-def shows_hand(hand: Hand, look: Look | Rejection) -> bool:
+def shows_hand(hand: Hand, look: PalmLook | Rejection) -> bool:
     """Say whether a look at what has the form of a hand shows one."""
     if isinstance(look, Rejection):
         return hand.on_arm
@@ -165,7 +165,7 @@ def shows_hand(hand: Hand, look: Look | Rejection) -> bool:
 def locate_palm(
     depth_m: FloatArray,
     hand: Hand,
-    look: Look | Rejection,
+    look: PalmLook | Rejection,
     sensor: str,
     options: LabelOptions,
     rng: np.random.Generator,
