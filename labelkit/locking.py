@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from labelkit.errors import OutputExistsError
+from labelkit.errors import OutputError, OutputExistsError
 from labelkit.files import translate_os_errors
+
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 
 
 @contextmanager
@@ -21,15 +24,40 @@ def only_one_at(folder: Path, lock_name: str, work: str) -> Iterator[None]:
         work: what is done there, for the message: build, training.
     Raises:
         OutputExistsError: another process holds it.
-        OutputError: no space or permission.
+        OutputError: no space or permission, or a disk without locks.
     """
-    lock = FileLock(folder / lock_name)
+    lock = make_lock(folder / lock_name)
     try:
-        with translate_os_errors(folder):
-            lock.acquire(timeout=0)
+        acquire(lock, timeout_s=0)
     except Timeout:
         raise OutputExistsError(f"{folder}: another {work} is at work in this folder; wait for it") from None
     try:
         yield
     finally:
         lock.release()
+
+
+def make_lock(path: Path) -> FileLock:
+    """Make a lock that the system frees; a mere file would stay when its holder is killed."""
+    return FileLock(path, fallback_to_soft=False)
+
+
+def acquire(lock: FileLock, *, timeout_s: float = -1) -> None:
+    """Acquire a lock, waiting for as long as it takes by default.
+
+    Raises:
+        Timeout: another process holds it.
+        OutputError: no space or permission, or a disk without locks.
+    """
+    folder = Path(lock.lock_file).parent
+    try:
+        with translate_os_errors(folder):
+            lock.acquire(timeout=timeout_s)
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+        why = getattr(error, "strerror", None) or "not implemented"
+        raise OutputError(
+            f"{folder}: its disk has no file locks ({why}), and without a lock two processes could write there at once; "
+            "name a folder on another disk, such as a local one, and copy the result"
+        ) from None

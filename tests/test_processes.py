@@ -9,6 +9,7 @@ import time
 from multiprocessing.connection import wait
 from pathlib import Path
 
+import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
@@ -138,13 +139,12 @@ def test_such_a_call_ends_when_it_is_stopped():
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
 def test_such_a_call_ends_with_the_process_that_asked_for_it():
     code = (
-        "import sys, time; from labelkit.processes import Apart; from tests.test_processes import asleep\n"
+        f"import sys, time; sys.path.append({str(Path(__file__).parents[1])!r})\n"
+        "from labelkit.processes import Apart; from tests.test_processes import asleep\n"
         "if __name__ == '__main__':\n    call = Apart(asleep)\n    while not call.heard: call.has_ended()\n"
         "    print(call._process.pid, flush=True)\n    time.sleep(60)"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
-    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     child = int(parent.stdout.readline())
     parent.kill()
     parent.communicate()
@@ -165,6 +165,7 @@ def test_linear_algebra_uses_one_thread_while_asked_to_and_then_as_many_as_befor
     def threads():
         return {library["num_threads"] for library in ThreadpoolController().info() if library["user_api"] == "blas"}
 
+    np.ones((2, 2)) @ np.ones((2, 2))  # its library is what is asked
     before = threads()
     with one_thread():
         assert threads() == {1}
