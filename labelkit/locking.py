@@ -15,6 +15,17 @@ from labelkit.files import translate_os_errors
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 
 
+class NoLocksError(OutputError):
+    """The disk has no file locks, as some network disks."""
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(
+            f"{folder}: its disk has no file locks ({why}), and without one two processes could write there at once; "
+            "name a folder on another disk, such as a local one, and copy the result"
+        )
+        self.why = why
+
+
 @contextmanager
 def only_one_at(folder: Path, lock_name: str, work: str) -> Iterator[None]:
     """Keep a second process out of a folder; the system frees it when its holder ends, in any way.
@@ -24,7 +35,8 @@ def only_one_at(folder: Path, lock_name: str, work: str) -> Iterator[None]:
         work: what is done there, for the message: build, training.
     Raises:
         OutputExistsError: another process holds it.
-        OutputError: no space or permission, or a disk without locks.
+        OutputError: no space or permission.
+        NoLocksError: a disk without locks.
     """
     lock = make_lock(folder / lock_name)
     try:
@@ -47,7 +59,8 @@ def acquire(lock: FileLock, *, timeout_s: float = -1) -> None:
 
     Raises:
         Timeout: another process holds it.
-        OutputError: no space or permission, or a disk without locks.
+        OutputError: no space or permission.
+        NoLocksError: a disk without locks.
     """
     folder = Path(lock.lock_file).parent
     try:
@@ -56,8 +69,4 @@ def acquire(lock: FileLock, *, timeout_s: float = -1) -> None:
     except (OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
-        why = getattr(error, "strerror", None) or "not implemented"
-        raise OutputError(
-            f"{folder}: its disk has no file locks ({why}), and without a lock two processes could write there at once; "
-            "name a folder on another disk, such as a local one, and copy the result"
-        ) from None
+        raise NoLocksError(folder, getattr(error, "strerror", None) or "not implemented") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ from functools import cache
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -55,8 +57,53 @@ class _StopError(Exception):
 
 def worker_count(asked: int, n_jobs: int) -> int:
     """Turn 0 into one process per core that this process may use; never more than there are jobs."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(asked or cores, n_jobs))
+    return max(1, min(asked or usable_cores(), n_jobs))
+
+
+def usable_cores(root: Path = Path("/")) -> int:
+    """Count the cores that this process may use: those it is bound to, and no more than its container may keep busy.
+
+    Args:
+        root: the folder that holds proc/ and sys/.
+    """
+    bound_to = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([bound_to, *(math.ceil(quota) for quota in _cpu_quotas(root))]))
+
+
+def _cpu_quotas(root: Path) -> Iterator[float]:
+    """Yield the quotas of CPU time, in cores, of this process's control groups and of those above them."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    mounted = root / "sys/fs/cgroup"
+    for line in lines:
+        _, controllers, place = line.split(":", 2)
+        if not controllers:  # version 2
+            top, read = mounted, _quota_v2
+        elif "cpu" in controllers.split(","):
+            top, read = mounted / ("cpu" if (mounted / "cpu").exists() else controllers), _quota_v1
+        else:
+            continue
+        # In a container the place is often the one outside, and is not there; the top is the container's own group.
+        group = top / place.strip("/")
+        for folder in (group, *group.parents):
+            with suppress(OSError, ValueError, ZeroDivisionError):
+                yield read(folder)
+            if folder == top:
+                break
+
+
+def _quota_v2(folder: Path) -> float:
+    time_us, period_us = (folder / "cpu.max").read_text().split()
+    return float(time_us) / float(period_us)  # "max" is no number: no quota
+
+
+def _quota_v1(folder: Path) -> float:
+    time_us, period_us = (float((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+    if time_us <= 0:
+        raise ValueError("no quota")
+    return time_us / period_us
 
 
 def run_jobs(

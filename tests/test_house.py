@@ -20,7 +20,7 @@ import labelkit
 from labelkit.cli.program import COMMANDS
 
 FLOORS = (
-    "errors import_path | records settings files processes interrupts traces wording keras"
+    "errors import_path | records settings files processes interrupts traces wording progress keras"
     " | geometry imaging cells locking | labelling curation evaluation | recordings dataset runs"
     " | simulator building models | training sources | tuning deploy figures | report live | workflows | cli"
 )

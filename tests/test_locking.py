@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import warnings
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -27,17 +27,14 @@ def no_locks(request, monkeypatch):
 
 
 def test_a_folder_on_a_disk_without_locks_is_refused_by_name(tmp_path, no_locks):
-    with warnings.catch_warnings(), pytest.raises(OutputError, match="another disk") as raised:
-        warnings.simplefilter("error")
-        with only_one_at(tmp_path, ".lock", "build"):
-            pass
+    with pytest.raises(OutputError, match="another disk") as raised:
+        ExitStack().enter_context(only_one_at(tmp_path, ".lock", "build"))
     assert str(tmp_path) in str(raised.value)
 
 
 def test_a_search_on_a_disk_without_locks_is_refused_by_name(tmp_path, no_locks):
     with pytest.raises(OutputError, match="another disk") as raised:
-        storage = open_storage(tmp_path / "journal.log")
-        storage.create_new_study([], "one")
+        open_storage(tmp_path / "journal.log").create_new_study([], "one")
     assert str(tmp_path) in str(raised.value)
 
 

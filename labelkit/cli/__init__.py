@@ -11,9 +11,10 @@ def main() -> None:
     from labelkit.errors import INTERRUPTED
 
     try:
-        from labelkit.cli.program import run  # in here, so that Ctrl-C while it loads is answered too
+        from labelkit.cli.program import open_streams, run  # in here, so that Ctrl-C while it loads is answered too
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    open_streams()
     run()
 
 
