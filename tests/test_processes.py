@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from labelkit.processes import Apart, WorkerDiedError, map_apart, one_thread, run_jobs, worker_count
+from labelkit.processes import Apart, WorkerDiedError, map_apart, one_thread, run_jobs, usable_cores, worker_count
 
 
 def square(job, progress):
@@ -170,6 +170,28 @@ def test_linear_algebra_uses_one_thread_while_asked_to_and_then_as_many_as_befor
     with one_thread():
         assert threads() == {1}
     assert threads() == before
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "cores"),
+    [
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "150000 100000"}, 2),
+        ("0::/", {"cpu.max": "100000 100000"}, 1),
+        ("0::/outside", {"cpu.max": "20000 100000"}, 1),
+        ("0::/", {"cpu.max": "max 100000"}, 8),
+        ("0::/", {}, 8),
+        ("4:cpu,cpuacct:/d", {"cpu/d/cpu.cfs_quota_us": "300000", "cpu/d/cpu.cfs_period_us": "100000"}, 3),
+        ("4:cpu,cpuacct:/d", {"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 8),
+        ("4:cpu,cpuacct:/d", {"cpu,cpuacct/cpu.cfs_quota_us": "200000", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 2),
+        ("3:cpuset:/\n", {"cpu.max": "100000 100000"}, 8),
+    ],
+)
+def test_a_container_s_quota_counts_as_cores(tmp_path, monkeypatch, group, files, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    for name, text in {"proc/self/cgroup": group, **{f"sys/fs/cgroup/{k}": v for k, v in files.items()}}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    assert usable_cores(tmp_path) == cores
 
 
 def test_there_are_never_more_workers_than_jobs_and_never_none():

@@ -5,25 +5,24 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
-try:
+if sys.platform != "win32":  # which has no such limit
     import resource
-except ImportError:  # Windows, which has no such limit
-    resource = None  # type: ignore[assignment]
 
 _SPARE = 256  # files for all else, such as libraries that are loaded later
 
 
 def allow_open_files(more: int) -> None:
     """Raise this process's limit of open files so that `more` can be opened, as far as the system allows."""
-    if resource is None:
+    if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = len(os.listdir("/dev/fd")) + more + _SPARE
+    wanted = len(list(Path("/dev/fd").iterdir())) + more + _SPARE
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(OSError, ValueError):
             limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
