@@ -77,7 +77,7 @@ def _cpu_quotas(root: Path) -> Iterator[float]:
     except OSError:
         return
     mounted = root / "sys/fs/cgroup"
-    for line in lines:
+    for line in filter(None, lines):
         _, controllers, place = line.split(":", 2)
         if not controllers:  # version 2
             top, read = mounted, _quota_v2

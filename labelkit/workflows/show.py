@@ -215,7 +215,9 @@ def show_row(dataset: Path | str, row: int, out: Path | str | None = None, raw: 
             plain_cut=data.manifest.settings.get("crop") == "box",
         )
         make_folder(path.parent)
-        write_bytes(path, figure_bytes(explain_stored_figure(explained), "png" if path.suffix.lower() == ".png" else "svg"))
+        write_bytes(
+            path, figure_bytes(explain_stored_figure(explained), "png" if path.suffix.lower() == ".png" else "svg")
+        )
     return shown
 
 
@@ -246,7 +248,9 @@ def _source_color(data: Dataset, raw: Path, row: dict[str, Any]) -> ColorImage |
     return _color(raw, recording, index, recording[index])
 
 
-def _describe_row(data: Dataset, row: dict[str, Any], number: int, sample: Sample | None, out: Path | None) -> ShownFrame:
+def _describe_row(
+    data: Dataset, row: dict[str, Any], number: int, sample: Sample | None, out: Path | None
+) -> ShownFrame:
     entries = data.manifest.recordings
     starts = dict(zip((e.name for e in entries), accumulate((e.frames for e in entries), initial=0), strict=False))
     entry = next(entry for entry in entries if entry.name == row["recording"])
