@@ -12,10 +12,23 @@ The public API is one function per command, and `open_dataset`:
 `__init__.pyi`, which type checkers read too.
 """
 
-import lazy_loader
-
 __version__ = "0.1.0.dev0"
 
-__getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
 
-__all__ = ["__version__", *_names]
+def __getattr__(name):  # type: ignore[no-untyped-def]  # the types are in __init__.pyi
+    _attach_names()
+    return globals()[name] if name in globals() else globals()["__getattr__"](name)
+
+
+def __dir__():  # type: ignore[no-untyped-def]
+    _attach_names()
+    return globals()["__dir__"]()
+
+
+def _attach_names():  # type: ignore[no-untyped-def]
+    """Put the names of the stub in the place of the two functions above, once."""
+    import lazy_loader  # not at the top: `python -m labelkit` comes here before it has put sys.path right
+
+    attached = lazy_loader.attach_stub(__name__, __file__)
+    globals()["__getattr__"], globals()["__dir__"], names = attached
+    globals()["__all__"] = ["__version__", *names]

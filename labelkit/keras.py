@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from labelkit.errors import MissingExtraError
@@ -29,8 +30,13 @@ def quiet() -> Iterator[None]:
     if os.environ.setdefault(_LOG_LEVEL, "2") in _LOUD:
         yield
         return
-    sys.stderr.flush()
-    saved = os.dup(2)
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        saved = os.dup(2)
+    except OSError:  # this process has no stderr
+        yield
+        return
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
         try:
@@ -58,7 +64,22 @@ def load(name: str) -> Any:
         raise MissingExtraError(
             f"Keras cannot load its backend {backend!r} ({error}); install it or set KERAS_BACKEND"
         ) from None
+    except (ValueError, AssertionError, AttributeError) as error:
+        # What Keras raises at a backend or a settings file of an older Keras.
+        file = Path(os.environ.get("KERAS_HOME", Path("~/.keras").expanduser())) / "keras.json"
+        raise MissingExtraError(
+            f"Keras cannot start ({error or 'a setting of another Keras'}); set KERAS_BACKEND to tensorflow, jax or "
+            f"torch, or remove {file}"
+        ) from None
+
+
+def use_plain_defaults() -> None:
+    """Set what ~/.keras/keras.json may have changed, so that the same seed gives the same weights everywhere."""
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
 
 
 keras = load("keras")
+use_plain_defaults()
 ops = keras.ops

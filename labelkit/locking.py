@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from labelkit.errors import OutputExistsError
+from labelkit.errors import OutputError, OutputExistsError
 from labelkit.files import translate_os_errors
+
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
+
+
+class NoLocksError(OutputError):
+    """The disk has no file locks, as some network disks."""
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(
+            f"{folder}: its disk has no file locks ({why}), and without one two processes could write there at once; "
+            "name a folder on another disk, such as a local one, and copy the result"
+        )
+        self.why = why
 
 
 @contextmanager
@@ -22,14 +36,37 @@ def only_one_at(folder: Path, lock_name: str, work: str) -> Iterator[None]:
     Raises:
         OutputExistsError: another process holds it.
         OutputError: no space or permission.
+        NoLocksError: a disk without locks.
     """
-    lock = FileLock(folder / lock_name)
+    lock = make_lock(folder / lock_name)
     try:
-        with translate_os_errors(folder):
-            lock.acquire(timeout=0)
+        acquire(lock, timeout_s=0)
     except Timeout:
         raise OutputExistsError(f"{folder}: another {work} is at work in this folder; wait for it") from None
     try:
         yield
     finally:
         lock.release()
+
+
+def make_lock(path: Path) -> FileLock:
+    """Make a lock that the system frees; a mere file would stay when its holder is killed."""
+    return FileLock(path, fallback_to_soft=False)
+
+
+def acquire(lock: FileLock, *, timeout_s: float = -1) -> None:
+    """Acquire a lock, waiting for as long as it takes by default.
+
+    Raises:
+        Timeout: another process holds it.
+        OutputError: no space or permission.
+        NoLocksError: a disk without locks.
+    """
+    folder = Path(lock.lock_file).parent
+    try:
+        with translate_os_errors(folder):
+            lock.acquire(timeout=timeout_s)
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+        raise NoLocksError(folder, getattr(error, "strerror", None) or "not implemented") from None

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 from labelkit.errors import LabelkitError
+from labelkit.import_path import safe_environment, safe_path
 
 _POLL_S = 0.2  # how often the progress bar follows the workers
 
@@ -53,8 +57,53 @@ class _StopError(Exception):
 
 def worker_count(asked: int, n_jobs: int) -> int:
     """Turn 0 into one process per core that this process may use; never more than there are jobs."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(asked or cores, n_jobs))
+    return max(1, min(asked or usable_cores(), n_jobs))
+
+
+def usable_cores(root: Path = Path("/")) -> int:
+    """Count the cores that this process may use: those it is bound to, and no more than its container may keep busy.
+
+    Args:
+        root: the folder that holds proc/ and sys/.
+    """
+    bound_to = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([bound_to, *(math.ceil(quota) for quota in _cpu_quotas(root))]))
+
+
+def _cpu_quotas(root: Path) -> Iterator[float]:
+    """Yield the quotas of CPU time, in cores, of this process's control groups and of those above them."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    mounted = root / "sys/fs/cgroup"
+    for line in filter(None, lines):
+        _, controllers, place = line.split(":", 2)
+        if not controllers:  # version 2
+            top, read = mounted, _quota_v2
+        elif "cpu" in controllers.split(","):
+            top, read = mounted / ("cpu" if (mounted / "cpu").exists() else controllers), _quota_v1
+        else:
+            continue
+        # In a container the place is often the one outside, and is not there; the top is the container's own group.
+        group = top / place.strip("/")
+        for folder in (group, *group.parents):
+            with suppress(OSError, ValueError, ZeroDivisionError):
+                yield read(folder)
+            if folder == top:
+                break
+
+
+def _quota_v2(folder: Path) -> float:
+    time_us, period_us = (folder / "cpu.max").read_text().split()
+    return float(time_us) / float(period_us)  # "max" is no number: no quota
+
+
+def _quota_v1(folder: Path) -> float:
+    time_us, period_us = (float((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+    if time_us <= 0:
+        raise ValueError("no quota")
+    return time_us / period_us
 
 
 def run_jobs(
@@ -147,7 +196,7 @@ class _Crew:
         here, there = self._context.Pipe()
         counts = self._context.RawArray("q", [0, 0, _IDLE, 0])
         process = self._context.Process(target=_serve, args=(self._work, there, counts, self._stop), daemon=True)
-        with _interrupts_held_back():
+        with environment_of_children(), _interrupts_held_back():
             process.start()
         there.close()
         self._workers.append(_Worker(process, here, counts))
@@ -274,27 +323,36 @@ def map_apart(
         environment: variables of the processes, see `environment_of_children`.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(worker_count(0, len(arguments[0])), context) as pool:
+    with ExitStack() as stack:
         with environment_of_children(environment):
+            pool = stack.enter_context(ProcessPoolExecutor(worker_count(0, len(arguments[0])), context))
             answers = pool.map(work, *arguments)  # starts all processes
         yield from answers
 
 
 @contextmanager
-def environment_of_children(environment: Mapping[str, str]) -> Iterator[None]:
-    """Give processes that are started meanwhile these variables, before they import anything.
+def environment_of_children(environment: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Give processes that are started meanwhile these variables, and a safe path, before they import anything.
 
-    A child takes over the environment that its parent has at that moment, and multiprocessing has no argument for it;
-    so this process has the variables too, until it has started the child. Variables that the user has set stay.
+    A child takes over the environment and `sys.path` that its parent has at that moment, and multiprocessing has no
+    argument for them; so this process has them too, until it has started the child. Variables that the user has set
+    stay. The path is without the current folder, which may hold a file named as a module (see `import_path`).
     """
     with _environment_lock:
-        added = {name: value for name, value in environment.items() if name not in os.environ}
+        added = {name: value for name, value in (environment or {}).items() if name not in os.environ}
+        added |= safe_environment()
+        before, path = {name: os.environ.get(name) for name in added}, sys.path
+        sys.path = safe_path()
         os.environ.update(added)
         try:
             yield
         finally:
-            for name in added:
-                os.environ.pop(name, None)
+            sys.path = path
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
 
 class Apart:
@@ -310,7 +368,7 @@ class Apart:
         context = multiprocessing.get_context("spawn")
         self._pipe, there = context.Pipe()
         self._process = context.Process(target=_serve_apart, args=(work, arguments, there), daemon=True)
-        with _interrupts_held_back(), environment_of_children(environment or {}):
+        with environment_of_children(environment), _interrupts_held_back():
             self._process.start()
         there.close()
         self.heard: list[Any] = []  # what it said so far

@@ -20,9 +20,9 @@ import labelkit
 from labelkit.cli.program import COMMANDS
 
 FLOORS = (
-    "errors | records settings files processes interrupts traces wording keras | geometry imaging cells locking"
-    " | labelling curation evaluation | recordings dataset runs | simulator building models | training sources"
-    " | tuning deploy figures | report live | workflows | cli"
+    "errors import_path | records settings files processes interrupts traces wording progress keras"
+    " | geometry imaging cells locking | labelling curation evaluation | recordings dataset runs"
+    " | simulator building models | training sources | tuning deploy figures | report live | workflows | cli"
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS.split("|")) for room in rooms.split()}
 

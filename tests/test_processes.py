@@ -9,10 +9,11 @@ import time
 from multiprocessing.connection import wait
 from pathlib import Path
 
+import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from labelkit.processes import Apart, WorkerDiedError, map_apart, one_thread, run_jobs, worker_count
+from labelkit.processes import Apart, WorkerDiedError, map_apart, one_thread, run_jobs, usable_cores, worker_count
 
 
 def square(job, progress):
@@ -138,13 +139,12 @@ def test_such_a_call_ends_when_it_is_stopped():
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
 def test_such_a_call_ends_with_the_process_that_asked_for_it():
     code = (
-        "import sys, time; from labelkit.processes import Apart; from tests.test_processes import asleep\n"
+        f"import sys, time; sys.path.append({str(Path(__file__).parents[1])!r})\n"
+        "from labelkit.processes import Apart; from tests.test_processes import asleep\n"
         "if __name__ == '__main__':\n    call = Apart(asleep)\n    while not call.heard: call.has_ended()\n"
         "    print(call._process.pid, flush=True)\n    time.sleep(60)"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
-    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     child = int(parent.stdout.readline())
     parent.kill()
     parent.communicate()
@@ -165,10 +165,33 @@ def test_linear_algebra_uses_one_thread_while_asked_to_and_then_as_many_as_befor
     def threads():
         return {library["num_threads"] for library in ThreadpoolController().info() if library["user_api"] == "blas"}
 
+    np.ones((2, 2)) @ np.ones((2, 2))  # its library is what is asked
     before = threads()
     with one_thread():
         assert threads() == {1}
     assert threads() == before
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "cores"),
+    [
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "150000 100000"}, 2),
+        ("0::/", {"cpu.max": "100000 100000"}, 1),
+        ("0::/outside", {"cpu.max": "20000 100000"}, 1),
+        ("0::/", {"cpu.max": "max 100000"}, 8),
+        ("0::/", {}, 8),
+        ("4:cpu,cpuacct:/d", {"cpu/d/cpu.cfs_quota_us": "300000", "cpu/d/cpu.cfs_period_us": "100000"}, 3),
+        ("4:cpu,cpuacct:/d", {"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 8),
+        ("4:cpu,cpuacct:/d", {"cpu,cpuacct/cpu.cfs_quota_us": "200000", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 2),
+        ("3:cpuset:/\n", {"cpu.max": "100000 100000"}, 8),
+    ],
+)
+def test_a_container_s_quota_counts_as_cores(tmp_path, monkeypatch, group, files, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    for name, text in {"proc/self/cgroup": group, **{f"sys/fs/cgroup/{k}": v for k, v in files.items()}}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    assert usable_cores(tmp_path) == cores
 
 
 def test_there_are_never_more_workers_than_jobs_and_never_none():

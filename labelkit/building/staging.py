@@ -40,7 +40,7 @@ from labelkit.dataset.manifest import (
     read_manifest,
     write_manifest,
 )
-from labelkit.dataset.table import TABLE_NAME, table_of, write_table
+from labelkit.dataset.table import TABLE_NAME, read_own_table, table_of, write_table
 from labelkit.errors import DatasetError, OutputExistsError
 from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, move, remove, sha256_of, write_bytes, write_text
 
@@ -145,7 +145,7 @@ class Stage:
         path = self._rows(job)
         if not path.exists():
             return None
-        table = pq.read_table(path, partitioning=None)
+        table = read_own_table(path)
         shard, alignment = (table.schema.metadata[key] for key in (b"shard", b"alignment"))
         return FinishedJob(
             table.replace_schema_metadata(None),
@@ -178,7 +178,7 @@ class Stage:
         files = dict(manifest.files)
         staged = self.folder / TABLE_NAME
         path = staged if staged.exists() else self.out / TABLE_NAME
-        table = pq.read_table(path, columns=CARD_COLUMNS, partitioning=None)
+        table = read_own_table(path, CARD_COLUMNS)
         for name, content in card_files(manifest, table).items():
             write_bytes(self.folder / name, content)
             files[name] = FileEntry.of(self.folder / name)

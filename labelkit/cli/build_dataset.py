@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,10 +66,10 @@ def command(
     )
     show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
     if result.too_many_rejected:
-        click.echo(
+        print(
             f"labelkit: {result.rejected_share:.0%} of the frames were rejected, more than "
             f"--max-rejected {settings.max_rejected:g}",
-            err=True,
+            file=sys.stderr,
         )
         ctx.exit(TOO_MANY_REJECTED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def command(out: Path, settings: DemoSettings, as_json: bool, quiet: bool) -> No
     from labelkit.workflows.demo import demo
 
     silent = quiet or as_json
-    result = demo(out, settings, quiet=silent, announce=lambda step: None if silent else click.echo(step, err=True))
+    result = demo(out, settings, quiet=silent, announce=lambda step: None if silent else print(step, file=sys.stderr))
     show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
 
 

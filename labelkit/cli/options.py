@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -98,6 +99,7 @@ def show(result: Any, *, as_json: bool, quiet: bool, text: Callable[[], str]) ->
     """Print a command's result: one JSON object, nothing, or text for people."""
     if as_json:
         content = dataclasses.asdict(result) if dataclasses.is_dataclass(result) else result  # type: ignore[arg-type]
-        click.echo(json.dumps(TypeAdapter(Any).dump_python(content, mode="json"), allow_nan=False, ensure_ascii=False))
+        values = TypeAdapter(Any).dump_python(content, mode="json")
+        print(json.dumps(values, allow_nan=False, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
     elif not quiet:
-        click.echo(text())
+        print(text())

@@ -68,7 +68,7 @@ def command(
             on_open=lambda url: _say_address(url, raw, as_json=as_json, quiet=quiet),
         )
     if not (quiet or as_json):
-        click.echo(f"\n{_summary(result)}", err=True)
+        print(f"\n{_summary(result)}", file=sys.stderr)
 
 
 def _say_address(url: str, raw: Path, *, as_json: bool, quiet: bool) -> None:
@@ -76,7 +76,7 @@ def _say_address(url: str, raw: Path, *, as_json: bool, quiet: bool) -> None:
     show({"url": url, "raw": str(raw)}, as_json=as_json, quiet=False, text=lambda: url)
     sys.stdout.flush()
     if not (quiet or as_json):
-        click.echo("Open this address in a browser of this machine. Ctrl-C ends the game.", err=True)
+        print("Open this address in a browser of this machine. Ctrl-C ends the game.", file=sys.stderr)
 
 
 def _summary(result: GameResult) -> str:
@@ -99,10 +99,10 @@ def _make_draw(quiet: bool) -> Callable[[dict[str, Any], Cells, int], None]:
             lines = game_text(state, cells, target, describe_terminal()).split("\n")
             # No more lines than the terminal has, and no newline after the last: the words must not scroll away.
             lines = lines[: shutil.get_terminal_size().lines]
-            click.echo("\x1b[H" + "\x1b[K\n".join(lines) + "\x1b[J", nl=False)
+            print("\x1b[H" + "\x1b[K\n".join(lines) + "\x1b[J", end="", flush=True)
         elif not quiet and (line := one_line(state)) != written[0]:
             written[0] = line
-            click.echo(line)
+            print(line, flush=True)
 
     if sys.stdout.isatty():
         click.clear()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from labelkit import __version__
-from labelkit.errors import INTERRUPTED, LabelkitError, nearest
+from labelkit.errors import INTERRUPTED, LabelkitError, OutputError, nearest
 
 # command -> what it does; the order is that of a session
 COMMANDS = {
@@ -31,6 +34,9 @@ COMMANDS = {
     "evaluate": "say how good a run's network is, where it errs and what it costs",
     "latency": "say how long runs' networks take for one picture on one core",
 }
+
+# What Python and the system's loader say when there is too little memory for a thread or a library.
+_OUT_OF_MEMORY = ("can't start new thread", "Failed to launch worker thread", "failed to map segment")
 
 EXIT_CODES = """\
 \b
@@ -76,7 +82,9 @@ def labelkit() -> None:
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and end the process with an exit code from the list above."""
     try:
-        sys.exit(labelkit.main(args=arguments, prog_name="labelkit", standalone_mode=False) or 0)
+        code = labelkit.main(args=arguments, prog_name="labelkit", standalone_mode=False) or 0
+        _flush_output()
+        sys.exit(code)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.UsageError as error:
@@ -95,8 +103,59 @@ def run(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has ended (labelkit ... | head); there is nobody to print to.
-        sys.stderr.close()
+        _forget_output()
         sys.exit(1)
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        _complain(
+            f"out of memory ({error}); run the same command again with more memory (ulimit -v limits it, too), or with "
+            "fewer --workers"
+        )
+        sys.exit(1)
+
+
+def open_streams() -> None:
+    """Give this process the standard streams it lacks, and let stdout and stderr escape what they cannot show.
+
+    Without, the next file that is opened would get the number of stderr, and what a library prints would end up in it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.set_inheritable(nowhere, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("r+", encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush_output() -> None:
+    """Write what is still to be written to stdout; at the end of the process an error would have no handler."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_output()
+        raise OutputError(
+            f"standard output: cannot write ({error.strerror}); the command has done its work, only its words are lost"
+        ) from None
+
+
+def _forget_output() -> None:
+    """Send what stdout still holds nowhere, as the end of the process would try to write it again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that there is too little memory: for a buffer, a thread, or a library."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 def _complain(message: str, program: str = "labelkit") -> None:

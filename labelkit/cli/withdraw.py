@@ -39,7 +39,7 @@ def command(dataset: Path, participant: str, runs: tuple[Path, ...], yes: bool, 
     result = withdraw(dataset, participant, runs=runs, yes=yes)
     asks = bool(result.spellings) and not yes and not as_json and not quiet and sys.stdin.isatty()
     if asks:
-        click.echo(_text(result))
+        print(_text(result))
         if click.confirm("Remove this for good?", err=True):
             result = withdraw(dataset, participant, runs=runs, yes=True)
     if not asks or result.removed:

@@ -164,7 +164,7 @@ def _find_wrong_counts(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     if rejected != manifest.rejected:
         yield f"the rejections are {rejected}, the manifest says {manifest.rejected}"
     people = {(entry.participant, entry.name) for entry in manifest.recordings if entry.frames}
-    pairs = table.group_by(["participant", "recording"]).aggregate([]).to_pylist()
+    pairs = table.group_by(["participant", "recording"], use_threads=False).aggregate([]).to_pylist()
     if strange := sorted({(pair["participant"], pair["recording"]) for pair in pairs} ^ people):
         yield f"participant {strange[0][0]!r} with recording {strange[0][1]!r} is only in it or in the manifest"
     of_recordings = {entry.name: (entry.frames, entry.samples) for entry in manifest.recordings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from labelkit.dataset.manifest import Manifest, describe_difference, read_manifest
 from labelkit.dataset.notebook import CROPS, html_of
-from labelkit.dataset.reading import open_plain_file
+from labelkit.dataset.reading import allow_open_files, open_plain_file
 from labelkit.dataset.schema import ALL_FIELDS, DEPTH_FIELDS, Field
 from labelkit.dataset.shards import map_open_shard
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_table
@@ -99,6 +100,7 @@ class Dataset:
     @cached_property
     def _shards(self) -> list[dict[str, NDArray[Any]]]:
         shards = []
+        allow_open_files(len(self.shard_names))
         for name in self.shard_names:
             path = self.path / name
             try:
@@ -107,6 +109,11 @@ class Dataset:
                         raise DatasetError(f"{path}: its size is not the one in the manifest; build the dataset again")
                     shards.append(map_open_shard(file, path))
             except OSError as error:
+                if error.errno == errno.EMFILE:
+                    raise DatasetError(
+                        f"{self.path}: each of its {len(self.shard_names):,} shards is one open file, more than this "
+                        "process may have; raise the limit (ulimit -n), or build with a larger --shard-frames"
+                    ) from None
                 raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None
         if sum(len(shard["row"]) for shard in shards) != len(self):
             raise DatasetError(f"{self.path}: the shards do not hold the {len(self)} samples of the manifest")
@@ -191,7 +198,8 @@ class Dataset:
     @cached_property
     def participants(self) -> NDArray[np.str_]:
         """(n,) the participant of each sample."""
-        table = self.table().filter(pc.field("status") == SAMPLE)
+        table = self.table()
+        table = table.filter(pc.equal(table["status"], SAMPLE))
         name_of_shard = dict(zip(table["shard"].to_pylist(), table["participant"].to_pylist(), strict=True))
         if strange := sorted(set(self.shard_names) - name_of_shard.keys()):
             raise DatasetError(f"{self.path / TABLE_NAME}: no row names {strange[0]}; see labelkit verify {self.path}")

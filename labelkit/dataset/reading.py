@@ -5,10 +5,28 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+
+if sys.platform != "win32":  # which has no such limit
+    import resource
+
+_SPARE = 256  # files for all else, such as libraries that are loaded later
+
+
+def allow_open_files(more: int) -> None:
+    """Raise this process's limit of open files so that `more` can be opened, as far as the system allows."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = len(list(Path("/dev/fd").iterdir())) + more + _SPARE
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, limit), hard))
 
 
 @contextmanager
@@ -51,7 +69,8 @@ def read_at_most(folder: Path, name: str, most: int) -> bytes:
         OSError: as `open_plain_file`, or larger than `most` bytes.
     """
     with open_plain_file(folder, name) as file:
-        content = file.read(most + 1)
+        # A read of `most` bytes would ask for as much memory, however small the file is.
+        content = file.read(min(os.fstat(file.fileno()).st_size, most) + 1)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"larger than {most:,} bytes", name)
     return content

@@ -134,7 +134,8 @@ def read_attributes(file: BufferedReader, path: Path) -> dict[str, str]:
 def _structure(file: BufferedReader, path: Path) -> Iterator[h5py.File]:
     """Open a file that is open already with h5py, so that it is the same file whatever its name leads to now."""
     try:
-        with h5py.File(f"/dev/fd/{file.fileno()}", "r") as shard:
+        # Without a lock: nobody writes into a finished shard, and some disks have no locks.
+        with h5py.File(f"/dev/fd/{file.fileno()}", "r", locking=False) as shard:
             yield shard
     except DatasetError:
         raise

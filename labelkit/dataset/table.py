@@ -101,7 +101,9 @@ class StoredRows:
         self._starts: list[int] = [0, *accumulate(counts)]
         size = os.fstat(file.fileno()).st_size
         # One is enough where ranges ascend.
-        self._group = lru_cache(maxsize=1)(lambda group: _plain(parquet.read_row_group(group), path, size))
+        self._group = lru_cache(maxsize=1)(
+            lambda group: _plain(parquet.read_row_group(group, use_threads=False), path, size)
+        )
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -134,6 +136,15 @@ def read_table(path: Path) -> pa.Table:
         raise DatasetError(f"{path}: cannot be opened ({error.strerror}); build the dataset again") from None
 
 
+def read_own_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a table that this very build wrote, with its metadata.
+
+    In this thread: if there is too little memory to start another, Arrow waits for it forever. So do all readers here.
+    """
+    with pq.ParquetFile(path) as parquet:
+        return parquet.read(columns, use_threads=False)
+
+
 def read_open_table(file: BufferedReader, path: Path) -> pa.Table:
     """Read a label table that is open already; `path` is for messages.
 
@@ -142,7 +153,7 @@ def read_open_table(file: BufferedReader, path: Path) -> pa.Table:
     """
     parquet = _check_table(file, path)
     try:
-        return _plain(parquet.read(), path, os.fstat(file.fileno()).st_size)
+        return _plain(parquet.read(use_threads=False), path, os.fstat(file.fileno()).st_size)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from None
 

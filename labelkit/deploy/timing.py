@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from labelkit.errors import LabelkitError, RunError
+from labelkit.import_path import safe_environment
 
 # One thread for each library that may do the arithmetic, and no accelerator.
 _ONE_CORE = {
@@ -57,10 +58,9 @@ def measure_latency(run: Path, *, seconds: float = 1.5) -> Latency:
         RunError: the network cannot be loaded, or its process failed.
     """
     command = [sys.executable, "-m", "labelkit.deploy.timing", str(run), str(seconds)]
+    environment = {**os.environ, **_ONE_CORE, **safe_environment()}
     try:
-        done = subprocess.run(
-            command, env={**os.environ, **_ONE_CORE}, capture_output=True, text=True, timeout=_LIMIT_S, check=False
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
         raise RunError(f"{run}: measuring its latency took over {_LIMIT_S:.0f} s; is the machine busy?") from None
     if done.returncode:

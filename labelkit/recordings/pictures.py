@@ -308,6 +308,7 @@ def _png_chunks(content: bytes, position: int) -> list[_Chunk] | None:
 
 def _read(path: Path, most: int = MAX_BYTES) -> bytes:
     with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size > MAX_BYTES:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES:
             raise RawFrameError(f"is larger than {MAX_BYTES:,} bytes")
-        return file.read(most)
+        return file.read(min(size, most))  # a read of `most` would ask for as much memory

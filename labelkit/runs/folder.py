@@ -26,15 +26,18 @@ import csv
 import io
 import itertools
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from labelkit.errors import OutputExistsError, RunError
 from labelkit.files import make_folder, translate_os_errors, write_text
-from labelkit.locking import only_one_at
+from labelkit.locking import NoLocksError, only_one_at
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -195,8 +198,15 @@ def parse_json(path: Path, schema: str, parse: Callable[[dict[str, Any]], T], fa
 
 @contextmanager
 def hold_run(run: Path) -> Iterator[None]:
-    """Keep a second training out of a run folder while this one is at work; raises as `only_one_at`."""
-    with only_one_at(run, LOCK_NAME, "training"):
+    """Keep a second training out of a run folder while this one is at work; raises as `only_one_at`.
+
+    On a disk without locks it goes on without: a run folder has a name of its own, and is whole after every epoch.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(only_one_at(run, LOCK_NAME, "training"))
+        except NoLocksError as error:
+            log.warning("%s: its disk has no file locks (%s); see that no second training writes there", run, error.why)
         try:
             yield
         finally:

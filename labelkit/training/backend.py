@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from labelkit.keras import keras, load, quiet
+from labelkit.keras import keras, load, quiet, use_plain_defaults
 from labelkit.records import FloatArray
 
 Precision = Literal["auto", "float32", "mixed"]
@@ -37,6 +37,7 @@ def start_keras(seed: int, precision: Precision = "float32") -> str:
     Returns:
         "float32" or "mixed".
     """
+    use_plain_defaults()
     on_tensorflow = keras.config.backend() == "tensorflow"
     if on_tensorflow:
         tf = load("tensorflow")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tqdm import tqdm
-
+from labelkit.progress import open_bar, say
 from labelkit.training.epochs import Epoch
 
 HEADER = """\
@@ -46,21 +44,19 @@ def show_epochs(
         largest number of epochs.
     """
     started = time.perf_counter()
-    with tqdm(total=steps, unit="step", file=sys.stderr, leave=False, disable=True if quiet else None) as bar:
-
-        def say(line: str) -> None:
-            if not quiet:
-                tqdm.write(line, file=sys.stderr)
+    with open_bar(quiet=quiet, total=steps, unit="step", leave=False) as bar:
 
         def on_epoch(epoch: Epoch, best: Epoch, epochs: int) -> None:
             left_s = (time.perf_counter() - started) / epoch.epoch * (epochs - epoch.epoch)
-            say(epoch_line(epoch, best, epochs, constant_cmae_deg, left_s))
+            if not quiet:
+                say(epoch_line(epoch, best, epochs, constant_cmae_deg, left_s))
             bar.reset()
             bar.set_description(f"epoch {epoch.epoch + 1}")
 
         def on_step() -> None:
             bar.update()
 
-        say(HEADER)
+        if not quiet:
+            say(HEADER)
         bar.set_description("epoch 1")
         yield on_step, on_epoch

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from labelkit.errors import SearchError
 from labelkit.files import translate_os_errors
+from labelkit.locking import acquire, make_lock
 
 _TAIL = 1 << 20  # bytes: longer than any line of a journal
 
@@ -50,10 +50,10 @@ class _Lock(JournalFileOpenLock):
     def __init__(self, journal: Path) -> None:
         super().__init__(str(journal))
         self._journal = journal
-        self._lock = FileLock(journal.with_name(f"{journal.name}.flock"))  # not Optuna's .lock, which it removes
+        self._lock = make_lock(journal.with_name(f"{journal.name}.flock"))  # not Optuna's .lock, which it removes
 
     def acquire(self) -> bool:
-        self._lock.acquire()
+        acquire(self._lock)
         _drop_torn_line(self._journal)
         return True
 

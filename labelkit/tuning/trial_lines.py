@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tqdm import tqdm
-
+from labelkit.progress import open_bar, say
 from labelkit.training.epoch_lines import clock
 from labelkit.tuning.folder import Search
 from labelkit.tuning.ranking import error_of
@@ -35,8 +33,7 @@ def show_trials(search: Search, *, quiet: bool) -> Iterator[Callable[[Search], N
     """
     known = {(trial.structure, trial.number) for trial in search.trials()}
     before, started = len(known), time.monotonic()
-    disable = True if quiet else None
-    with tqdm(total=search.asked, initial=before, unit="trial", file=sys.stderr, leave=False, disable=disable) as bar:
+    with open_bar(quiet=quiet, total=search.asked, initial=before, unit="trial", leave=False) as bar:
 
         def on_change(search: Search) -> None:
             trials = search.trials()
@@ -48,10 +45,10 @@ def show_trials(search: Search, *, quiet: bool) -> Iterator[Callable[[Search], N
                     each_s = (time.monotonic() - started) / (len(known) - before)
                     left_s = each_s * max(0, search.asked - len(known))
                     if not quiet:
-                        tqdm.write(trial_line(len(known), search.asked, trial, best, left_s), file=sys.stderr)
+                        say(trial_line(len(known), search.asked, trial, best, left_s))
             if best:
                 bar.set_postfix_str(f"best {error_of(best):.2f}")
 
         if not quiet and before < search.asked:
-            tqdm.write(HEADER, file=sys.stderr)
+            say(HEADER)
         yield on_change

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-from tqdm import tqdm
 
 from labelkit.building.build import build
 from labelkit.building.plan import make_plan
 from labelkit.curation.alignment import describe_misfit
+from labelkit.progress import open_bar
 from labelkit.recordings import find_recordings
 from labelkit.records import Reason
 from labelkit.settings import BuildSettings
@@ -71,7 +69,7 @@ def build_dataset(
         OutputError: no space or permission; the same call goes on from there.
     """
     settings = settings or BuildSettings()
-    with tqdm(desc="build", unit="frame", file=sys.stderr, disable=True if quiet else None, dynamic_ncols=True) as bar:
+    with open_bar(quiet=quiet, desc="build", unit="frame", dynamic_ncols=True) as bar:
 
         def report(done: int, samples: int, total: int) -> None:
             bar.total = total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,11 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from labelkit.errors import OutputError, OutputExistsError, SettingsError
 from labelkit.files import THEN_AGAIN, make_folder, remove, translate_os_errors
 from labelkit.interrupts import handle_signals
+from labelkit.progress import open_bar
 from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
 from labelkit.recordings.tum_writer import TumWriter
 from labelkit.settings import RecordSettings
@@ -124,10 +122,9 @@ def _film(
     """Write the camera's shots."""
     frames, first_s, last_s = 0, 0.0, 0.0
     writer: TumWriter | None = None
-    hidden = True if quiet else None  # None: hidden if stderr is not a terminal
     began_s = time.monotonic()
     try:
-        with tqdm(desc=f"record {folder.name}, Ctrl-C ends", unit=" frames", file=sys.stderr, disable=hidden) as bar:
+        with open_bar(quiet=quiet, desc=f"record {folder.name}, Ctrl-C ends", unit=" frames") as bar:
             for shot in camera.shots:
                 writer = writer or _begin(folder, camera, settings)
                 writer.add(shot.depth_m, shot.stamp_s, shot.color, shot.stamp_s)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from labelkit.errors import OutputExistsError
 from labelkit.files import PART_SUFFIX, make_folder, remove, translate_os_errors, write_text
 from labelkit.processes import Progress, run_jobs
+from labelkit.progress import open_bar
 from labelkit.records import Handedness
 from labelkit.settings import RecordSettings, SimulateSettings, as_toml, load_settings
 from labelkit.simulator.recorder import record
@@ -164,8 +162,7 @@ def _move_in(staging: Path, out: Path) -> None:
 def _record_all(staging: Path, settings: SimulateSettings, quiet: bool) -> list[TruthRow]:
     record = partial(_record, staging, settings)
     total = settings.participants * settings.frames
-    hidden = True if quiet else None  # None: hidden if stderr is not a terminal
-    with tqdm(total=total, desc="simulate", unit=" frames", file=sys.stderr, disable=hidden) as bar:
+    with open_bar(quiet=quiet, total=total, desc="simulate", unit=" frames") as bar:
         parts = run_jobs(
             record, range(settings.participants), settings.workers, lambda done, _: bar.update(done - bar.n)
         )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+from labelkit.progress import open_bar
 
 if TYPE_CHECKING:
     from labelkit.dataset.verification import Defect
@@ -49,7 +48,7 @@ def verify(dataset: Path | str = "dataset", *, quiet: bool = True) -> Verificati
     from labelkit.dataset.verification import verify_dataset
 
     progress = {"desc": "verify", "unit": "B", "unit_scale": True, "dynamic_ncols": True}
-    with tqdm(file=sys.stderr, disable=True if quiet else None, **progress) as bar:
+    with open_bar(quiet=quiet, **progress) as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total

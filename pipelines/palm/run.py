@@ -20,10 +20,8 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
 import argparse
 import dataclasses
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +48,7 @@ from labelkit.imaging.palm_network import (
     average_cells,
 )
 from labelkit.labelling.palm import Straight
+from labelkit.processes import map_apart
 from labelkit.records import FloatArray
 from labelkit.simulator.backdrop import make_backdrop
 from labelkit.simulator.hand import build_arm
@@ -247,8 +246,7 @@ def looks_at(index: int, frames: int, first_fist: int) -> tuple[FloatArray, Floa
 def gather(people: int, frames: int, fists: int) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
     """Film all people in parallel; return the training set and the held-out set."""
     work = partial(looks_at, frames=frames, first_fist=people)
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(work, range(people + fists)))
+    found = list(map_apart(work, range(people + fists), environment={}))
     sides = []
     for held_out in (False, True):
         chosen = [pair for k, pair in enumerate(found) if (k % HELD_OUT == HELD_OUT - 1) == held_out]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 
 import click
 import pytest
@@ -60,6 +63,46 @@ def test_an_error_is_one_line_with_its_exit_code(capsys, monkeypatch, error, cod
     assert (left, out) == (code, "")
     assert err.lstrip().startswith("labelkit: error: ")  # after ^C the terminal's line is ended first
     assert err.strip().count("\n") == 0
+
+
+@pytest.mark.parametrize("error", [MemoryError("64 MB"), RuntimeError("can't start new thread")])
+def test_too_little_memory_is_one_line(capsys, monkeypatch, error):
+    monkeypatch.setattr(module.Commands, "get_command", lambda *_: failing_with(error))
+    code, out, err = called(capsys, "train")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "out of memory" in err
+
+
+SAY = "import sys; from labelkit.cli import main; sys.argv = ['labelkit', 'simulate', 'made', *sys.argv[1:]]; main()"
+
+
+def shell(folder, line, **variables):
+    """Run a line of shell; in it, $SAY simulates one frame of a participant."""
+    environment = {**os.environ, "SAY": f'{sys.executable} -c "{SAY}" --participants 1 --frames 1', **variables}
+    return subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+def test_work_is_done_without_standard_streams(tmp_path, closed):
+    done = shell(tmp_path, f"eval $SAY {closed}")
+    assert (done.returncode, (tmp_path / "made/truth.csv").is_file()) == (0, True)
+
+
+def test_what_a_terminal_cannot_show_is_escaped(tmp_path):
+    done = shell(tmp_path, "eval ${SAY/made/Zo\u00eb}", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert r"Zo\xeb/truth.csv" in done.stdout
+
+
+def test_a_full_disk_below_stdout_is_one_line(tmp_path):
+    done = shell(tmp_path, "eval $SAY > /dev/full")
+    assert (done.returncode, done.stderr.count("\n")) == (5, 1)
+    assert "standard output" in done.stderr
+
+
+def test_a_reader_that_has_ended_is_no_error(tmp_path):
+    done = shell(tmp_path, "(sleep 0.1; eval $SAY; echo $? > code) | true")
+    assert (done.stderr, (tmp_path / "code").read_text()) == ("", "1\n")
 
 
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import io
+import os
 import pickle
+import resource
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import labelkit
+from labelkit.dataset.reading import read_at_most
 from labelkit.dataset.schema import FIELDS
 from labelkit.errors import DatasetError
 from tests.datasets import make_dataset
@@ -126,3 +132,38 @@ def test_a_notebook_shows_figures_hands_and_names_as_text(tmp_path):
 def test_a_notebook_shows_a_dataset_without_a_sample(tmp_path):
     empty = make_dataset(tmp_path / "set", participants=2, samples=0, angles_deg=np.empty((0, 2)))
     assert "0 samples of 2 participants" in labelkit.open_dataset(empty)._repr_html_()
+
+
+MANY = """
+import resource, sys
+hard = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+import labelkit
+print(len(labelkit.open_dataset(sys.argv[1]).column("row")))
+"""
+
+
+def test_more_shards_than_open_files_open_if_the_system_allows_more_and_are_counted_if_not(tmp_path):
+    many = make_dataset(tmp_path / "many", participants=100, samples=1)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    opened = subprocess.run([sys.executable, "-c", MANY, many, str(hard)], capture_output=True, text=True)
+    assert opened.stdout == "100\n", opened.stderr
+    refused = subprocess.run([sys.executable, "-c", MANY, many, "96"], capture_output=True, text=True)
+    line = refused.stderr.splitlines()[-1]
+    assert "100 shards" in line
+    assert "ulimit -n" in line
+    assert "build the dataset again" not in line
+
+
+def test_a_small_file_is_read_with_little_memory(folder, monkeypatch):
+    asked = []
+
+    class Watched(io.FileIO):
+        def read(self, size=-1):
+            asked.append(size)
+            return super().read(size)
+
+    monkeypatch.setattr(os, "fdopen", lambda handle, mode: Watched(handle, mode))
+    content = read_at_most(folder, "manifest.json", 1 << 28)
+    assert content == (folder / "manifest.json").read_bytes()
+    assert max(asked) <= len(content) + 1
