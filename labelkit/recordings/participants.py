@@ -1,4 +1,4 @@
-"""Who is who: the participant of each recording, as recording.toml states it or as the folders' names suggest it.
+"""Which recordings are of one person, as recording.toml states it or as the names of the folders suggest it.
 
 A person who counts as two may stand on both sides of a split, and two who count as one cannot be told apart
 again. So names of folders are taken for participants only if they leave no doubt.
