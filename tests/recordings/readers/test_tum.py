@@ -101,7 +101,7 @@ def test_runs_that_do_not_correspond_are_refused_with_list_and_line(tmp_path: Pa
 
 
 @pytest.mark.parametrize("start_s", [1400000001.1, 1.9], ids=["since 1970", "since the start"])
-@pytest.mark.parametrize("coarse", [{"rgb"}, {"depth"}, {"rgb", "depth"}], ids="+".join)
+@pytest.mark.parametrize("coarse", [("rgb",), ("depth",), ("rgb", "depth")], ids="+".join)
 def test_whole_seconds_never_pair_by_place_but_are_refused_with_list_and_line(
     tmp_path: Path, coarse: set[str], start_s: float
 ) -> None:
