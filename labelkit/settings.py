@@ -434,6 +434,18 @@ class DemoSettings(Settings):
     seed: int = Field(1, ge=0, description="seed of all random choices")
 
 
+def settings_of(schema: type[S], settings: S | None, keywords: Mapping[str, Any]) -> S:
+    """Resolve what a function of the Python API got: a settings object, keywords, or both; then keywords win.
+
+    Raises:
+        SettingsError: an unknown keyword, or a value outside its range.
+    """
+    if not keywords:
+        return settings or schema()
+    given = settings.model_dump(exclude_unset=True) if settings else {}
+    return from_plain(schema, given | schema.expand(keywords), "keywords")
+
+
 def load_settings(
     schema: type[S],
     *,

@@ -9,7 +9,7 @@ import click
 
 from labelkit.cli.options import refuse_typed, settings_flags, show
 from labelkit.settings import TrainSettings
-from labelkit.wording import number_of
+from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
     from labelkit.workflows.leave_one_out import LeaveOneOutResult
@@ -59,6 +59,7 @@ def _text(result: TrainResult | LeaveOneOutResult) -> str:
 def _text_of_run(result: TrainResult) -> str:
     people = len(result.test_participants)
     whom = number_of(people, "unseen participant")
+    settings = Path(result.run) / "settings.toml"
     if result.leaks:
         whom = f"{number_of(people, 'participant')} IT WAS TRAINED ON (split by frames: LEAKING)"
     return "\n".join(
@@ -69,7 +70,7 @@ def _text_of_run(result: TrainResult) -> str:
             f"test of epoch {result.best_epoch} on {number_of(result.test_samples, 'sample')} of {whom}:",
             *_errors(result),
             f"run: {result.run} (report.html, report.json, predictions.csv, weights, ...)",
-            f"again, changed: labelkit train --config {result.run}/settings.toml --epochs 60",
+            f"again, changed: {shell_command('train', result.dataset, '--config', settings, '--epochs', 60)}",
         )
     )
 

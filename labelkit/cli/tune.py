@@ -10,7 +10,7 @@ import click
 
 from labelkit.cli.options import settings_flags, show
 from labelkit.settings import TuneSettings
-from labelkit.wording import number_of
+from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
     from labelkit.tuning.ranking import Ranked
@@ -60,7 +60,7 @@ def _lines(result: TuneResult | TunePlan) -> Iterator[str]:
     done = f"{result.finished} of {number_of(result.asked, 'trial')}"
     yield f"search: {result.search} ({done}; report.html, result.json, trials.csv)"
     if result.best:
-        yield f"the best, tested: labelkit train --config {result.best}"
+        yield f"the best, tested: {shell_command('train', result.dataset, '--config', result.best)}"
 
 
 def _row(each: Ranked) -> str:

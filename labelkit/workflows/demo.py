@@ -15,7 +15,7 @@ from labelkit.dataset.dataset import open_dataset
 from labelkit.errors import OutputExistsError
 from labelkit.files import make_folder, write_text
 from labelkit.geometry.orientation import angle_between, mirror_vectors
-from labelkit.settings import BuildSettings, DemoSettings, SimulateSettings, TrainSettings, as_toml
+from labelkit.settings import BuildSettings, DemoSettings, SimulateSettings, TrainSettings, as_toml, settings_of
 from labelkit.workflows.build_dataset import BuildResult, build_dataset
 from labelkit.workflows.coverage_map import coverage_map
 from labelkit.workflows.one_run import TrainResult
@@ -51,6 +51,7 @@ def demo(
     *,
     quiet: bool = False,
     announce: Callable[[str], None] = lambda step: None,  # noqa: ARG005
+    **keywords: Any,
 ) -> DemoResult:
     """Simulate recordings, build the dataset, draw its map and train a network, in one folder.
 
@@ -58,11 +59,12 @@ def demo(
 
     Args:
         announce: called with the name of each step when it begins.
+        keywords: single settings, as of `DemoSettings`; they win over `settings`.
     Raises:
         OutputExistsError: `out` holds something that is not a demo.
         OutputError: no space or no permission.
     """
-    settings = settings or DemoSettings()
+    settings = settings_of(DemoSettings, settings, keywords)
     out, began = Path(out), time.monotonic()
     _claim(out, settings)
     announce("1/4 simulate recordings")

@@ -35,13 +35,14 @@ from labelkit.runs.folder import (
 )
 from labelkit.runs.histograms import read_histograms
 from labelkit.runs.plan import read_dataset, read_folds
-from labelkit.settings import EvaluateSettings
+from labelkit.settings import EvaluateSettings, settings_of
 from labelkit.training.backend import versions
 from labelkit.training.epochs import Epoch, best_of, read_history
 from labelkit.training.events import write_events
 from labelkit.training.guard_record import read_journal
 from labelkit.training.load import TrainedRun, dataset_of, load_run
 from labelkit.training.samples import Samples, Sides, read_samples, take_sides
+from labelkit.wording import shell_command
 
 SCHEMA = "labelkit-report/1"
 
@@ -69,6 +70,7 @@ def evaluate(
     dataset: Path | str | None = None,
     out: Path | str | None = None,
     settings: EvaluateSettings | None = None,
+    **keywords: Any,
 ) -> Evaluation:
     """Measure a finished run's network on its validation and test participants, and write the report.
 
@@ -78,6 +80,7 @@ def evaluate(
         dataset: where the runs' dataset is now; if None, the path that the runs hold.
         out: the page, a .html file; its JSON gets the same name with .json. If None, RUN/report.html, and for two
             runs RUN-and-OTHER.html next to the first.
+        keywords: single settings, as of `EvaluateSettings`; they win over `settings`.
     Raises:
         RunError: no run, an unfinished one, one of another dataset or version, or a checkpoint that is not
             plainly its network's.
@@ -85,7 +88,7 @@ def evaluate(
         SettingsError: `out` is no .html file.
         OutputError: no space or permission.
     """
-    settings = settings or EvaluateSettings()
+    settings = settings_of(EvaluateSettings, settings, keywords)
     folders = [Path(run), *([Path(other)] if other is not None else [])]
     path = _page_path(folders, out)
     for folder in folders:
@@ -122,7 +125,7 @@ def _check_finished(run: Path) -> None:
     if state.get("status") != FINISHED:
         raise RunError(
             f"{run}: its training is not finished (status {state.get('status')!r}); the test is touched once the "
-            f"network is chosen: finish it with: labelkit train --resume {run}"
+            f"network is chosen: finish it with: {shell_command('train', '--resume', run)}"
         )
     if (run / FOLDS).is_file():
         folds = sorted(read_folds(run).values())

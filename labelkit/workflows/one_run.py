@@ -34,7 +34,7 @@ from labelkit.runs.folder import (
     read_state,
     write_state,
 )
-from labelkit.runs.plan import read_made_with, read_settings, read_split, write_plan
+from labelkit.runs.plan import read_dataset, read_made_with, read_settings, read_split, write_plan
 from labelkit.settings import EvaluateSettings, TrainSettings
 from labelkit.training.backend import start_keras, versions
 from labelkit.training.epoch_lines import show_epochs
@@ -43,6 +43,7 @@ from labelkit.training.guard import check_pictures_differ
 from labelkit.training.load import TrainedRun, load_weights
 from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.training.trainer import fit_run
+from labelkit.wording import shell_command
 from labelkit.workflows.evaluate import assess, keep_page, keep_report
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class TrainResult:
     """
 
     run: str
+    dataset: str
     model: str
     parameters: int
     epochs: int
@@ -177,6 +179,7 @@ def read_result(run: Path) -> TrainResult:
     test = report["test"]
     return TrainResult(
         run=str(run),
+        dataset=str(read_dataset(run)[1]),
         train_samples=report["train"]["samples"],
         test_samples=test["samples"],
         test_participants=tuple(test["participants"]),
@@ -204,12 +207,12 @@ def _keep_state(run: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         epochs = write_end(INTERRUPTED)
         kept = f"{run} holds the weights of {epochs} finished epochs" if epochs else f"no epoch was finished in {run}"
-        raise KeyboardInterrupt(f"interrupted; {kept}; go on with: labelkit train --resume {run}") from None
+        raise KeyboardInterrupt(f"interrupted; {kept}; go on with: {shell_command('train', '--resume', run)}") from None
     except OutputError as error:
         with contextlib.suppress(OSError):  # the disk is what failed
             write_end(INTERRUPTED)
         raise OutputError(
-            f"{str(error).removesuffix(THEN_AGAIN)}, then go on with: labelkit train --resume {run}"
+            f"{str(error).removesuffix(THEN_AGAIN)}, then go on with: {shell_command('train', '--resume', run)}"
         ) from None
     except LabelkitError as error:
         with contextlib.suppress(OSError):  # the disk may be what failed
