@@ -427,10 +427,10 @@ class DemoSettings(Settings):
 
     command: ClassVar[str] = "demo"
 
-    # Takes two minutes on two cores, and the network learns: CMAE 12 degrees, the constant predictor 19.
-    participants: int = Field(8, ge=3, le=99, description="participants to simulate")
-    frames: int = Field(120, ge=8, le=10_000, description="frames per participant")
-    epochs: int = Field(40, ge=1, description="most passes over the training samples")
+    # XXX
+    participants: int = Field(24, ge=3, le=99, description="participants to simulate")
+    frames: int = Field(40, ge=8, le=10_000, description="frames per participant")
+    epochs: int = Field(80, ge=1, description="most passes over the training samples")
     seed: int = Field(1, ge=0, description="seed of all random choices")
 
 

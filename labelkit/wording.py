@@ -31,6 +31,12 @@ def printable(name: str, limit: int) -> str:
     return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
 
 
+def open_command(path: Path | str) -> str:
+    """Write what opens a page: a command for the shell if there is one for that, else the page's address."""
+    program = "open" if sys.platform == "darwin" else shutil.which("xdg-open") and "xdg-open"
+    return shlex.join([program, str(path)]) if program else Path(path).resolve().as_uri()
+
+
 def shell_command(*words: object) -> str:
     """Write a labelkit command as a line that works in a fresh shell in this folder: quoted, the program by its path.
 

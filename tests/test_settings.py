@@ -12,7 +12,6 @@ from labelkit.settings import (
     PRESETS,
     BuildSettings,
     CoverageSettings,
-    Settings,
     SimulateSettings,
     TrainSettings,
     as_toml,
@@ -197,7 +196,7 @@ WITH_SETTINGS = [name for name in labelkit.__all__ if "settings" in parameters_o
 @pytest.mark.parametrize("name", WITH_SETTINGS)
 def test_every_function_of_the_api_takes_settings_as_keywords_and_names_the_nearest(name, tmp_path):
     function = getattr(labelkit, name)
-    schema = next(each for each in Settings.__subclasses__() if each.__name__ in str(inspect.signature(function)))
+    schema = getattr(labelkit.settings, parameters_of(function)["settings"].annotation.partition(" ")[0])
     key = next(iter(schema.model_fields))
     required = [
         each

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from labelkit.wording import number_of, shell_command
 if TYPE_CHECKING:
     from labelkit.workflows.leave_one_out import LeaveOneOutResult
     from labelkit.workflows.one_run import TrainResult
+
+log = logging.getLogger(__name__)
 
 
 @click.command("train")
@@ -44,6 +47,7 @@ def command(
         refuse_early(dataset, runs=[resume])
     else:
         refuse_early(dataset, models=[settings.model])
+    log.info("loading Keras")
     from labelkit.workflows.train import train
 
     result = train(dataset, settings, out=out, overwrite=overwrite, resume=resume, quiet=quiet or as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from labelkit.wording import number_of, shell_command
 if TYPE_CHECKING:
     from labelkit.tuning.ranking import Ranked
     from labelkit.workflows.tune import TunePlan, TuneResult
+
+log = logging.getLogger(__name__)
 
 
 @click.command("tune")
@@ -35,6 +38,7 @@ def command(
 
     named = [table.get("model") for table in (settings.train, *settings.structures)]
     refuse_early(dataset, models=[model for model in named if isinstance(model, str)])
+    log.info("loading Keras")
     from labelkit.workflows.tune import tune
 
     result = tune(dataset, settings, out=out, dry_run=dry_run, quiet=quiet or as_json)

@@ -80,7 +80,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         m = self.manifest
-        return f"<Dataset {self.path}: {m.samples} samples of {len(m.participants)} participants, {m.frames} frames>"
+        people = sum(entry.samples > 0 for entry in m.participants.values())
+        return f"<Dataset {self.path}: {m.samples} samples of {people} participants, {m.frames} frames>"
 
     def _repr_html_(self) -> str:
         shown = np.linspace(0, len(self) - 1, min(CROPS, len(self))).round().astype(np.int64)

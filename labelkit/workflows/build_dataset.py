@@ -26,7 +26,7 @@ class BuildResult:
     frames: int
     samples: int
     rejected: dict[str, int]  # reason -> frames
-    participants: int
+    participants: int  # that have samples
     shards: int
     rejected_share: float  # of the frames that were not excluded
     too_many_rejected: bool  # more than settings.max_rejected
@@ -70,6 +70,7 @@ def build_dataset(
         RecordingError: `raw` is missing, empty, or holds what no reader recognises.
         OutputExistsError: `out` holds a dataset made with other settings, or of a recording that is gone.
         OutputError: no space or permission; the same call goes on from there.
+        KeyboardInterrupt: says that the same call goes on from there.
     """
     settings = settings_of(BuildSettings, settings, keywords)
     with open_bar(quiet=quiet, desc="build", unit="frame", dynamic_ncols=True) as bar:
@@ -79,15 +80,20 @@ def build_dataset(
             bar.set_postfix_str(f"rejected {done - samples}", refresh=False)
             bar.update(done - bar.n)
 
-        outcome = build(
-            Path(raw),
-            Path(out),
-            settings,
-            overwrite=overwrite,
-            retry_rejected=retry_rejected,
-            pseudonyms=None if pseudonyms is None else Path(pseudonyms),
-            report=report,
-        )
+        try:
+            outcome = build(
+                Path(raw),
+                Path(out),
+                settings,
+                overwrite=overwrite,
+                retry_rejected=retry_rejected,
+                pseudonyms=None if pseudonyms is None else Path(pseudonyms),
+                report=report,
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted; {out} keeps the shards that are done; go on with the same command"
+            ) from None
     manifest = outcome.manifest
     for recording in manifest.recordings:
         if recording.alignment and (misfit := describe_misfit(recording.alignment.fit, recording.alignment.shift_px)):
@@ -99,7 +105,7 @@ def build_dataset(
         frames=manifest.frames,
         samples=manifest.samples,
         rejected=manifest.rejected,
-        participants=len(manifest.participants),
+        participants=sum(entry.samples > 0 for entry in manifest.participants.values()),
         shards=sum(name.startswith("shards/") for name in manifest.files),
         rejected_share=rejected_share,
         too_many_rejected=rejected_share > settings.max_rejected,

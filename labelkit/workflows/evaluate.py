@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -42,7 +43,9 @@ from labelkit.training.events import write_events
 from labelkit.training.guard_record import read_journal
 from labelkit.training.load import TrainedRun, dataset_of, load_run
 from labelkit.training.samples import Samples, Sides, read_samples, take_sides
-from labelkit.wording import shell_command
+from labelkit.wording import counted, shell_command
+
+log = logging.getLogger(__name__)
 
 SCHEMA = "labelkit-report/1"
 
@@ -100,6 +103,7 @@ def evaluate(
         runs=tuple(report_of(result, folder) for result, folder in zip(results, folders, strict=True)),
         comparison=_comparison(results),
     )
+    log.info("%s: writing the page", path)
     make_folder(path.parent)
     pair = {"schema": SCHEMA, "runs": found.runs, "comparison": found.comparison}
     write_json(Path(found.json), found.runs[0] if len(folders) == 1 else pair)
@@ -136,11 +140,13 @@ def _check_finished(run: Path) -> None:
 
 def _evaluate(run: Path, dataset: Path | str | None, settings: EvaluateSettings) -> RunResult:
     data = dataset_of(run, dataset)
+    log.info("%s: comparing its %s with the manifest", data.path, counted(len(data.manifest.files), "file"))
     data.check_hashes()
     samples = read_samples(data)
     trained = load_run(run)
     data.check_fields(trained.settings.fields)
     history = read_history(run, read_epochs(run))
+    log.info("%s: predicting validation and test", run)
     result = assess(trained, take_sides(samples, trained.split), history, settings)
     result = replace(result, dataset=str(data.path))
     return time_network(result, run) if settings.latency else result
@@ -185,6 +191,7 @@ def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings
 
 def time_network(result: RunResult, run: Path) -> RunResult:
     """Add the latency of the run's network."""
+    log.info("%s: measuring its time for one picture, on one core", run)
     latency = measure_latency(run)
     cost = replace(result.cost, latency_ms=latency.median_ms, latency_p95_ms=latency.p95_ms)
     return replace(result, cost=cost)
@@ -237,6 +244,7 @@ def keep_report(result: RunResult, run: Path) -> None:
 def keep_page(result: RunResult, run: Path, history: Sequence[Epoch]) -> None:
     """Time the network, and write the rest of the report: the page, and the event file for TensorBoard."""
     result = time_network(result, run)
+    log.info("%s: writing the page", run)
     write_json(run / REPORT, report_of(result, run))
     write_bytes(run / PAGE, run_page([result]))
     write_events(run, history, result.histograms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from labelkit.deploy.timing import measure_latency
 from labelkit.runs.folder import read_state
 from labelkit.settings import LatencySettings, settings_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,10 @@ def latency(
     folders = [Path(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
     for folder in folders:
         read_state(folder)  # a wrong name ends it before minutes are spent on the right ones
-    measured = [measure_latency(folder, seconds=settings.seconds) for folder in folders]
+    measured = []
+    for folder in folders:
+        log.info("%s: measuring its time for one picture, on one core", folder)
+        measured.append(measure_latency(folder, seconds=settings.seconds))
     return tuple(
         RunLatency(str(folder), each.median_ms, each.p95_ms, 1000.0 / each.median_ms, each.calls, each.backend)
         for folder, each in zip(folders, measured, strict=True)

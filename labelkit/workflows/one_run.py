@@ -36,14 +36,14 @@ from labelkit.runs.folder import (
 )
 from labelkit.runs.plan import read_dataset, read_made_with, read_settings, read_split, write_plan
 from labelkit.settings import EvaluateSettings, TrainSettings
-from labelkit.training.backend import start_keras, versions
+from labelkit.training.backend import device, start_keras, versions
 from labelkit.training.epoch_lines import show_epochs
 from labelkit.training.epochs import Epoch, best_of
 from labelkit.training.guard import check_pictures_differ
 from labelkit.training.load import TrainedRun, load_weights
 from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.training.trainer import fit_run
-from labelkit.wording import shell_command
+from labelkit.wording import counted, shell_command
 from labelkit.workflows.evaluate import assess, keep_page, keep_report
 
 log = logging.getLogger(__name__)
@@ -93,8 +93,9 @@ def check_dataset(dataset: Path | str, settings: TrainSettings) -> tuple[Dataset
     """Open a dataset, and check its files and labels before anything is made from them."""
     started = time.perf_counter()
     data = open_dataset(dataset)
+    log.info("%s: comparing its %s with the manifest", dataset, counted(len(data.manifest.files), "file"))
     data.check_hashes()
-    log.info("%s: all hashes match its manifest (%.1f s)", dataset, time.perf_counter() - started)
+    log.info("%s: all hashes match (%.1f s)", dataset, time.perf_counter() - started)
     samples = read_samples(data)
     data.check_fields(settings.fields)
     return data, samples
@@ -118,7 +119,10 @@ def split_samples(samples: Samples, settings: TrainSettings) -> Split | FrameSpl
 def build_network(settings: TrainSettings) -> Network:
     """Make Keras ready, and build the network that the settings describe."""
     precision = start_keras(settings.seed, settings.precision)
-    return Network(build_model(settings), precision)
+    network = Network(build_model(settings), precision)
+    computes = "bfloat16" if precision == "mixed" else precision
+    log.info("%s: %s parameters, on %s in %s", settings.model, f"{network.model.count_params():,}", device(), computes)
+    return network
 
 
 def train_new(
@@ -244,6 +248,7 @@ def _train_and_test(
     steps = -(-len(sides.train) // settings.batch_size)
     with show_epochs(steps, constant_cmae, quiet=quiet) as (on_step, on_epoch):
         history = fit_run(run, model, sides, settings, on_step=on_step, on_epoch=on_epoch)
+    log.info("predicting validation and test with the weights of epoch %d, the best", best_of(history).epoch)
     load_weights(model, run / BEST)
     result = assess(TrainedRun(run, settings, split, model), sides, history, EvaluateSettings())
     keep_report(result, run)
