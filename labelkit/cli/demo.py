@@ -10,7 +10,7 @@ import click
 
 from labelkit.cli.options import settings_flags, show
 from labelkit.settings import DemoSettings
-from labelkit.wording import counted, open_command, percent, shell_command
+from labelkit.wording import number_of, open_command, percent, shell_command
 
 if TYPE_CHECKING:
     from labelkit.workflows.demo import DemoResult
@@ -36,7 +36,7 @@ def command(out: Path, settings: DemoSettings, as_json: bool, quiet: bool) -> No
 def _text(result: DemoResult) -> str:
     built, trained = result.built, result.trained
     cells, target = f"{result.cell_deg:g}", result.target
-    rejected = counted(sum(built.rejected.values()), "frame")
+    rejected = number_of(sum(built.rejected.values()), "frame")
     count = ("--cell-deg", cells, "--target", target)
     steps = {
         shell_command("coverage-map", built.out, *count): "the map, in the terminal",
@@ -47,7 +47,7 @@ def _text(result: DemoResult) -> str:
 The whole job took {result.seconds:.0f} s. What it made:
 
   {result.simulated.raw}/   {result.simulated.frames} frames of {result.simulated.participants} simulated people
-  {built.out}/   {counted(built.samples, "sample")}; {rejected} rejected, each with its reason
+  {built.out}/   {number_of(built.samples, "sample")}; {rejected} rejected, each with its reason
       labels are {result.label_error_median_deg:.1f} deg from the truth (median)
   {result.map}   {percent(result.filled_share)} of the cells of {cells} degrees are full ({target} samples or more)
   {trained.run}/   a network; {_verdict(trained)}
@@ -68,7 +68,7 @@ With your own recordings: inspect, build-dataset, coverage-map, train; README.md
 def _verdict(trained: TrainResult) -> str:
     share = "" if trained.cmae_ratio is None else f", {percent(trained.cmae_ratio)} of it"
     return (
-        f"on {counted(len(trained.test_participants), 'unseen participant')} it errs by "
+        f"on {number_of(len(trained.test_participants), 'unseen participant')} it errs by "
         f"{trained.cmae_deg:.1f} deg\n      (CMAE; always answering the middle: {trained.constant_cmae_deg:.1f}{share})"
     )
 

@@ -43,7 +43,7 @@ from labelkit.training.guard import check_pictures_differ
 from labelkit.training.load import TrainedRun, load_weights
 from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.training.trainer import fit_run
-from labelkit.wording import counted, shell_command
+from labelkit.wording import number_of, shell_command
 from labelkit.workflows.evaluate import assess, keep_page, keep_report
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def check_dataset(dataset: Path | str, settings: TrainSettings) -> tuple[Dataset
     """Open a dataset, and check its files and labels before anything is made from them."""
     started = time.perf_counter()
     data = open_dataset(dataset)
-    log.info("%s: comparing its %s with the manifest", dataset, counted(len(data.manifest.files), "file"))
+    log.info("%s: comparing its %s with the manifest", dataset, number_of(len(data.manifest.files), "file"))
     data.check_hashes()
     log.info("%s: all hashes match (%.1f s)", dataset, time.perf_counter() - started)
     samples = read_samples(data)
