@@ -35,7 +35,14 @@ SETTINGS_NAME = "demo.toml"  # marks a folder as a demo's own
 CELL_DEG = 10.0  # cells of 5 degrees are four times as many, for recordings of hours
 # Grey: colour lets a network recognise the skin of the few people it was trained on. A fifth of the people are the
 # test: one alone may be easy.
-RECIPE: dict[str, Any] = {"model": "small", "input": "grey", "learning_rate": 1.6e-3, "dropout": 0.0, "test": 0.2}
+RECIPE: dict[str, Any] = {
+    "model": "small",
+    "input": "grey",
+    "learning_rate": 1.6e-3,
+    "batch_size": 32,
+    "dropout": 0.0,
+    "test": 0.2,
+}
 
 
 @dataclass(frozen=True)
