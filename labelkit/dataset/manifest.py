@@ -183,7 +183,7 @@ def _explain_missing(folder: Path, error: OSError) -> str:
     if (folder / WITHDRAWAL_NAME / MANIFEST_NAME).exists():
         return describe_unfinished_withdrawal(folder)
     if (folder / BUILD_NAME / MANIFEST_NAME).exists():  # all of it is made, and only has to be moved
-        return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); finish it with: labelkit card {folder}"
+        return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); finish it with: {shell_command('card', folder)}"
     if (folder / BUILD_NAME).is_dir() or (folder / "shards").is_dir():
         return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); run the same build-dataset again to finish it"
     return f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: {build}"
