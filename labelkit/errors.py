@@ -97,5 +97,19 @@ def nearest(name: str, names: Iterable[str]) -> str:
         A clause for the end of a message: "did you mean 'x'?" or "known are: a, b, c".
     """
     known = sorted(names)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+    close = find_nearest(name, known)
+    return f"did you mean {close!r}?" if close else f"known are: {', '.join(known)}"
+
+
+def find_nearest(name: str, names: Iterable[str]) -> str | None:
+    """Find the known name that an unknown one stands for: some of its words, their first letters, or a slip in it."""
+    known = sorted(names)
+    typed = name.replace("_", "-").strip("-")
+
+    def stands_for(each: str) -> bool:
+        words = each.replace("_", "-").strip("-").split("-")
+        whole, initials = "-".join(words), "".join(word[:1] for word in words)
+        return len(typed) > 1 and (whole.startswith(typed) or typed in words or typed == initials)
+
+    close = [each for each in known if stands_for(each)] or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return close[0] if close else None

@@ -19,6 +19,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -196,7 +197,7 @@ class _Crew:
         here, there = self._context.Pipe()
         counts = self._context.RawArray("q", [0, 0, _IDLE, 0])
         process = self._context.Process(target=_serve, args=(self._work, there, counts, self._stop), daemon=True)
-        with environment_of_children(), _interrupts_held_back():
+        with environment_of_children(), _interrupts_held_back(), _main_module_hidden():
             process.start()
         there.close()
         self._workers.append(_Worker(process, here, counts))
@@ -291,6 +292,21 @@ def _interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Keep processes that are started meanwhile from running the user's script again.
+
+    A spawned process imports the main module of its parent, to find functions that are defined there. No work of ours
+    is; and a script without `if __name__ == "__main__"` would start everything again in each process.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")  # it has no file to import
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _serve(work: Work[Any], pipe: Connection, counts: Any, stop: Any) -> None:
     """Do the jobs that come through the pipe, until it is closed. Runs in a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems that cannot hold it back: the parent answers it
@@ -324,7 +340,7 @@ def map_apart(
     """
     context = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
-        with environment_of_children(environment):
+        with environment_of_children(environment), _main_module_hidden():
             pool = stack.enter_context(ProcessPoolExecutor(worker_count(0, len(arguments[0])), context))
             answers = pool.map(work, *arguments)  # starts all processes
         yield from answers
@@ -368,7 +384,7 @@ class Apart:
         context = multiprocessing.get_context("spawn")
         self._pipe, there = context.Pipe()
         self._process = context.Process(target=_serve_apart, args=(work, arguments, there), daemon=True)
-        with environment_of_children(environment), _interrupts_held_back():
+        with environment_of_children(environment), _interrupts_held_back(), _main_module_hidden():
             self._process.start()
         there.close()
         self.heard: list[Any] = []  # what it said so far

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
 
 def number_of(number: int, noun: str) -> str:
     """Write a number with its noun: "1 sample", "9,412 samples"."""
@@ -24,3 +29,30 @@ def printable(name: str, limit: int) -> str:
     """Write a name from a file system so that it can only be text: control characters escaped, long names cut."""
     plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
     return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
+
+
+def open_command(path: Path | str) -> str:
+    """Write what opens a page: a command for the shell if there is one for that, else the page's address."""
+    program = "open" if sys.platform == "darwin" else shutil.which("xdg-open") and "xdg-open"
+    return shlex.join([program, str(path)]) if program else Path(path).resolve().as_uri()
+
+
+def shell_command(*words: object) -> str:
+    """Write a labelkit command as a line that works in a fresh shell in this folder: quoted, the program by its path.
+
+    Args:
+        words: the name of the command, and its arguments.
+    """
+    return shlex.join([*_program(), *map(str, words)])
+
+
+def _program() -> list[str]:
+    """Say how a shell starts this labelkit: by its name if the shell finds it so, else by its path."""
+    own = shutil.which("labelkit", path=Path(sys.executable).parent)
+    if own is None:
+        return [sys.executable, "-m", "labelkit"]
+    found = shutil.which("labelkit")
+    if found and Path(found).samefile(own):
+        return ["labelkit"]
+    here = Path.cwd()
+    return [str(Path(own).relative_to(here)) if Path(own).is_relative_to(here) else own]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# As in an activated .venv: printed commands then begin with `labelkit`, not with its path.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 # A busy machine is no failure.
 settings.register_profile("labelkit", deadline=None)

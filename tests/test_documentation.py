@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -60,12 +61,49 @@ def test_the_session_in_the_readme_runs_from_raw_to_a_network_that_reloads(raw, 
     assert load_run(tmp_path / "runs" / "vanilla").model.count_params() > 0
 
 
-def test_the_python_in_the_readme_runs(raw, tmp_path, monkeypatch):
-    monkeypatch.chdir(raw.parent)
-    (code,) = blocks(REPOSITORY / "README.md", "python")
-    scope = {}
-    exec(code.replace('"dataset"', repr(str(tmp_path / "dataset"))), scope)
-    assert scope["sample"]["rgb128"].shape == (128, 128, 3)
+@pytest.fixture(scope="module")
+def made(raw, tmp_path_factory):
+    """A folder with recordings and their dataset."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copytree(raw, folder / "raw")
+    labelkit.build_dataset(folder / "raw", folder / "dataset")
+    return folder
+
+
+PYTHON = [
+    pytest.param(
+        textwrap.dedent(code),
+        id=f"{page.stem}-{number}",
+        marks=[pytest.mark.slow] if re.search("labelkit.train|keras|tensorflow", code) else [],
+    )
+    for page in PAGES
+    for number, code in enumerate(re.findall(r"(?ms)^ *```python\n(.*?)^ *```", page.read_text(encoding="utf-8")), 1)
+]
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_the_python_of_a_page_runs_as_a_script(code, made, tmp_path):
+    """Without `if __name__ == "__main__"`, as people copy it."""
+    shutil.copytree(made, tmp_path / "a folder")
+    if "build_dataset(" in code:
+        shutil.rmtree(tmp_path / "a folder" / "dataset")
+    (tmp_path / "a folder" / "script.py").write_text(f"{code}\nprint('this is the end')\n")
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    ran = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path / "a folder",
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert ran.stdout.count("this is the end") == 1  # no worker ran the script again
+
+
+def test_there_is_python_to_run():
+    assert len(PYTHON) > 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import labelkit
 from labelkit.errors import SettingsError
 from labelkit.settings import (
     PRESETS,
@@ -14,6 +17,7 @@ from labelkit.settings import (
     as_toml,
     from_plain,
     load_settings,
+    settings_of,
 )
 
 
@@ -180,3 +184,33 @@ def test_fields_follow_from_what_the_network_sees():
 @pytest.mark.parametrize("schema", [BuildSettings, CoverageSettings, SimulateSettings, TrainSettings])
 def test_every_setting_is_described(schema):
     assert all(field.description for field in schema.model_fields.values())
+
+
+def parameters_of(function):
+    return inspect.signature(function).parameters if callable(function) else {}
+
+
+WITH_SETTINGS = [name for name in labelkit.__all__ if "settings" in parameters_of(getattr(labelkit, name))]
+
+
+@pytest.mark.parametrize("name", WITH_SETTINGS)
+def test_every_function_of_the_api_takes_settings_as_keywords_and_names_the_nearest(name, tmp_path):
+    function = getattr(labelkit, name)
+    schema = getattr(labelkit.settings, parameters_of(function)["settings"].annotation.partition(" ")[0])
+    key = next(iter(schema.model_fields))
+    required = [
+        each
+        for each in parameters_of(function).values()
+        if each.default is each.empty and each.kind != each.VAR_KEYWORD
+    ]
+    where = [tmp_path / "none"] * len(required)
+    with pytest.raises(SettingsError, match=f"{key}x.*{schema.command}.*{key}"):
+        function(*where, **{f"{key}x": 1})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_keywords_win_over_a_settings_object_and_a_preset_is_expanded():
+    settings = settings_of(TrainSettings, TrainSettings(epochs=3, seed=4), {"model": "small", "epochs": 5})
+    assert (settings.epochs, settings.seed, settings.filters) == (5, 4, 10)
+    with pytest.raises(SettingsError, match=r"epochs must be .*, not 0"):
+        settings_of(TrainSettings, None, {"epochs": 0})

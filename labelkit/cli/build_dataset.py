@@ -10,7 +10,7 @@ import click
 
 from labelkit.cli.options import settings_flags, show
 from labelkit.settings import BuildSettings
-from labelkit.wording import number_of
+from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
     from labelkit.workflows.build_dataset import BuildPlan, BuildResult
@@ -94,5 +94,5 @@ def _text(result: BuildResult) -> str:
         lines.append(f"{result.seconds:.1f} s, {rate:.0f} frames/s, {number_of(result.workers, 'worker')}")
     else:
         lines.append("nothing to do: it is complete")
-    lines.append(f"next: labelkit coverage-map {result.out}")
+    lines.append(f"next: {shell_command('coverage-map', result.out)}")
     return "\n".join(lines)

@@ -12,6 +12,7 @@ import click
 
 from labelkit.cli.options import settings_flags, show
 from labelkit.settings import CoverageSettings
+from labelkit.wording import shell_command
 
 if TYPE_CHECKING:
     from labelkit.figures.coverage_text import Terminal
@@ -24,7 +25,7 @@ class _CoverageMap(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if "--live" in args:
             raw = (*args[args.index("--live") + 1 :], "RAW")[0]
-            raise click.UsageError(f"--live is a command of its own: labelkit play {raw}", ctx)
+            raise click.UsageError(f"--live is a command of its own: {shell_command('play', raw)}", ctx)
         return super().parse_args(ctx, args)
 
 

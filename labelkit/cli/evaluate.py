@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from labelkit.workflows.evaluate import Evaluation
 
 _LABEL, _NAME = 24, 26  # columns: of a label, of a run
+
+log = logging.getLogger(__name__)
 
 
 @click.command("evaluate")
@@ -40,6 +43,7 @@ def command(
     from labelkit.workflows.early import refuse_early
 
     refuse_early(dataset, runs=[run] if other is None else [run, other])
+    log.info("loading Keras")
     from labelkit.workflows.evaluate import evaluate
 
     found = evaluate(run, other, dataset=dataset, out=out, settings=settings)

@@ -11,7 +11,7 @@ import click
 
 from labelkit.cli.options import settings_flags, show
 from labelkit.settings import InspectSettings
-from labelkit.wording import number_of
+from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
     from labelkit.curation.alignment import Alignment
@@ -177,4 +177,4 @@ def _summary(result: Inspection) -> Iterator[str]:
         f"{number_of(result.frames, 'frame')}, {result.problems or 'no'} problem{'s' * (result.problems != 1)}"
     )
     if not result.problems:
-        yield f"next: labelkit build-dataset {result.raw}"
+        yield f"next: {shell_command('build-dataset', result.raw)}"

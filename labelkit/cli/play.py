@@ -13,7 +13,7 @@ import click
 from labelkit.cli.coverage_map import describe_terminal
 from labelkit.cli.options import refuse_typed, settings_flags, show
 from labelkit.settings import BuildSettings, CoverageSettings, load_settings
-from labelkit.wording import number_of
+from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
     from labelkit.cells import Cells
@@ -84,7 +84,7 @@ def _summary(result: GameResult) -> str:
     return (
         f"{result.raw}: {number_of(result.samples, 'sample')} in {number_of(result.frames, 'frame')}; "
         f"full: {full or 'nothing'}\n"
-        f"next: labelkit build-dataset {result.raw}"
+        f"next: {shell_command('build-dataset', result.raw)}"
     )
 
 

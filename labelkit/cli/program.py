@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from labelkit import __version__
-from labelkit.errors import INTERRUPTED, LabelkitError, OutputError, nearest
+from labelkit.errors import INTERRUPTED, LabelkitError, OutputError, find_nearest, nearest
 
 # command -> what it does; the order is that of a session
 COMMANDS = {
@@ -73,34 +76,47 @@ class Commands(click.Group):
     cls=Commands,
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
 )
+@click.pass_context
 @click.version_option(__version__, "-V", "--version", prog_name="labelkit", message="%(prog)s %(version)s")
-def labelkit() -> None:
+def labelkit(ctx: click.Context) -> None:
     """Turn Kinect recordings of hands into labelled datasets, and train networks that read orientation."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line, and end the process with an exit code from the list above."""
+    """Run the command line, and end the process with an exit code from the list above.
+
+    With --json, an error is a JSON object on stdout as well: {"error": ..., "exit_code": ...}.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    as_json, quiet = "--json" in words, not {"-q", "--quiet"}.isdisjoint(words)
+
+    def fail(message: str, exit_code: int, program: str = "labelkit") -> NoReturn:
+        if as_json:
+            print(json.dumps({"error": " ".join(message.split()), "exit_code": exit_code}, ensure_ascii=False))
+        _complain(message, program)
+        sys.exit(exit_code)
+
     try:
-        code = labelkit.main(args=arguments, prog_name="labelkit", standalone_mode=False) or 0
+        with _log_on_stderr(logging.WARNING if as_json or quiet else logging.INFO):
+            code = labelkit.main(args=words, prog_name="labelkit", standalone_mode=False) or 0
         _flush_output()
         sys.exit(code)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "labelkit"
-        _complain(f"{error.format_message().rstrip('.')} (see {command} --help)", command)
-        sys.exit(2)
+        fail(f"{_explain(error).rstrip('.')} (see {command} --help)", 2, command)
     except click.ClickException as error:
-        _complain(error.format_message())
-        sys.exit(2)
+        fail(error.format_message(), 2)
     except LabelkitError as error:
-        _complain(str(error))
-        sys.exit(error.exit_code)
+        fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort) as stop:
         # click turns a KeyboardInterrupt into an Abort; its text may say what is there.
-        _complain(str(stop.__cause__ or stop) or "interrupted; nothing is half-written")
-        sys.exit(INTERRUPTED)
+        fail(str(stop.__cause__ or stop) or "interrupted; nothing is half-written", INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has ended (labelkit ... | head); there is nobody to print to.
         _forget_output()
@@ -108,11 +124,11 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if not _is_out_of_memory(error):
             raise
-        _complain(
+        fail(
             f"out of memory ({error}); run the same command again with more memory (ulimit -v limits it, too), or with "
-            "fewer --workers"
+            "fewer --workers",
+            1,
         )
-        sys.exit(1)
 
 
 def open_streams() -> None:
@@ -156,6 +172,38 @@ def _forget_output() -> None:
 def _is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that there is too little memory: for a buffer, a thread, or a library."""
     return isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def _explain(error: click.UsageError) -> str:
+    """Give click's words; for an unknown option, with the one that it stands for: `--lr`, `--rate`."""
+    if isinstance(error, click.NoSuchOption) and error.ctx:
+        options = [name for each in error.ctx.command.get_params(error.ctx) for name in each.opts]
+        if meant := find_nearest(error.option_name, options):
+            return f"{error.message} Did you mean {meant!r}?"
+    return error.format_message()
+
+
+class _LinesOnStderr(logging.Handler):
+    """Writes each record as a line, above the progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from labelkit.progress import say
+
+        say(self.format(record))
+
+
+@contextmanager
+def _log_on_stderr(level: int) -> Iterator[None]:
+    """Show labelkit's log to the user: what it is doing, or warnings alone."""
+    logger, handler = logging.getLogger("labelkit"), _LinesOnStderr()
+    before = logger.level
+    logger.setLevel(level)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _complain(message: str, program: str = "labelkit") -> None:

@@ -9,6 +9,7 @@ import click
 
 from labelkit.cli.options import settings_flags, show
 from labelkit.settings import RecordSettings
+from labelkit.wording import shell_command
 
 if TYPE_CHECKING:
     from labelkit.workflows.record import Recorded
@@ -36,5 +37,5 @@ def describe_recording(result: Recorded) -> str:
     rate = f", {result.fps:.1f} frames/s" if result.fps else ""
     return (
         f"{result.frames} frames in {result.seconds:.1f} s{rate}: {result.folder}\n"
-        f"next: labelkit build-dataset {result.raw}"
+        f"next: {shell_command('build-dataset', result.raw)}"
     )

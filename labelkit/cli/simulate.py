@@ -10,7 +10,7 @@ import click
 from labelkit.cli.options import refuse_typed, settings_flags, show
 from labelkit.cli.record import describe_recording
 from labelkit.settings import SimulateSettings
-from labelkit.wording import number_of
+from labelkit.wording import number_of, shell_command
 
 # Options that need --live, and options that go with OUT alone.
 _LIVE = ("follow", "participant", "session", "handedness", "fps", "seconds")
@@ -69,6 +69,6 @@ def command(
             f"{number_of(result.participants, 'participant')}, {number_of(result.frames, 'frame')} "
             f"in {result.seconds:.1f} s: {result.raw}\n"
             f"the exact truth of each frame: {result.truth}\n"
-            f"next: labelkit build-dataset {result.raw}"
+            f"next: {shell_command('build-dataset', result.raw)}"
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,13 @@ import click
 
 from labelkit.cli.options import refuse_typed, settings_flags, show
 from labelkit.settings import TrainSettings
-from labelkit.wording import number_of
+from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
     from labelkit.workflows.leave_one_out import LeaveOneOutResult
     from labelkit.workflows.one_run import TrainResult
+
+log = logging.getLogger(__name__)
 
 
 @click.command("train")
@@ -44,6 +47,7 @@ def command(
         refuse_early(dataset, runs=[resume])
     else:
         refuse_early(dataset, models=[settings.model])
+    log.info("loading Keras")
     from labelkit.workflows.train import train
 
     result = train(dataset, settings, out=out, overwrite=overwrite, resume=resume, quiet=quiet or as_json)
@@ -59,6 +63,7 @@ def _text(result: TrainResult | LeaveOneOutResult) -> str:
 def _text_of_run(result: TrainResult) -> str:
     people = len(result.test_participants)
     whom = number_of(people, "unseen participant")
+    settings = Path(result.run) / "settings.toml"
     if result.leaks:
         whom = f"{number_of(people, 'participant')} IT WAS TRAINED ON (split by frames: LEAKING)"
     return "\n".join(
@@ -69,7 +74,7 @@ def _text_of_run(result: TrainResult) -> str:
             f"test of epoch {result.best_epoch} on {number_of(result.test_samples, 'sample')} of {whom}:",
             *_errors(result),
             f"run: {result.run} (report.html, report.json, predictions.csv, weights, ...)",
-            f"again, changed: labelkit train --config {result.run}/settings.toml --epochs 60",
+            f"again, changed: {shell_command('train', result.dataset, '--config', settings, '--epochs', 60)}",
         )
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +11,13 @@ import click
 
 from labelkit.cli.options import settings_flags, show
 from labelkit.settings import TuneSettings
-from labelkit.wording import number_of
+from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
     from labelkit.tuning.ranking import Ranked
     from labelkit.workflows.tune import TunePlan, TuneResult
+
+log = logging.getLogger(__name__)
 
 
 @click.command("tune")
@@ -35,6 +38,7 @@ def command(
 
     named = [table.get("model") for table in (settings.train, *settings.structures)]
     refuse_early(dataset, models=[model for model in named if isinstance(model, str)])
+    log.info("loading Keras")
     from labelkit.workflows.tune import tune
 
     result = tune(dataset, settings, out=out, dry_run=dry_run, quiet=quiet or as_json)
@@ -60,7 +64,7 @@ def _lines(result: TuneResult | TunePlan) -> Iterator[str]:
     done = f"{result.finished} of {number_of(result.asked, 'trial')}"
     yield f"search: {result.search} ({done}; report.html, result.json, trials.csv)"
     if result.best:
-        yield f"the best, tested: labelkit train --config {result.best}"
+        yield f"the best, tested: {shell_command('train', result.dataset, '--config', result.best)}"
 
 
 def _row(each: Ranked) -> str:

@@ -22,6 +22,7 @@ from labelkit.dataset.schema import ALL_FIELDS, DEPTH_FIELDS, Field
 from labelkit.dataset.shards import map_open_shard
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_table
 from labelkit.errors import DatasetError
+from labelkit.wording import shell_command
 
 Batch = dict[str, NDArray[Any]]  # field -> array
 
@@ -79,7 +80,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         m = self.manifest
-        return f"<Dataset {self.path}: {m.samples} samples of {len(m.participants)} participants, {m.frames} frames>"
+        people = sum(entry.samples > 0 for entry in m.participants.values())
+        return f"<Dataset {self.path}: {m.samples} samples of {people} participants, {m.frames} frames>"
 
     def _repr_html_(self) -> str:
         shown = np.linspace(0, len(self) - 1, min(CROPS, len(self))).round().astype(np.int64)
@@ -202,7 +204,9 @@ class Dataset:
         table = table.filter(pc.equal(table["status"], SAMPLE))
         name_of_shard = dict(zip(table["shard"].to_pylist(), table["participant"].to_pylist(), strict=True))
         if strange := sorted(set(self.shard_names) - name_of_shard.keys()):
-            raise DatasetError(f"{self.path / TABLE_NAME}: no row names {strange[0]}; see labelkit verify {self.path}")
+            raise DatasetError(
+                f"{self.path / TABLE_NAME}: no row names {strange[0]}; see {shell_command('verify', self.path)}"
+            )
         counts = np.diff(self._starts)
         return np.repeat([name_of_shard[name] for name in self.shard_names], counts) if len(self) else np.array([], str)
 

@@ -16,6 +16,7 @@ from labelkit.dataset.reading import read_at_most
 from labelkit.dataset.schema import SCHEMA
 from labelkit.errors import DatasetError
 from labelkit.files import sha256_of, write_bytes
+from labelkit.wording import shell_command
 
 MANIFEST_NAME, MANIFEST_HASH_NAME = "manifest.json", "manifest.sha256"
 
@@ -174,19 +175,21 @@ def describe_difference(file: BufferedReader, entry: FileEntry) -> str | None:
 
 
 def _explain_missing(folder: Path, error: OSError) -> str:
+    build = shell_command("build-dataset", "RAW", "--out", folder)
     if not folder.is_dir():
-        return f"{folder}: no such dataset folder; make one with: labelkit build-dataset RAW --out {folder}"
+        return f"{folder}: no such dataset folder; make one with: {build}"
     if not isinstance(error, FileNotFoundError):
         return f"{folder / (error.filename or '')}: cannot be read ({error.strerror})"
     if (folder / WITHDRAWAL_NAME / MANIFEST_NAME).exists():
         return describe_unfinished_withdrawal(folder)
     if (folder / BUILD_NAME / MANIFEST_NAME).exists():  # all of it is made, and only has to be moved
-        return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); finish it with: labelkit card {folder}"
+        return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); finish it with: {shell_command('card', folder)}"
     if (folder / BUILD_NAME).is_dir() or (folder / "shards").is_dir():
         return f"{folder}: an unfinished dataset (no {MANIFEST_NAME}); run the same build-dataset again to finish it"
-    return f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: labelkit build-dataset RAW"
+    return f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: {build}"
 
 
 def describe_unfinished_withdrawal(folder: Path) -> str:
     """Say that a withdrawal was interrupted, and how to finish it."""
-    return f"{folder}: a withdrawal did not end here; finish it with: labelkit withdraw {folder} PARTICIPANT --yes"
+    finish = shell_command("withdraw", folder, "PARTICIPANT", "--yes")
+    return f"{folder}: a withdrawal did not end here; finish it with: {finish}"

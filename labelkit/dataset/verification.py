@@ -36,6 +36,7 @@ from labelkit.dataset.reading import open_plain_file, read_at_most
 from labelkit.dataset.shards import Columns, map_open_shard, read_attributes
 from labelkit.dataset.table import TABLE_NAME, read_open_table
 from labelkit.errors import DatasetError
+from labelkit.wording import shell_command
 
 SHARDS = "shards/"
 
@@ -102,7 +103,7 @@ def _list_files(folder: Path) -> tuple[dict[str, int], list[Defect]]:
             if not below:
                 raise DatasetError(
                     f"{folder}: cannot be opened as a dataset folder ({error.strerror}); "
-                    f"make one with: labelkit build-dataset RAW --out {folder}"
+                    f"make one with: {shell_command('build-dataset', 'RAW', '--out', folder)}"
                 ) from None
             findings.append(Defect(Fault.CHANGED, below, f"cannot be opened ({error.strerror})"))
             continue
@@ -131,7 +132,8 @@ def _check_manifest(folder: Path, there: dict[str, int]) -> tuple[Manifest | Non
     """Read the manifest even if its hash is wrong, for its list of files; the wrong hash is one defect among others."""
     missing = [name for name in (MANIFEST_NAME, MANIFEST_HASH_NAME) if name not in there]
     if len(missing) == 2 and not any(name.startswith(SHARDS) or name == TABLE_NAME for name in there):
-        raise DatasetError(f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: labelkit build-dataset RAW")
+        build = shell_command("build-dataset", "RAW", "--out", folder)
+        raise DatasetError(f"{folder}: not a dataset (no {MANIFEST_NAME}); make one with: {build}")
     findings = [Defect(Fault.MISSING, name, "without it the dataset is not finished") for name in missing]
     if MANIFEST_NAME in missing:
         return None, findings

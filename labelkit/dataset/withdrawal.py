@@ -49,6 +49,7 @@ from labelkit.errors import DatasetError, RecordingError
 from labelkit.files import PART_SUFFIX, flush_to_disk, make_folder, remove, translate_os_errors, write_bytes
 from labelkit.records import fold_name
 from labelkit.traces import find_traces, pattern_from_names
+from labelkit.wording import shell_command
 
 RECORD_NAME = "withdrawn.json"
 
@@ -210,11 +211,11 @@ def _read_table(folder: Path, manifest: Manifest) -> pa.Table:
     try:
         with open_plain_file(folder, TABLE_NAME) as file:
             if says := describe_difference(file, manifest.files[TABLE_NAME]):
-                raise DatasetError(f"{path}: {says}; see labelkit verify {folder}")
+                raise DatasetError(f"{path}: {says}; see {shell_command('verify', folder)}")
             file.seek(0)
             return read_open_table(file, path)
     except (OSError, KeyError) as error:
-        raise DatasetError(f"{path}: cannot be read ({error}); see labelkit verify {folder}") from None
+        raise DatasetError(f"{path}: cannot be read ({error}); see {shell_command('verify', folder)}") from None
 
 
 def is_withdrawn(folder: Path, participant: str) -> bool:

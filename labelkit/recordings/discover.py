@@ -40,6 +40,7 @@ from labelkit.recordings.settle import Statements, calibration_of, gather, probl
 from labelkit.recordings.sidecar import FILE_NAME, PARTICIPANT, Sidecar, combine_sidecars, read_sidecar
 from labelkit.recordings.stamp_list import find_unused_lists
 from labelkit.records import Recording
+from labelkit.wording import shell_command
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +187,7 @@ def survey(raw: Path, *, max_gap_s: float = DEFAULT_MAX_GAP_S) -> Survey:
 def describe_problems(candidate: Candidate, raw: Path, *, others: int = 0) -> str:
     """Say in one line why a recording cannot be read, and below it the lines to add."""
     says = "; ".join(problem.says for problem in candidate.problems)
-    more = f" (and {others} more have problems: see labelkit inspect {raw})" if others else ""
+    more = f" (and {others} more have problems: see {shell_command('inspect', raw)})" if others else ""
     lines = lines_from_problems(candidate.problems)
     place = raw / candidate.folder.relative_to(raw.resolve()) / FILE_NAME
     cure = f"; add to {place}, or to one in a folder above for all below it:\n\n{lines}" if lines else ""

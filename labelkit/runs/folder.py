@@ -36,6 +36,7 @@ from typing import Any, TypeVar
 from labelkit.errors import OutputExistsError, RunError
 from labelkit.files import make_folder, translate_os_errors, write_text
 from labelkit.locking import NoLocksError, only_one_at
+from labelkit.wording import shell_command
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,9 @@ def read_state(run: Path) -> dict[str, Any]:
     try:
         state = json.loads((run / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise RunError(f"{run}: not a run (no readable {STATE}); make one with: labelkit train --out {run}") from None
+        raise RunError(
+            f"{run}: not a run (no readable {STATE}); make one with: {shell_command('train', '--out', run)}"
+        ) from None
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise RunError(f"{run}: not a run of this version ({SCHEMA}); train again")
     return state

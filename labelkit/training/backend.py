@@ -71,6 +71,21 @@ def _has_bfloat16_gpu(backend: str) -> bool:
     return False
 
 
+def device() -> str:
+    """Name what the networks are computed on: the GPU that the backend found, or the CPU."""
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        tf = load("tensorflow")
+        details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+        names = [str(each.get("device_name", "a GPU")) for each in details]
+    elif backend == "torch":
+        cuda = load("torch").cuda
+        names = [cuda.get_device_name(cuda.current_device())] if cuda.is_available() else []
+    else:
+        names = [str(each.device_kind) for each in load("jax").devices() if each.platform == "gpu"]
+    return names[0] if names else "the CPU (no GPU was found)"
+
+
 def versions() -> dict[str, str]:
     """Say which versions of Keras and of its backend are loaded."""
     backend = str(keras.config.backend())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labelkit.building.build import build
 from labelkit.building.plan import make_plan
@@ -12,7 +13,7 @@ from labelkit.curation.alignment import describe_misfit
 from labelkit.progress import open_bar
 from labelkit.recordings import find_recordings
 from labelkit.records import Reason
-from labelkit.settings import BuildSettings
+from labelkit.settings import BuildSettings, settings_of
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class BuildResult:
     frames: int
     samples: int
     rejected: dict[str, int]  # reason -> frames
-    participants: int
+    participants: int  # that have samples
     shards: int
     rejected_share: float  # of the frames that were not excluded
     too_many_rejected: bool  # more than settings.max_rejected
@@ -54,6 +55,7 @@ def build_dataset(
     retry_rejected: bool = False,
     pseudonyms: Path | str | None = None,
     quiet: bool = True,
+    **keywords: Any,
 ) -> BuildResult:
     """Turn the recordings below `raw` into a labelled dataset, finish one that was interrupted, or extend one.
 
@@ -63,12 +65,14 @@ def build_dataset(
         pseudonyms: a file of random ids to use in place of names of people, folders and files; made where
             there is none, and kept outside the dataset.
         quiet: show no progress bar.
+        keywords: single settings, as of `BuildSettings`; they win over `settings`.
     Raises:
         RecordingError: `raw` is missing, empty, or holds what no reader recognises.
         OutputExistsError: `out` holds a dataset made with other settings, or of a recording that is gone.
         OutputError: no space or permission; the same call goes on from there.
+        KeyboardInterrupt: says that the same call goes on from there.
     """
-    settings = settings or BuildSettings()
+    settings = settings_of(BuildSettings, settings, keywords)
     with open_bar(quiet=quiet, desc="build", unit="frame", dynamic_ncols=True) as bar:
 
         def report(done: int, samples: int, total: int) -> None:
@@ -76,15 +80,20 @@ def build_dataset(
             bar.set_postfix_str(f"rejected {done - samples}", refresh=False)
             bar.update(done - bar.n)
 
-        outcome = build(
-            Path(raw),
-            Path(out),
-            settings,
-            overwrite=overwrite,
-            retry_rejected=retry_rejected,
-            pseudonyms=None if pseudonyms is None else Path(pseudonyms),
-            report=report,
-        )
+        try:
+            outcome = build(
+                Path(raw),
+                Path(out),
+                settings,
+                overwrite=overwrite,
+                retry_rejected=retry_rejected,
+                pseudonyms=None if pseudonyms is None else Path(pseudonyms),
+                report=report,
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted; {out} keeps the shards that are done; go on with the same command"
+            ) from None
     manifest = outcome.manifest
     for recording in manifest.recordings:
         if recording.alignment and (misfit := describe_misfit(recording.alignment.fit, recording.alignment.shift_px)):
@@ -96,7 +105,7 @@ def build_dataset(
         frames=manifest.frames,
         samples=manifest.samples,
         rejected=manifest.rejected,
-        participants=len(manifest.participants),
+        participants=sum(entry.samples > 0 for entry in manifest.participants.values()),
         shards=sum(name.startswith("shards/") for name in manifest.files),
         rejected_share=rejected_share,
         too_many_rejected=rejected_share > settings.max_rejected,

@@ -27,7 +27,7 @@ from labelkit.files import check_output, make_folder, write_bytes
 from labelkit.report.coverage_page import coverage_page
 from labelkit.report.page import data_url, render
 from labelkit.runs.plan import read_split
-from labelkit.settings import CoverageSettings, TrainSettings
+from labelkit.settings import CoverageSettings, TrainSettings, settings_of
 
 By = Literal["participant", "split"]
 
@@ -100,6 +100,7 @@ def coverage(
     settings: CoverageSettings | None = None,
     *,
     run: Path | str | None = None,
+    **keywords: Any,
 ) -> CoverageMap:
     """Count a dataset's samples over orientation space, whole, by participant and by split.
 
@@ -108,6 +109,7 @@ def coverage(
     Args:
         run: the training run whose split is shown; if None, it is the one that a training with the
             default settings would make.
+        keywords: single settings, as of `CoverageSettings`; they win over `settings`.
     Raises:
         DatasetError: no dataset, an unfinished one, one of another version, or a changed label table.
         OrientationError: a label that is no orientation.
@@ -115,7 +117,7 @@ def coverage(
         SettingsError: the cells do not fit the reach.
         SplitError: the run's split names somebody who is not in the dataset.
     """
-    settings = settings or CoverageSettings()
+    settings = settings_of(CoverageSettings, settings, keywords)
     source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     return count_coverage(source, read_cells(source, settings), settings, run)[0]
 
@@ -127,6 +129,7 @@ def coverage_map(
     *,
     by: By | None = None,
     run: Path | str | None = None,
+    **keywords: Any,
 ) -> CoverageMap:
     """Count a dataset's samples over orientation space, and write the map.
 
@@ -134,6 +137,7 @@ def coverage_map(
         out: a .png, .svg, .html, .json or .csv to write; one that is there is replaced, a missing folder made.
         by: show groups too. A page and a JSON file hold all groups in any case.
         run: as for `coverage`.
+        keywords: single settings, as of `CoverageSettings`; they win over `settings`.
     Raises:
         OutputError: `out` cannot be written.
         SettingsError: `out` has another suffix.
@@ -141,7 +145,7 @@ def coverage_map(
         ...: whatever `coverage` raises.
     """
     path = check_output(Path(out), SUFFIXES) if out is not None else None
-    result = coverage(dataset, settings, run=run)
+    result = coverage(dataset, settings, run=run, **keywords)
     if by == "split" and not result.splits:
         raise SplitError(f"{result.dataset}: a split needs samples of at least 3 participants; show it by participant")
     if path:

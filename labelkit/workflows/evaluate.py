@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,13 +36,16 @@ from labelkit.runs.folder import (
 )
 from labelkit.runs.histograms import read_histograms
 from labelkit.runs.plan import read_dataset, read_folds
-from labelkit.settings import EvaluateSettings
+from labelkit.settings import EvaluateSettings, settings_of
 from labelkit.training.backend import versions
 from labelkit.training.epochs import Epoch, best_of, read_history
 from labelkit.training.events import write_events
 from labelkit.training.guard_record import read_journal
 from labelkit.training.load import TrainedRun, dataset_of, load_run
 from labelkit.training.samples import Samples, Sides, read_samples, take_sides
+from labelkit.wording import number_of, shell_command
+
+log = logging.getLogger(__name__)
 
 SCHEMA = "labelkit-report/1"
 
@@ -69,6 +73,7 @@ def evaluate(
     dataset: Path | str | None = None,
     out: Path | str | None = None,
     settings: EvaluateSettings | None = None,
+    **keywords: Any,
 ) -> Evaluation:
     """Measure a finished run's network on its validation and test participants, and write the report.
 
@@ -78,6 +83,7 @@ def evaluate(
         dataset: where the runs' dataset is now; if None, the path that the runs hold.
         out: the page, a .html file; its JSON gets the same name with .json. If None, RUN/report.html, and for two
             runs RUN-and-OTHER.html next to the first.
+        keywords: single settings, as of `EvaluateSettings`; they win over `settings`.
     Raises:
         RunError: no run, an unfinished one, one of another dataset or version, or a checkpoint that is not
             plainly its network's.
@@ -85,7 +91,7 @@ def evaluate(
         SettingsError: `out` is no .html file.
         OutputError: no space or permission.
     """
-    settings = settings or EvaluateSettings()
+    settings = settings_of(EvaluateSettings, settings, keywords)
     folders = [Path(run), *([Path(other)] if other is not None else [])]
     path = _page_path(folders, out)
     for folder in folders:
@@ -97,6 +103,7 @@ def evaluate(
         runs=tuple(report_of(result, folder) for result, folder in zip(results, folders, strict=True)),
         comparison=_comparison(results),
     )
+    log.info("%s: writing the page", path)
     make_folder(path.parent)
     pair = {"schema": SCHEMA, "runs": found.runs, "comparison": found.comparison}
     write_json(Path(found.json), found.runs[0] if len(folders) == 1 else pair)
@@ -122,7 +129,7 @@ def _check_finished(run: Path) -> None:
     if state.get("status") != FINISHED:
         raise RunError(
             f"{run}: its training is not finished (status {state.get('status')!r}); the test is touched once the "
-            f"network is chosen: finish it with: labelkit train --resume {run}"
+            f"network is chosen: finish it with: {shell_command('train', '--resume', run)}"
         )
     if (run / FOLDS).is_file():
         folds = sorted(read_folds(run).values())
@@ -133,11 +140,13 @@ def _check_finished(run: Path) -> None:
 
 def _evaluate(run: Path, dataset: Path | str | None, settings: EvaluateSettings) -> RunResult:
     data = dataset_of(run, dataset)
+    log.info("%s: comparing its %s with the manifest", data.path, number_of(len(data.manifest.files), "file"))
     data.check_hashes()
     samples = read_samples(data)
     trained = load_run(run)
     data.check_fields(trained.settings.fields)
     history = read_history(run, read_epochs(run))
+    log.info("%s: predicting validation and test", run)
     result = assess(trained, take_sides(samples, trained.split), history, settings)
     result = replace(result, dataset=str(data.path))
     return time_network(result, run) if settings.latency else result
@@ -182,6 +191,7 @@ def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings
 
 def time_network(result: RunResult, run: Path) -> RunResult:
     """Add the latency of the run's network."""
+    log.info("%s: measuring its time for one picture, on one core", run)
     latency = measure_latency(run)
     cost = replace(result.cost, latency_ms=latency.median_ms, latency_p95_ms=latency.p95_ms)
     return replace(result, cost=cost)
@@ -234,6 +244,7 @@ def keep_report(result: RunResult, run: Path) -> None:
 def keep_page(result: RunResult, run: Path, history: Sequence[Epoch]) -> None:
     """Time the network, and write the rest of the report: the page, and the event file for TensorBoard."""
     result = time_network(result, run)
+    log.info("%s: writing the page", run)
     write_json(run / REPORT, report_of(result, run))
     write_bytes(run / PAGE, run_page([result]))
     write_events(run, history, result.histograms)

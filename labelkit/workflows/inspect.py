@@ -25,7 +25,7 @@ from labelkit.recordings.recording import describe_wrong_values, metres_from_sto
 from labelkit.recordings.settle import Statements, pick_evenly
 from labelkit.recordings.sidecar import FILE_NAME
 from labelkit.records import ColorImage, FloatArray, Frame, Reason, Recording, Rejection, Unreadable
-from labelkit.settings import BuildSettings, InspectSettings
+from labelkit.settings import BuildSettings, InspectSettings, settings_of
 
 _LOOKED_AT = 5  # frames that are decoded to see their depth and colour: 60 ms per recording
 
@@ -134,16 +134,19 @@ class Inspection:
     kept: tuple[str, ...]  # those already there, and left as they are
 
 
-def inspect(raw: Path | str, settings: InspectSettings | None = None, *, write: bool = False) -> Inspection:
+def inspect(
+    raw: Path | str, settings: InspectSettings | None = None, *, write: bool = False, **keywords: Any
+) -> Inspection:
     """Say what each recording below `raw` is, and which file states each fact.
 
     Args:
         write: draft a recording.toml if facts are missing; one that is there is never changed.
+        keywords: single settings, as of `InspectSettings`; they win over `settings`.
     Raises:
         RecordingError: `raw` is missing, or holds nothing that can be a recording.
         OutputError: a draft cannot be written.
     """
-    settings = settings or InspectSettings()
+    settings = settings_of(InspectSettings, settings, keywords)
     raw = Path(raw)
     found = survey(raw, max_gap_s=settings.max_gap_s)
     reports = tuple(_report(candidate, raw) for candidate in found.candidates)

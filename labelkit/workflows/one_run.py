@@ -34,15 +34,16 @@ from labelkit.runs.folder import (
     read_state,
     write_state,
 )
-from labelkit.runs.plan import read_made_with, read_settings, read_split, write_plan
+from labelkit.runs.plan import read_dataset, read_made_with, read_settings, read_split, write_plan
 from labelkit.settings import EvaluateSettings, TrainSettings
-from labelkit.training.backend import start_keras, versions
+from labelkit.training.backend import device, start_keras, versions
 from labelkit.training.epoch_lines import show_epochs
 from labelkit.training.epochs import Epoch, best_of
 from labelkit.training.guard import check_pictures_differ
 from labelkit.training.load import TrainedRun, load_weights
 from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.training.trainer import fit_run
+from labelkit.wording import number_of, shell_command
 from labelkit.workflows.evaluate import assess, keep_page, keep_report
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class TrainResult:
     """
 
     run: str
+    dataset: str
     model: str
     parameters: int
     epochs: int
@@ -91,8 +93,9 @@ def check_dataset(dataset: Path | str, settings: TrainSettings) -> tuple[Dataset
     """Open a dataset, and check its files and labels before anything is made from them."""
     started = time.perf_counter()
     data = open_dataset(dataset)
+    log.info("%s: comparing its %s with the manifest", dataset, number_of(len(data.manifest.files), "file"))
     data.check_hashes()
-    log.info("%s: all hashes match its manifest (%.1f s)", dataset, time.perf_counter() - started)
+    log.info("%s: all hashes match (%.1f s)", dataset, time.perf_counter() - started)
     samples = read_samples(data)
     data.check_fields(settings.fields)
     return data, samples
@@ -116,7 +119,10 @@ def split_samples(samples: Samples, settings: TrainSettings) -> Split | FrameSpl
 def build_network(settings: TrainSettings) -> Network:
     """Make Keras ready, and build the network that the settings describe."""
     precision = start_keras(settings.seed, settings.precision)
-    return Network(build_model(settings), precision)
+    network = Network(build_model(settings), precision)
+    computes = "bfloat16" if precision == "mixed" else precision
+    log.info("%s: %s parameters, on %s in %s", settings.model, f"{network.model.count_params():,}", device(), computes)
+    return network
 
 
 def train_new(
@@ -177,6 +183,7 @@ def read_result(run: Path) -> TrainResult:
     test = report["test"]
     return TrainResult(
         run=str(run),
+        dataset=str(read_dataset(run)[1]),
         train_samples=report["train"]["samples"],
         test_samples=test["samples"],
         test_participants=tuple(test["participants"]),
@@ -204,12 +211,12 @@ def _keep_state(run: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         epochs = write_end(INTERRUPTED)
         kept = f"{run} holds the weights of {epochs} finished epochs" if epochs else f"no epoch was finished in {run}"
-        raise KeyboardInterrupt(f"interrupted; {kept}; go on with: labelkit train --resume {run}") from None
+        raise KeyboardInterrupt(f"interrupted; {kept}; go on with: {shell_command('train', '--resume', run)}") from None
     except OutputError as error:
         with contextlib.suppress(OSError):  # the disk is what failed
             write_end(INTERRUPTED)
         raise OutputError(
-            f"{str(error).removesuffix(THEN_AGAIN)}, then go on with: labelkit train --resume {run}"
+            f"{str(error).removesuffix(THEN_AGAIN)}, then go on with: {shell_command('train', '--resume', run)}"
         ) from None
     except LabelkitError as error:
         with contextlib.suppress(OSError):  # the disk may be what failed
@@ -241,6 +248,7 @@ def _train_and_test(
     steps = -(-len(sides.train) // settings.batch_size)
     with show_epochs(steps, constant_cmae, quiet=quiet) as (on_step, on_epoch):
         history = fit_run(run, model, sides, settings, on_step=on_step, on_epoch=on_epoch)
+    log.info("predicting validation and test with the weights of epoch %d, the best", best_of(history).epoch)
     load_weights(model, run / BEST)
     result = assess(TrainedRun(run, settings, split, model), sides, history, EvaluateSettings())
     keep_report(result, run)

@@ -17,7 +17,7 @@ from labelkit.live.game import Game
 from labelkit.live.label_cache import LabelCache, cache_path
 from labelkit.live.server import LiveServer, map_of
 from labelkit.live.watching import GameThread
-from labelkit.settings import BuildSettings, CoverageSettings
+from labelkit.settings import BuildSettings, CoverageSettings, settings_of
 
 _DRAW_S = 0.2  # between two drawings in a terminal
 
@@ -47,6 +47,7 @@ def play(
     show_pictures: bool = False,
     cache: bool = True,
     on_open: Callable[[str], None] = print,
+    **keywords: Any,
 ) -> GameResult:
     """Watch a folder of recordings and serve the painting game to browsers of this machine, until Ctrl-C.
 
@@ -57,10 +58,12 @@ def play(
         show_pictures: show on the page what the camera sees.
         cache: keep labels in the user's cache folder, so that the next start need not make them again.
         on_open: called once with the address to open, which holds the token.
+        keywords: single settings, as of `CoverageSettings`; they win over `settings`.
     Raises:
         RecordingError: `raw` is no folder, or cannot be watched.
         SettingsError: the cells do not fit the reach, or the port is taken.
     """
+    settings = settings_of(CoverageSettings, settings, keywords)
     _check_folder(Path(raw))
     with _start_game(Path(raw), settings, build, cache=cache) as (game, thread):
         server = LiveServer(port, map_of(game.cells, game.target, pictures=show_pictures), show_pictures=show_pictures)

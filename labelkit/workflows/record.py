@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labelkit.errors import OutputError, OutputExistsError, SettingsError
 from labelkit.files import THEN_AGAIN, make_folder, remove, translate_os_errors
@@ -16,7 +17,7 @@ from labelkit.interrupts import handle_signals
 from labelkit.progress import open_bar
 from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
 from labelkit.recordings.tum_writer import TumWriter
-from labelkit.settings import RecordSettings
+from labelkit.settings import RecordSettings, settings_of
 from labelkit.sources.find import find_source
 from labelkit.sources.source import Camera, Source, Wanted
 
@@ -42,18 +43,21 @@ class Recorded:
     fps: float | None
 
 
-def record(raw: Path | str, settings: RecordSettings, *, quiet: bool = True) -> Recorded:
+def record(raw: Path | str, settings: RecordSettings | None = None, *, quiet: bool = True, **keywords: Any) -> Recorded:
     """Record until the time is up, the source ends, or Ctrl-C: RAW/<participant>[/<session>]/.
 
     Args:
         raw: the folder of recordings; made if it is not there.
+        settings: what to record, and from which sensor.
         quiet: show no progress.
+        keywords: single settings, as of `RecordSettings`; they win over `settings`.
     Raises:
         SettingsError: no source or participant, or one that cannot be.
         OutputExistsError: there is such a recording; none is ever overwritten.
         SensorError: the sensor is not there, or has stopped; what was recorded until then is complete.
         OutputError: no space or no permission; what was recorded until then is complete.
     """
+    settings = settings_of(RecordSettings, settings, keywords)
     if not settings.source:
         raise SettingsError("say what to record from with --source, such as --source simulated or --source realsense")
     return record_from(find_source(settings.source), Path(raw), settings, quiet=quiet)

@@ -19,7 +19,7 @@ from labelkit.recordings.pictures import read_color
 from labelkit.records import ColorImage
 from labelkit.report.dataset_page import dataset_report
 from labelkit.report.shown_samples import ShownSamples
-from labelkit.settings import CoverageSettings
+from labelkit.settings import CoverageSettings, settings_of
 from labelkit.workflows.coverage_map import count_coverage, read_cells
 
 SUFFIXES = (".html",)
@@ -57,6 +57,7 @@ def report(
     raw: Path | str | None = None,
     run: Path | str | None = None,
     check: bool = True,
+    **keywords: Any,
 ) -> Reported:
     """Write one page about a dataset that opens from disk, without a network.
 
@@ -67,6 +68,7 @@ def report(
         run: the training run whose split is shown; if None, the split that a training with the default
             settings would make.
         check: hash every file of the dataset first.
+        keywords: single settings, as of `CoverageSettings`; they win over `settings`.
     Raises:
         DatasetError: no dataset, an unfinished one, one of another version, or a file that fails its hash.
         OrientationError: a label that is not an orientation.
@@ -76,7 +78,7 @@ def report(
         SettingsError: `out` has another suffix, or the cells do not fit the reach.
         SplitError: the run's split names a participant that is not in the dataset.
     """
-    settings = settings or CoverageSettings()
+    settings = settings_of(CoverageSettings, settings, keywords)
     path = check_output(Path(out), SUFFIXES) if out is not None else None
     if raw is not None and not Path(raw).is_dir():
         raise RecordingError(f"{raw}: no such folder of recordings; name the one the dataset was built from")

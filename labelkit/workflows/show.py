@@ -36,7 +36,7 @@ from labelkit.records import (
     Sample,
     Unreadable,
 )
-from labelkit.settings import BuildSettings
+from labelkit.settings import BuildSettings, settings_of
 
 SUFFIXES = (".png", ".svg")
 
@@ -149,7 +149,7 @@ class ShownFrame:
 
 
 def show(
-    raw: Path | str, frame: str, out: Path | str | None = None, settings: BuildSettings | None = None
+    raw: Path | str, frame: str, out: Path | str | None = None, settings: BuildSettings | None = None, **keywords: Any
 ) -> ShownFrame:
     """Explain one frame of the recordings below `raw`, labelled as a build with these settings labels it.
 
@@ -158,12 +158,13 @@ def show(
             picture, likewise; or RECORDING:INDEX.
         out: the picture to write, .png or .svg; by default a .png in the current folder, named after the
             frame. One that is there is replaced.
+        keywords: single settings, as of `BuildSettings`; they win over `settings`.
     Raises:
         RecordingError: `raw` holds no readable recording, or `frame` is none or several of its frames.
         SettingsError: `out` has another suffix or lies in `raw`.
         OutputError: `out` cannot be written.
     """
-    settings = settings or BuildSettings()
+    settings = settings_of(BuildSettings, settings, keywords)
     raw = Path(raw)
     path = _check_picture(Path(out), raw, "count as a frame") if out is not None else None
     found = explain(raw, frame, settings)

@@ -8,13 +8,14 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from labelkit.errors import OutputExistsError
 from labelkit.files import PART_SUFFIX, make_folder, remove, translate_os_errors, write_text
 from labelkit.processes import Progress, run_jobs
 from labelkit.progress import open_bar
 from labelkit.records import Handedness
-from labelkit.settings import RecordSettings, SimulateSettings, as_toml, load_settings
+from labelkit.settings import RecordSettings, SimulateSettings, as_toml, load_settings, settings_of
 from labelkit.simulator.recorder import record
 from labelkit.simulator.truth import TruthRow, as_csv
 from labelkit.sources.follow import GameArrow
@@ -42,6 +43,7 @@ def simulate(
     *,
     overwrite: bool = False,
     quiet: bool = False,
+    **keywords: Any,
 ) -> Simulated:
     """Write OUT/raw/<participant>/, OUT/truth.csv and OUT/simulate.toml, all of them or none.
 
@@ -50,11 +52,12 @@ def simulate(
         settings: what to record; the defaults if None.
         overwrite: replace what an earlier simulation wrote there.
         quiet: show no progress.
+        keywords: single settings, as of `SimulateSettings`; they win over `settings`.
     Raises:
         OutputExistsError: OUT holds recordings already.
         OutputError: no space or no permission.
     """
-    settings = settings or SimulateSettings()
+    settings = settings_of(SimulateSettings, settings, keywords)
     out, started = Path(out), time.monotonic()
     old = _old_names(out, overwrite)
     make_folder(out)
@@ -92,6 +95,7 @@ def simulate_live(
     seconds: float = 0.0,
     follow: str | None = None,
     quiet: bool = True,
+    **keywords: Any,
 ) -> Recorded:
     """Simulate a sensor in real time: frames of one participant appear in RAW/<participant>[/<session>].
 
@@ -102,12 +106,13 @@ def simulate_live(
         follow: the address of a painting game, whose arrow the participant follows until its map is full; without
             one, the hand turns about freely.
         quiet: show no progress.
+        keywords: single settings, as of `SimulateSettings`; they win over `settings`.
     Raises:
         OutputExistsError: there is such a recording; none is ever overwritten.
         SensorError: the game is not there, or has gone.
         OutputError: no space or no permission; what was recorded until then is complete.
     """
-    settings = settings or SimulateSettings()
+    settings = settings_of(SimulateSettings, settings, keywords)
     wanted = RecordSettings(
         participant=participant, session=session, handedness=handedness, fps=fps, seconds=seconds, source="simulated"
     )

@@ -10,10 +10,11 @@ from typing import Any
 from labelkit.errors import RunError
 from labelkit.processes import map_apart
 from labelkit.runs.folder import FINISHED, FOLDS, REPORT, SETTINGS, STATE, claim_run, read_json, read_state
-from labelkit.runs.plan import read_settings
-from labelkit.settings import TrainSettings
+from labelkit.runs.plan import read_dataset, read_settings
+from labelkit.settings import TrainSettings, settings_of
 from labelkit.training.backend import ONE_OF_SEVERAL
 from labelkit.training.load import dataset_of
+from labelkit.wording import shell_command
 from labelkit.workflows.leave_one_out import LeaveOneOutResult, leave_one_out, resume_folds
 from labelkit.workflows.one_run import TrainResult, build_network, check_dataset, go_on, split_samples, train_new
 
@@ -26,6 +27,7 @@ def train(
     overwrite: bool = False,
     resume: Path | str | None = None,
     quiet: bool = False,
+    **keywords: Any,
 ) -> TrainResult | LeaveOneOutResult:
     """Train a network on a dataset, and test it once on participants it has never seen.
 
@@ -34,8 +36,9 @@ def train(
         settings: what to train and how; the defaults if None.
         out: the run folder; if None, runs/<model>, or the next free number.
         overwrite: replace the run that is in `out`.
-        resume: go on with this interrupted run; `settings`, `out` and `overwrite` are ignored then.
+        resume: go on with this interrupted run; settings, `out` and `overwrite` are ignored then.
         quiet: print nothing while training.
+        keywords: single settings, as of `TrainSettings`; they win over `settings`.
     Raises:
         DatasetError: missing, unfinished, changed, empty, without a field that is needed, or a label that is not an
             orientation.
@@ -47,10 +50,10 @@ def train(
         OutputError: no space or permission.
         KeyboardInterrupt: says which folder holds the epochs done so far.
     """
+    settings = settings_of(TrainSettings, settings, keywords)
     if resume is not None:
         run = Path(resume)
         return resume_folds(run, dataset, quiet) if (run / FOLDS).is_file() else _resume(run, dataset, quiet)
-    settings = settings or TrainSettings()
     data, samples = check_dataset("dataset" if dataset is None else dataset, settings)
     out = None if out is None else Path(out)
     if settings.split == "leave-one-out":
@@ -95,7 +98,7 @@ def _resume(run: Path, dataset: Path | str | None, quiet: bool) -> TrainResult:
     if read_state(run)["status"] == FINISHED:
         raise RunError(
             f"{run}: is finished, there is nothing to resume; for a new run with its settings: "
-            f"labelkit train --config {run / SETTINGS}"
+            f"{shell_command('train', read_dataset(run)[1], '--config', run / SETTINGS)}"
         )
     _, samples = check_dataset(dataset_of(run, dataset).path, settings)
     return go_on(run, samples, quiet)

@@ -13,7 +13,7 @@ from labelkit.files import write_bytes, write_text
 from labelkit.processes import Apart, worker_count
 from labelkit.report.search_page import search_page
 from labelkit.runs.folder import write_json, write_rows
-from labelkit.settings import TrainSettings, TuneSettings, as_toml
+from labelkit.settings import TrainSettings, TuneSettings, as_toml, settings_of
 from labelkit.training.backend import ONE_OF_SEVERAL
 from labelkit.tuning.folder import SEARCH, Search, Terms, begin_search, check_sampler, trial_settings
 from labelkit.tuning.importance import measure_importance
@@ -47,6 +47,7 @@ class TuneResult:
     """
 
     search: str
+    dataset: str
     asked: int
     finished: int
     learned: int
@@ -84,6 +85,7 @@ def tune(
     out: Path | str | None = None,
     dry_run: bool = False,
     quiet: bool = False,
+    **keywords: Any,
 ) -> TuneResult | TunePlan:
     """Search structures and settings on a dataset, each structure by itself, by the validation error.
 
@@ -95,6 +97,7 @@ def tune(
         out: the search's folder; searches/<name> if None.
         dry_run: check everything and run nothing.
         quiet: show no progress.
+        keywords: single settings, as of `TuneSettings`; they win over `settings`.
     Raises:
         SettingsError: ranges that are empty, unknown, or hold a network that cannot be built.
         DatasetError, SplitError: as `labelkit.train`.
@@ -106,7 +109,7 @@ def tune(
         KeyboardInterrupt: says how many trials are done.
     """
 
-    settings = settings or TuneSettings()
+    settings = settings_of(TuneSettings, settings, keywords)
     structures = structures_of(settings)
     check_sampler(settings)
     folder = Path("searches") / settings.name if out is None else Path(out)
@@ -128,11 +131,11 @@ def tune(
     except KeyboardInterrupt:
         done = len(search.trials())
         if done:
-            conclude(search)
+            conclude(search, path)
         raise KeyboardInterrupt(
             f"interrupted; {done} of {search.asked} trials are done, {folder} holds them; go on with the same command"
         ) from None
-    return conclude(search)
+    return conclude(search, path)
 
 
 def _terms(dataset: Path | str | None, settings: TuneSettings) -> tuple[Path, Terms]:
@@ -160,7 +163,7 @@ def _build_corner_networks(folder: Path, settings: TuneSettings) -> int:
     return built
 
 
-def conclude(search: Search) -> TuneResult:
+def conclude(search: Search, dataset: Path) -> TuneResult:
     """Rank the finished trials, and write table, JSON, page and best settings into the search's folder."""
 
     trials, folder = search.trials(), search.folder
@@ -168,6 +171,7 @@ def conclude(search: Search) -> TuneResult:
     best = next((each.best for each in table if each.best), None)
     result = TuneResult(
         search=str(folder),
+        dataset=str(dataset),
         asked=search.asked,
         finished=len(trials),
         learned=sum(trial.learned for trial in trials),

@@ -96,7 +96,7 @@ def test_the_structural_experiments_go_from_nothing_to_a_table(tmp_path):
 def searched(values):
     trials = [Trial("pooled-2", 0, 0, values, Measured("learned", 9.5, 5, 4))] if values else []
     table = rank_structures(trials, ["pooled-2", "pooled-3"], 2)
-    return TuneResult("s", 2, 1, 1, 19.0, tuple(table), (), {}, "s/best.toml", "s/report.html", "", "")
+    return TuneResult("s", "dataset", 2, 1, 1, 19.0, tuple(table), (), {}, "s/best.toml", "s/report.html", "", "")
 
 
 def reported():

@@ -130,7 +130,7 @@ def test_the_summary_says_how_the_test_went_and_where_the_run_is(dataset, tmp_pa
     for words in ("CMAE", "constant predictor", "MAE azimuth", "MAE elevation", "between normals, median"):
         assert words in out
     assert "run: runs/vanilla (" in out
-    assert "labelkit train --config runs/vanilla/settings.toml" in out
+    assert f"labelkit train {dataset} --config runs/vanilla/settings.toml" in out
     assert "  1/1" in err
     assert [line for line in (out + err).splitlines() if len(line) > 80] == []
 
@@ -374,7 +374,7 @@ def test_a_run_finds_its_dataset_again_and_goes_on(dataset, tmp_path, monkeypatc
     assert "  2/2" in err
     code, _out, err = called(capsys, "train", "--resume", run)
     assert code == 2
-    assert "is finished, there is nothing to resume; for a new run with its settings: labelkit train --config" in err
+    assert "is finished, there is nothing to resume; for a new run with its settings: " in err
 
 
 def test_a_training_of_a_script_is_begun_gone_on_with_and_not_done_twice(dataset, tmp_path, monkeypatch):

@@ -84,7 +84,7 @@ def concluded(dataset, tmp_path_factory):
     search = begin_search(folder / "s", settings, terms)
     while claim := search.take():
         claim.run(TrainTrial(path, terms, settings.grace, latency=False))
-    return tuning.conclude(search), folder / "s"
+    return tuning.conclude(search, path), folder / "s"
 
 
 def test_the_result_file_the_table_and_the_page_say_the_same(concluded):
