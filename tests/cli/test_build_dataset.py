@@ -160,8 +160,8 @@ def test_ctrl_c_leaves_one_line_no_half_written_file_and_a_build_that_goes_on(ra
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the parent and its workers
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.startswith(f"labelkit: error: interrupted; {out} keeps the shards that are done; ")
-    assert err.count("\n") == 1
+    assert err.lstrip().startswith(f"labelkit: error: interrupted; {out} keeps the shards that are done; ")
+    assert err.strip().count("\n") == 0
     assert not (out / "manifest.json").exists()
     assert not list(out.rglob("*.part"))
     labelkit.build_dataset(raw, out)
