@@ -427,8 +427,8 @@ class DemoSettings(Settings):
 
     command: ClassVar[str] = "demo"
 
-    # About 350 s of processor time: half for the recordings, a quarter for the training. More people with fewer frames:
-    # with 24 people the error on strangers was 52 and 80 % of the constant predictor's, with 48 it was 48, 69 and 73 %.
+    # Half of the time goes into the recordings, a quarter into the training. More people with fewer frames teach a
+    # network more about strangers than fewer people with more.
     participants: int = Field(48, ge=3, le=99, description="participants to simulate")
     frames: int = Field(40, ge=8, le=10_000, description="frames per participant")
     epochs: int = Field(50, ge=1, description="passes over the training samples")

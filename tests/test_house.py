@@ -61,7 +61,14 @@ LATE = {
     "sources/realsense.py": "pyrealsense2",
     "workflows/verify.py": "labelkit",
 }
-DOORS = ("labelkit.settings", "labelkit.errors", "labelkit.cli", "labelkit.wording", "labelkit.__version__")
+DOORS = (
+    "labelkit.settings",
+    "labelkit.errors",
+    "labelkit.cli",
+    "labelkit.wording",
+    "labelkit.import_path",
+    "labelkit.__version__",
+)
 WITHOUT_KERAS = "build_dataset coverage_map inspect latency play record report show simulate verify withdraw"
 
 HEAVY = "cv2 h5py keras matplotlib numpy open3d optuna pandas PIL pyarrow scipy sklearn tensorflow"
