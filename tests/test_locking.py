@@ -9,11 +9,11 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from labelkit.dataset.shards import map_shard, shard_bytes
+from labelkit.dataset.shards import shard_bytes
 from labelkit.errors import OutputError
 from labelkit.locking import only_one_at
 from labelkit.tuning.storage import open_storage
-from tests.datasets import angles_on_disc, columns_of
+from tests.datasets import angles_on_disc, columns_of, map_shard
 
 ERRORS = [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS]
 

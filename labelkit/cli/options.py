@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import click
 from pydantic import TypeAdapter
 
+from labelkit.cli.program import write_stdout
 from labelkit.settings import Settings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -100,6 +101,6 @@ def show(result: Any, *, as_json: bool, quiet: bool, text: Callable[[], str]) ->
     if as_json:
         content = dataclasses.asdict(result) if dataclasses.is_dataclass(result) else result  # type: ignore[arg-type]
         values = TypeAdapter(Any).dump_python(content, mode="json")
-        print(json.dumps(values, allow_nan=False, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+        write_stdout(json.dumps(values, allow_nan=False, ensure_ascii=sys.stdout.encoding.lower() != "utf-8") + "\n")
     elif not quiet:
-        print(text())
+        write_stdout(f"{text()}\n")

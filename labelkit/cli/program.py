@@ -103,7 +103,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     try:
         with _log_on_stderr(logging.WARNING if as_json or quiet else logging.INFO):
             code = labelkit.main(args=words, prog_name="labelkit", standalone_mode=False) or 0
-        _flush_output()
+        write_stdout()
         sys.exit(code)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
@@ -149,9 +149,15 @@ def open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _flush_output() -> None:
-    """Write what is still to be written to stdout; at the end of the process an error would have no handler."""
+def write_stdout(text: str = "") -> None:
+    """Write to stdout at once: at the end of the process an error would have no handler.
+
+    Raises:
+        OutputError: it leads to a full disk.
+        BrokenPipeError: its reader has ended.
+    """
     try:
+        sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         raise
