@@ -17,3 +17,9 @@ def called(captured, *arguments):
         program.run([str(argument) for argument in arguments])
     out, err = captured.readouterr()
     return left.value.code, out, err
+
+
+def one_error(err: str) -> bool:
+    """Whether stderr ends with the one line of an error; what a command was doing may stand above it."""
+    lines = err.splitlines()
+    return bool(lines) and [line for line in lines if line.startswith("labelkit: error: ")] == lines[-1:]

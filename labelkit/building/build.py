@@ -168,11 +168,12 @@ class _Previous:
         excluded = pc.equal(rows["reason"], Reason.EXCLUDED.value).to_pylist()
         if job.excluded != {job.start + offset for offset, yes in enumerate(excluded) if yes}:
             return None
+        alignment = entry.alignment if job.start == 0 else None
         if rows["shard"].null_count == len(job):
-            return FinishedJob(rows, None, entry.alignment)
+            return FinishedJob(rows, None, alignment)
         shard, path = self.manifest.files.get(job.shard), self.out / job.shard
         there = shard is not None and not path.is_symlink() and path.is_file() and path.stat().st_size == shard.bytes
-        return FinishedJob(rows, shard, entry.alignment) if there else None
+        return FinishedJob(rows, shard, alignment) if there else None
 
     @cached_property
     def _rows(self) -> StoredRows:

@@ -131,7 +131,7 @@ def _doubt_in_folders(recordings: Sequence[Named]) -> str:
         return f"the first folders below RAW are {_some(first)}: is {wrong[0]} a person?"
     if shared := _find_shared_code(first):
         return f"{_some(shared)}: one person or several?"
-    if len({len(part) for part in parts}) > 1:
+    if len(_depths(parts)) > 1 and _depths(parts)[-1] > 2:  # one session in a folder of its own is no doubt
         shown = (next(r.name for r, p in zip(recordings, parts, strict=True) if len(p) == n) for n in _depths(parts))
         return f"recordings lie at different depths: {', '.join(shown)}"
     people = [name for name in second if not _is_no_person(name, alone=True)]
@@ -148,7 +148,7 @@ def _doubt_in_folders(recordings: Sequence[Named]) -> str:
 
 
 def _doubt_in_clips(names: Sequence[str]) -> str:
-    people = [name for name in names if not _is_no_person(name, alone=True)]
+    people = [name for name in names if _PERSON.fullmatch(name)]
     return f"the clips {_some(people)} are in RAW itself: one person or several?" if len(people) > 1 else ""
 
 

@@ -69,7 +69,7 @@ def test_what_only_people_know_is_blank_in_both(dataset):
 
 def test_an_answered_card_is_valid_croissant_and_every_answer_is_in_it(dataset, tmp_path, caplog):
     opened = open_dataset(dataset)
-    answers = CardAnswers(**{key: f"answer to {key}" for key in QUESTIONS})
+    answers = CardAnswers(**{key: f"answer to {key.replace('_', ' ')}" for key in QUESTIONS})
     entries = [entry.model_copy(update={"simulated": True}) for entry in opened.manifest.recordings]
     manifest = opened.manifest.model_copy(update={"answers": answers, "recordings": entries})
     files = card_files(manifest, opened.table())
@@ -78,7 +78,7 @@ def test_an_answered_card_is_valid_croissant_and_every_answer_is_in_it(dataset, 
         described = mlcroissant.Dataset(jsonld=tmp_path / "croissant.json")
     assert not described.metadata.issues.errors
     assert [line for line in described.metadata.issues.warnings if "datePublished" not in line] == []
-    for key in QUESTIONS:
+    for key in (key.replace("_", " ") for key in QUESTIONS):
         assert f"answer to {key} |" in files["README.md"].decode()
         assert f'"answer to {key}"' in files["croissant.json"].decode()
     assert BLANK not in files["README.md"].decode() + files["croissant.json"].decode()

@@ -21,7 +21,8 @@ def raw(real_data, tmp_path_factory):
     raw = tmp_path_factory.mktemp("raw")
     for name, sidecar in (("hand_mesh_truth", HAND_MESH), ("kinect_v1_openni", KINECT)):
         shutil.copytree(real_data / name, raw / name)
-        stated = sidecar.replace("[recording]", "[recording]\nrange_m = [0.3, 1.5]")
+        who = "" if "participant" in sidecar else f'participant = "{name}"\n'
+        stated = sidecar.replace("[recording]\n", f"[recording]\n{who}range_m = [0.3, 1.5]\n")
         (raw / name / "recording.toml").write_text(stated)
     return raw
 

@@ -33,7 +33,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_source_on_the_page_is_recorded(tmp_path, monkeypatch):
-    depth = np.full((3, 24, 32), 800, np.uint16)
+    depth = np.full((3, 24, 32), 800, np.uint16) + np.arange(3, dtype=np.uint16)[:, None, None]
     depth[:, 0] = 0
     np.save(tmp_path / "depth.npy", depth)
     np.save(tmp_path / "color.npy", np.full((3, 24, 32, 3), (1, 2, 3), np.uint8))
@@ -43,7 +43,7 @@ def test_the_source_on_the_page_is_recorded(tmp_path, monkeypatch):
     assert (recording.sensor, len(recording)) == ("kinect-v1", 3)
     frame = recording[2]
     assert isinstance(frame, Frame)
-    assert np.allclose(frame.depth_m[1:], 0.8)
+    assert np.allclose(frame.depth_m[1:], 0.802)
     assert np.isnan(frame.depth_m[0]).all()
     assert frame.read_color()[0, 0].tolist() == [1, 2, 3]
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
 from labelkit.workflows import one_run
 from labelkit.workflows.train import train, train_each, train_once
-from tests.commands import called
+from tests.commands import called, one_error
 from tests.datasets import make_dataset
 
 QUICK = ["--filters", "5", "--dense", "16", "--stages", "2", "--resolutions", "64,32", "--no-report"]
@@ -130,7 +131,7 @@ def test_the_summary_says_how_the_test_went_and_where_the_run_is(dataset, tmp_pa
     for words in ("CMAE", "constant predictor", "MAE azimuth", "MAE elevation", "between normals, median"):
         assert words in out
     assert "run: runs/vanilla (" in out
-    assert f"labelkit train {dataset} --config runs/vanilla/settings.toml" in out
+    assert re.search(r"labelkit train \S*dataset --config runs/vanilla/settings.toml", out)
     assert "  1/1" in err
     assert [line for line in (out + err).splitlines() if len(line) > 80] == []
 
@@ -208,7 +209,7 @@ def test_a_setting_out_of_range_is_one_line_and_exit_code_2(dataset, tmp_path, m
     code, out, err = called(capsys, "train", dataset, *arguments)
     assert (code, out) == (2, "")
     assert words in err
-    assert len(err.splitlines()) == 1
+    assert one_error(err)
 
 
 def test_ctrl_c_leaves_a_run_that_can_be_used(dataset, tmp_path):
@@ -425,7 +426,7 @@ def test_a_damaged_checkpoint_is_one_line_and_loses_nothing(dataset, tmp_path, m
     code, out, err = called(capsys, "train", "--resume", run, "--quiet")
     assert (code, out) == (2, "")
     assert "checkpoint.h5: damaged (it does not match the hash at its beginning)" in err
-    assert len(err.splitlines()) == 1
+    assert one_error(err)
     assert (run / "checkpoint.h5").read_bytes() == b"\x89HDF and no more"
 
 
@@ -447,7 +448,7 @@ def test_a_full_disk_is_one_line_that_says_how_to_go_on(dataset, tmp_path, monke
     assert code == 5
     assert "No space left on device" in err
     assert err.rstrip().endswith(f"permission, then go on with: labelkit train --resume {tmp_path / 'run'}")
-    assert len(err.splitlines()) == 1
+    assert one_error(err)
     assert read_state(tmp_path / "run")["status"] == "interrupted"
     assert called(capsys, "train", "--resume", tmp_path / "run", "--quiet")[0] == 0
 

@@ -13,7 +13,7 @@ from labelkit.tuning.trial import Measured
 from labelkit.workflows import tune as tuning
 from labelkit.workflows.run_trial import TrainTrial
 from labelkit.workflows.train import train
-from tests.commands import called
+from tests.commands import called, one_error
 from tests.datasets import make_dataset
 
 SEARCH = """
@@ -187,7 +187,7 @@ def test_bad_input_is_one_line_exit_code_2_and_no_folder(dataset, config, tmp_pa
     config.write_text(SEARCH.replace(change, words))
     code, out, err = called(capfd, "tune", dataset, "--config", config, "--out", tmp_path / "s")
     assert (code, out) == (2, "")
-    assert len(err.splitlines()) == 1
+    assert one_error(err)
     assert not (tmp_path / "s").exists()
 
 
