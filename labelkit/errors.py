@@ -111,5 +111,6 @@ def find_nearest(name: str, names: Iterable[str]) -> str | None:
         whole, initials = "-".join(words), "".join(word[:1] for word in words)
         return len(typed) > 1 and (whole.startswith(typed) or typed in words or typed == initials)
 
-    close = [each for each in known if stands_for(each)] or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    close = sorted(filter(stands_for, known), key=lambda each: not each.startswith(typed))
+    close = close or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return close[0] if close else None

@@ -22,4 +22,4 @@ def called(captured, *arguments):
 def one_error(err: str) -> bool:
     """Whether stderr ends with the one line of an error; what a command was doing may stand above it."""
     lines = err.splitlines()
-    return bool(lines) and [line for line in lines if line.startswith("labelkit: error: ")] == lines[-1:]
+    return bool(lines) and [line for line in lines if line.startswith("labelkit") and ": error: " in line] == lines[-1:]

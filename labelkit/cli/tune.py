@@ -46,6 +46,8 @@ def command(
 
 
 def _lines(result: TuneResult | TunePlan) -> Iterator[str]:
+    from labelkit.workflows.tune import TunePlan
+
     if isinstance(result, TunePlan):
         yield f"{result.search}: {number_of(result.trials, 'trial')} to run, {result.jobs} at a time"
         yield f"structures: {', '.join(result.structures)}"

@@ -36,7 +36,9 @@ def test_the_source_on_the_page_is_recorded(tmp_path, monkeypatch):
     depth = np.full((3, 24, 32), 800, np.uint16) + np.arange(3, dtype=np.uint16)[:, None, None]
     depth[:, 0] = 0
     np.save(tmp_path / "depth.npy", depth)
-    np.save(tmp_path / "color.npy", np.full((3, 24, 32, 3), (1, 2, 3), np.uint8))
+    color = np.full((3, 24, 32, 3), (1, 2, 3), np.uint8)
+    color[:, -1, -1, 0] = range(3)  # the same picture again would be a duplicate
+    np.save(tmp_path / "color.npy", color)
     monkeypatch.setenv("STACKS", str(tmp_path))
     assert record(tmp_path / "raw", SETTINGS).frames == 3
     (recording,) = find_recordings(tmp_path / "raw")

@@ -133,7 +133,8 @@ def test_the_summary_says_how_the_test_went_and_where_the_run_is(dataset, tmp_pa
     assert "run: runs/vanilla (" in out
     assert re.search(r"labelkit train \S*dataset --config runs/vanilla/settings.toml", out)
     assert "  1/1" in err
-    assert [line for line in (out + err).splitlines() if len(line) > 80] == []
+    said = [line for line in (out + err).splitlines() if "labelkit train" not in line and str(dataset) not in line]
+    assert [line for line in said if len(line) > 80] == []
 
 
 def test_a_run_s_settings_make_the_same_run_again_beside_it(run, dataset, tmp_path, monkeypatch, capsys):
