@@ -19,6 +19,7 @@ from labelkit.recordings.listing import is_own_folder, pictures_in
 from labelkit.recordings.pairing import name_key
 from labelkit.recordings.reader import OtherLayoutError, PicturePair, PictureSource
 from labelkit.recordings.sidecar import FILE_NAME, Sidecar, Statement
+from labelkit.wording import printable
 
 KEY = "{key}"
 
@@ -75,8 +76,8 @@ def _split_pattern(pattern: Statement) -> list[str]:
     *inside, name = str(pattern.value).split("/")
     if name.count(KEY) != 1 or "{" in name.replace(KEY, "") or {"", ".", ".."} & set(inside) or "{" in "".join(inside):
         raise RecordingError(
-            f"{pattern.origin}: the pattern {pattern.value!r} under [files] must hold {KEY} once, in the "
-            "file's name, and stay within the folder"
+            f"{pattern.origin}: the pattern {printable(pattern.value, 100)!r} under [files] must hold {KEY} once, "
+            "in the file's name, and stay within the folder"
         )
     return [*inside, name]
 

@@ -35,6 +35,7 @@ from labelkit.recordings.stamp_list import (
     read_stamp_list,
     unit_name,
 )
+from labelkit.wording import printable
 
 COLOR_LIST, DEPTH_LIST = "rgb.txt", "depth.txt"
 
@@ -254,7 +255,7 @@ def _side_from_list(
     if listed and not present:
         raise RecordingError(
             f"{name}: none of its {len(listed)} files is there "
-            f"(the first, in line {listed[0].line}: {listed[0].file!r})"
+            f"(the first, in line {listed[0].line}: {printable(listed[0].file, 100)!r})"
         )
     stamps = [one.stamp for one in listed]
     unit_s, notes, problems = _settle_unit(stamps, unit_s, name)
