@@ -17,7 +17,7 @@ def dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def number_of(dataset):
+def counted(dataset):
     """The map as a page, and what it shows."""
     return coverage_map(dataset, dataset.with_name("map.html"))
 
