@@ -378,6 +378,28 @@ class LatencySettings(Settings):
     seconds: float = Field(1.5, gt=0, le=600, description="measuring time per network, s; at least 30 calls")
 
 
+class ExportSettings(Settings):
+    """Settings of `labelkit export`."""
+
+    command: ClassVar[str] = "export"
+
+    to: Literal["litert", "onnx", "keras"] = Field("litert", description="format of the file")
+    # Weights alone: pictures and sums stay float32. With all of it in int8 (tf.lite's static quantisation) the file is
+    # as small, and `small` takes longer and errs more (docs/deploy.md).
+    int8: bool = Field(False, description="litert: store weights in 8 bits, a quarter of the size")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.int8 and self.to != "litert":
+            raise ValueError(f"int8 goes with to = litert, not with {self.to}; leave it out")
+        return self
+
+    @property
+    def weights(self) -> Literal["float32", "int8"]:
+        """Type of the stored weights."""
+        return "int8" if self.int8 else "float32"
+
+
 class TuneSettings(Settings):
     """What `labelkit tune` searches: a file of ranges and structures."""
 

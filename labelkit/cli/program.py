@@ -35,6 +35,7 @@ COMMANDS = {
     "card": "say what is stated about the dataset (licence, consent, ...), and state more",
     "withdraw": "take a participant out of the dataset, and out of runs made with it",
     "evaluate": "say how good a run's network is, where it errs and what it costs",
+    "export": "convert a run's network for LiteRT, ONNX Runtime or plain Keras",
     "latency": "say how long runs' networks take for one picture on one core",
 }
 
