@@ -1,15 +1,22 @@
-"""A trained network as a file of another runtime, normalisation inside and inputs by name."""
+"""A trained network as a file of another runtime, normalisation inside and inputs by name.
+
+`python -m labelkit.deploy.conversion RUN FOLDER` converts a run's network for every runtime there is.
+"""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
+from labelkit.deploy.engines import open_onnx
 from labelkit.deploy.network_card import OUTPUT, SIGNATURE
-from labelkit.errors import MissingExtraError, SettingsError
+from labelkit.errors import LabelkitError, MissingExtraError, SettingsError
+from labelkit.files import write_bytes
 from labelkit.keras import keras, load, quiet
+from labelkit.training.load import load_run
 
 _OPSET = 17  # of ONNX: the newest that onnxruntime-web and the older runtimes of telephones both know
 
@@ -80,6 +87,19 @@ def open_keras(content: bytes) -> Any:
         return keras.models.load_model(path, compile=False).predict_on_batch
 
 
+def convert_all(run: Path, folder: Path) -> None:
+    """Write the files of `deploy.timing.CONVERTED`, without comparing their answers; no ONNX without its extra."""
+    model = load_run(run).model
+    write_bytes(folder / "float32.tflite", litert_bytes(model), flush=False)
+    write_bytes(folder / "int8.tflite", litert_bytes(model, int8=True), flush=False)
+    try:
+        content = onnx_bytes(model)
+        open_onnx(content)
+    except MissingExtraError:
+        return
+    write_bytes(folder / "float32.onnx", content, flush=False)
+
+
 def _tensorflow(format: str) -> Any:
     if keras.config.backend() != "tensorflow":
         raise SettingsError(
@@ -87,3 +107,10 @@ def _tensorflow(format: str) -> Any:
             "unset KERAS_BACKEND for this command"
         )
     return load("tensorflow")
+
+
+if __name__ == "__main__":
+    try:
+        convert_all(Path(sys.argv[1]), Path(sys.argv[2]))
+    except LabelkitError as error:
+        sys.exit(str(error))

@@ -70,7 +70,7 @@ def test_the_network_of_a_trial_is_timed_whether_it_learned_or_not(objective, tm
         load_run(run)  # as the process that times it does
         with pytest.raises(Timeout):  # one network is timed at a time
             FileLock(run.parents[1] / run_trial._TIMING, timeout=0).acquire()
-        return deploy.Latency(2.5, 3.0, 30, "tensorflow")
+        return deploy.Latency(2.5, 3.0, 30, "tensorflow", 7.0, 800.0)
 
     monkeypatch.setattr(run_trial, "measure_latency", timed)
     monkeypatch.setattr(trainer.Stepper, "step", lambda *_: math.nan)
