@@ -57,7 +57,7 @@ PUBLIC = {
 LATE = {
     "deploy/conversion.py": "tf2onnx",
     "deploy/engines.py": "ai_edge_litert onnxruntime",
-    "deploy/timing.py": "labelkit",
+    "deploy/timing.py": "labelkit resource",
     "geometry/open3d_plane.py": "open3d",
     "simulator/rays.py": "open3d",
     "sources/realsense.py": "pyrealsense2",
@@ -71,7 +71,7 @@ DOORS = (
     "labelkit.import_path",
     "labelkit.__version__",
 )
-WITHOUT_KERAS = "build_dataset coverage_map inspect latency play record report show simulate verify withdraw"
+WITHOUT_KERAS = "build_dataset coverage_map inspect latency play predict record report show simulate verify withdraw"
 
 HEAVY = "cv2 h5py keras matplotlib numpy open3d optuna pandas PIL pyarrow scipy sklearn tensorflow"
 CLI_MODULES = sorted(f"labelkit.cli.{path.stem}" for path in (PACKAGE / "cli").glob("[!_]*.py"))

@@ -115,9 +115,20 @@ def test_a_file_without_the_weights_is_refused(dataset, runs):
 def test_answers_that_differ_are_refused_and_nothing_is_written(runs, tmp_path, monkeypatch):
     ask = lambda pictures: np.full((len(pictures["rgb64"]), 2), 0.3)  # noqa: E731
     monkeypatch.setattr(module, "convert", lambda trained, settings: (b"other", ask))
-    with pytest.raises(RunError, match=r"more than 0\.001; nothing was written"):
+    with pytest.raises(RunError, match=r"where 0\.001 are expected at most; nothing was written"):
         labelkit.export(runs("angles"), out=tmp_path / "hand.tflite")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_weights_of_8_bits_that_cost_much_are_said_aloud(runs, tmp_path, monkeypatch, caplog):
+    ask = lambda pictures: np.full((len(pictures["rgb64"]), 2), 0.3)  # noqa: E731
+    monkeypatch.setattr(module, "convert", lambda trained, settings: (b"other", ask))
+    found = labelkit.export(runs("angles"), int8=True, out=tmp_path / "hand.tflite")
+    assert found.largest_deg > 0.7
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"up to {found.largest_deg:.2g} degrees" in warning
+    assert "without --int8 it is exact" in warning
 
 
 @pytest.mark.slow
