@@ -172,12 +172,7 @@ def find_hand(
 
     found = [best for limb in limbs_of(search) if (best := _find_on(limb, look)) is not None]
     found.sort(key=lambda best: best.end.z)
-    whole = [best for best in found if not best.end.cut]
-    # Beside an open palm, what may be a fist is more often a part of a body.
-    most = max((best.shows for best in whole), default=Shows.NOTHING)
-    whole = [best.end for best in whole if best.shows == most]
-    whole = _drop_behind(whole) if most == Shows.PALM else [end for end in whole if end.limb.is_rooted] or whole
-    whole = _drop_own_arm([end for end in whole if end.sure] or whole)
+    whole = _choose([best for best in found if not best.end.cut])
     if len(whole) > 1:
         return Rejection(Reason.TWO_HANDS, f"{len(whole)} hands, the nearest at {whole[0].z:.2f} m")
     if not whole:
@@ -193,6 +188,16 @@ def find_hand(
 class _Found(NamedTuple):
     end: _Candidate
     shows: Shows
+
+
+def _choose(found: list[_Found]) -> list[_Candidate]:
+    """Choose the hands among what was found whole, the nearest first; of a raised hand and a body, it is the hand."""
+    # When one palm is open, what may be a fist is more often a part of a body.
+    most = max((best.shows for best in found), default=Shows.NOTHING)
+    ends = [best.end for best in found if best.shows == most]
+    # If one fist is on an arm that comes from somewhere, a bar that hangs in the air is no second hand.
+    ends = _drop_behind(ends) if most == Shows.PALM else [end for end in ends if end.limb.is_rooted] or ends
+    return _drop_own_arm([end for end in ends if end.sure] or ends)
 
 
 def _find_on(limb: Limb, judge: Callable[[_Candidate], Shows]) -> _Found | None:

@@ -23,7 +23,7 @@ from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand
 from labelkit.labelling.checks import check_brightness, check_color_size, check_planar, check_size, check_tilt
 from labelkit.labelling.options import LabelOptions
-from labelkit.labelling.palm import Palm, PalmLook, locate_palm, look_at_palm, points_of, judge_look
+from labelkit.labelling.palm import Palm, PalmLook, judge_look, locate_palm, look_at_palm, points_of
 from labelkit.processes import one_thread
 from labelkit.records import (
     PYRAMID_SIZES,
