@@ -23,7 +23,7 @@ from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand
 from labelkit.labelling.checks import check_brightness, check_color_size, check_planar, check_size, check_tilt
 from labelkit.labelling.options import LabelOptions
-from labelkit.labelling.palm import Palm, PalmLook, locate_palm, look_at_palm, points_of, shows_hand
+from labelkit.labelling.palm import Palm, PalmLook, judge_look, locate_palm, look_at_palm, points_of
 from labelkit.processes import one_thread
 from labelkit.records import (
     PYRAMID_SIZES,
@@ -99,7 +99,7 @@ def explain_frame(
 
     with one_thread():
         hand = find_hand(
-            frame.depth_m, focal_px=focal_px, range_m=range_m, is_hand=lambda hand: shows_hand(hand, look(hand))
+            frame.depth_m, focal_px=focal_px, range_m=range_m, judge=lambda hand: judge_look(hand, look(hand))
         )
         if isinstance(hand, Rejection):
             return Explanation(hand)
