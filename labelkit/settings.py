@@ -120,6 +120,7 @@ class BuildSettings(Settings):
     # A tenth on each side: the silhouette stays whole when the crop is turned or shifted by augmentation.
     crop_margin: float = Field(0.1, ge=0, le=1, description="free border round the hand, as a share of its size")
     with_depth: bool = Field(False, description="store the depth pyramid too")
+    with_contour: bool = Field(False, description="store the contour features too, which forests are trained on")
     min_points: int = Field(300, ge=3, description="points a plane needs")
     # Over what the sensor's noise explains; real open palms reach 3.6 mm, a closing hand 4 mm (docs/labels.md).
     max_rms_mm: float = Field(3.8, gt=0, description="unevenness (rms) above which a hand is not planar, mm")
