@@ -206,17 +206,30 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 FAMILIES = ("vanilla", "squeezenet", "mobilenet")  # of networks; labelkit/models/ has a function for each
+FOREST = "forest"  # no network: labelkit/baselines/ has it
+CONTOUR = "contour"  # the field that it reads
+
+
+def check_model(model: str) -> None:
+    """Refuse what is neither a network, a preset nor a forest.
+
+    Raises:
+        SettingsError: there is no such model.
+    """
+    if model not in (*FAMILIES, *PRESETS, FOREST):
+        raise SettingsError(f"no model {model!r}; {nearest(model, [*FAMILIES, *PRESETS, FOREST])}")
 
 
 def family_of(model: str) -> str:
     """Name the family of a network that is called by its family or by a preset.
 
     Raises:
-        SettingsError: there is no such model.
+        SettingsError: there is no such model, or it is no network.
     """
+    check_model(model)
+    if model == FOREST:
+        raise SettingsError(f"{FOREST} is no network: it is trained by labelkit train --model {FOREST} alone")
     family: str = PRESETS[model]["model"] if model in PRESETS else model
-    if family not in FAMILIES:
-        raise SettingsError(f"no model {model!r}; {nearest(model, [*FAMILIES, *PRESETS])}")
     return family
 
 
@@ -225,7 +238,7 @@ class TrainSettings(Settings):
 
     command: ClassVar[str] = "train"
 
-    model: str = Field("vanilla", description="network family, or a preset: base, small, study-...")
+    model: str = Field("vanilla", description="network family, a preset (base, small, study-...), or forest")
     # Input, network and training were chosen together, by the error on people that the network had not seen
     # (docs/decisions/network.md). Grey: colour lets a network recognise the skin and background of the few people it
     # was trained on.
@@ -270,6 +283,8 @@ class TrainSettings(Settings):
     residual: bool = Field(True, description="squeezenet: residual connections if the channels match")
     width: float = Field(1.0, gt=0, le=2, description="mobilenet: factor for all filters")
     resolution: float = Field(1.0, gt=0, le=1, description="mobilenet: factor for the sizes of the pictures")
+    # 1000: as in Asad & Slabaugh 2014.
+    trees: int = Field(1000, ge=1, le=10_000, description="forest: trees")
     loss: Literal["mae", "smooth-l1", "angular"] = Field(
         "mae", description="loss on the two angles (mae, smooth-l1), or angle between the normals (angular)"
     )
@@ -352,7 +367,9 @@ class TrainSettings(Settings):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of the dataset that the network sees."""
+        """The fields of the dataset that the network, or the forest, sees."""
+        if self.model == FOREST:
+            return (CONTOUR,)
         kinds = (["rgb"] if self.input != "depth" else []) + (["depth"] if self.input.endswith("depth") else [])
         return tuple(f"{kind}{size}" for kind in kinds for size in self.sizes)
 

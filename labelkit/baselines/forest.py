@@ -22,9 +22,9 @@ from labelkit.errors import RunError
 from labelkit.records import CONTOUR_POINTS, FloatArray
 from labelkit.runs.arrays import read_arrays, read_sizes, write_arrays
 
-# 1000 trees and two features a split are the paper's. With 5 samples in a leaf (as in Asad & Slabaugh 2016) a forest is
+# Two features a split are the paper's. With 5 samples in a leaf (as in Asad & Slabaugh 2016) a forest is
 # a fifth as large as with 1.
-TREES, FEATURES, LEAF = 1000, 2, 5
+FEATURES, LEAF = 2, 5
 VARIANCE = 0.9  # what the principal components hold of it, as in the paper
 
 _BATCH = 256  # samples that descend at a time: 1000 trees x 256 samples are small arrays
@@ -85,7 +85,7 @@ def _project(contours: FloatArray, mean: FloatArray, components: FloatArray) -> 
 
 
 def grow_forest(
-    contours: FloatArray, centred_deg: FloatArray, *, trees: int = TREES, seed: int = 0, workers: int = -1
+    contours: FloatArray, centred_deg: FloatArray, *, trees: int, seed: int = 0, workers: int = -1
 ) -> Forest:
     """Grow a forest on training people alone; the same samples and seed give the same forest.
 

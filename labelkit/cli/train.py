@@ -34,7 +34,7 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train a network on DATASET (default: dataset), and test it on participants it has never seen.
+    """Train a network, or a forest, on DATASET (default: dataset), and test it on participants it has never seen.
 
     Participants are split into train, validation and test. The weights that do best on validation are
     kept and tested once. All results are in the run folder.
@@ -68,10 +68,9 @@ def _text_of_run(result: TrainResult) -> str:
         whom = f"{number_of(people, 'participant')} IT WAS TRAINED ON (split by frames: LEAKING)"
     return "\n".join(
         (
-            f"{result.model}: {result.parameters:,} parameters, {number_of(result.epochs, 'epoch')} "
-            f"in {result.seconds:.0f} s ({result.samples_per_s:.0f} samples/s)",
+            _training(result),
             *_recoveries(result),
-            f"test of epoch {result.best_epoch} on {number_of(result.test_samples, 'sample')} of {whom}:",
+            f"test {of_epoch}on {number_of(result.test_samples, 'sample')} of {whom}:",
             *_errors(result),
             f"run: {result.run} (report.html, report.json, predictions.csv, weights, ...)",
             f"again, changed: {shell_command('train', result.dataset, '--config', settings, '--epochs', 60)}",

@@ -29,13 +29,14 @@ from labelkit.runs.folder import (
     FINISHED,
     INTERRUPTED,
     REPORT,
+    SETTINGS,
     hold_run,
     read_json,
     read_state,
     write_state,
 )
 from labelkit.runs.plan import read_dataset, read_made_with, read_settings, read_split, write_plan
-from labelkit.settings import EvaluateSettings, TrainSettings
+from labelkit.settings import FOREST, EvaluateSettings, TrainSettings
 from labelkit.training.backend import device, start_keras, versions
 from labelkit.training.epoch_lines import show_epochs
 from labelkit.training.epochs import Epoch, best_of
@@ -45,6 +46,7 @@ from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.training.trainer import fit_run
 from labelkit.wording import number_of, shell_command
 from labelkit.workflows.evaluate import assess, keep_page, keep_report
+from labelkit.workflows.forest import train_forest
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,8 @@ class TrainResult(TrainOutcome):
     """The result of a training.
 
     Attributes:
+        parameters: of a forest, its nodes.
+        epochs, best_epoch: 0 for a forest.
         samples_per_s: of the training steps.
         recoveries: how often the guard went back to earlier weights, or started again with new ones.
         leaks: whether single frames were split, so that the errors measure memory too.
@@ -125,8 +129,10 @@ def split_samples(samples: Samples, settings: TrainSettings) -> Split | FrameSpl
     )
 
 
-def build_network(settings: TrainSettings) -> Network:
-    """Make Keras ready, and build the network that the settings describe."""
+def build_network(settings: TrainSettings) -> Network | None:
+    """Make Keras ready, and build the network that the settings describe; None if it is a forest."""
+    if settings.model == FOREST:
+        return None
     precision = start_keras(settings.seed, settings.precision)
     network = Network(build_model(settings), precision)
     computes = "bfloat16" if precision == "mixed" else precision
@@ -136,15 +142,23 @@ def build_network(settings: TrainSettings) -> Network:
 
 def train_new(
     run: Path,
-    network: Network,
+    network: Network | None,
     data: Dataset,
     samples: Samples,
     split: Split | FrameSplit,
     settings: TrainSettings,
     quiet: bool,
 ) -> TrainResult:
-    """Write the plan of a new run into its claimed folder, and train."""
+    """Write the plan of a new run into its claimed folder, and train.
+
+    Args:
+        network: as `build_network` gives it.
+    """
     with hold_run(run):
+        if network is None:
+            with _keep_state(run):
+                train_forest(run, data, samples, split, settings)
+            return read_result(run)
         write_plan(run, settings, split, data.path, data.manifest.digest(), name_versions(network.precision))
         _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
     return read_result(run)
@@ -159,7 +173,11 @@ def go_on(run: Path, samples: Samples, quiet: bool) -> TrainResult:
     """
     settings, split = read_settings(run), read_split(run)
     with hold_run(run):
-        network = build_network(settings)
+        if (network := build_network(settings)) is None:
+            raise RunError(
+                f"{run}: is a forest, which is trained in one piece; begin again: "
+                f"{shell_command('train', read_dataset(run)[1], '--config', run / SETTINGS)}"
+            )
         _compare(run, name_versions(network.precision))
         _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
     return read_result(run)
