@@ -13,7 +13,7 @@ import click
 from labelkit.cli.coverage_map import describe_terminal
 from labelkit.cli.options import refuse_typed, settings_flags, show
 from labelkit.settings import BuildSettings, CoverageSettings, load_settings
-from labelkit.wording import number_of, shell_command
+from labelkit.wording import number_of, printable, shell_command
 
 if TYPE_CHECKING:
     from labelkit.cells import Cells
@@ -87,7 +87,7 @@ def _summary(result: GameResult) -> str:
     if not result.frames:
         return counted
     people = [
-        f"  {name}: {number_of(begun, 'cell')} begun and {result.full[name]} full, of {result.cells}"
+        f"  {printable(name, 40)}: {number_of(begun, 'cell')} begun and {result.full[name]} full, of {result.cells}"
         for name, begun in result.begun.items()
     ]
     return "\n".join([counted, *people, f"next: {shell_command('build-dataset', result.raw)}"])
