@@ -93,7 +93,7 @@ class Coverage:
 
     @property
     def collected_share(self) -> float:
-        """Share of the distinct samples that would make every reachable cell full; those beyond a target do not count."""
+        """Share of the samples that make every reachable cell full; those beyond a cell's target do not count."""
         collected = np.minimum(self.counts, self.target)[self.cells.reachable_mask].sum()
         return float(collected) / (self.target * self.reachable_cells)
 

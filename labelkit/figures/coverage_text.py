@@ -95,8 +95,9 @@ def _low_map(coverage: Coverage, terminal: Terminal) -> list[str]:
     axes = "Down: elevation, degrees; - is toward the picture's top. Across: azimuth; - is toward its left."
     words = [line for text in (axes, "", *findings(coverage)) for line in textwrap.wrap(text, width) or [""]]
     drawn = _draw_rows(coverage, terminal.width - width - _GAP, terminal.color)
-    lines = [f"{row}{' ' * _GAP}{said}" for row, said in zip_longest(drawn.rows, words[: len(drawn.rows)], fillvalue="")]
-    return [*lines, *words[len(lines) :], _legend(coverage, drawn.numbers, terminal.color)]
+    blank = " " * (drawn.margin + drawn.wide * coverage.cells.side)
+    lines = [f"{row or blank}{' ' * _GAP}{said or ''}" for row, said in zip_longest(drawn.rows, words)]
+    return [*lines, _legend(coverage, drawn.numbers, terminal.color)]
 
 
 def _words_width(coverage: Coverage, terminal: Terminal) -> int:

@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from labelkit.figures.error_maps import RUN_COLORS
-from labelkit.figures.layout import FAINT, INK, MISSING, clear_axes, panel
+from labelkit.figures.layout import FAINT, INK, MISSING, RUN_COLORS, STILL, clear_axes, panel
 from labelkit.figures.saving import house_style
 
 # Inches.
 _ACROSS, _WIDE, _TALL, _LEFT, _TOP, _FOOT = 3, 2.6, 1.7, 0.6, 0.45, 0.5
 _BAR, _NAME = 0.24, 1.5
 
-_COLORS = colormaps["viridis"]
+# Blue is good, as on every page of ours; both ends are seen on light and on dark pages.
+_COLORS = LinearSegmentedColormap.from_list("error", ["#2f6fd6", "#8f98a6", "#d39a1e"])
 # One for each structure: the marks also differ when printed in grey.
 _MARKS = "osD^vP*X<>"
 _MARK_COLORS = ("#2f4a86", "#2a8f6d", "#8a4fa3", "#c2911a", "#5b6472", "#3f8fc4")
@@ -73,7 +72,7 @@ def history_figure(trials: Sequence[TrialPoint], structures: Sequence[str], cons
 def _draw_history(axes: Axes, name: str, trials: Sequence[TrialPoint], constant_cmae_deg: float) -> None:
     failed = [trial.number for trial in trials if trial.error_deg is None]
     numbers, errors = [trial.number for trial, _ in _with_errors(trials)], [error for _, error in _with_errors(trials)]
-    axes.axhline(constant_cmae_deg, color="#6a7280", linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
+    axes.axhline(constant_cmae_deg, color=STILL, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
     axes.plot(numbers, errors, "o", markersize=4, color=RUN_COLORS[0], alpha=0.7, markeredgewidth=0)
     axes.plot(failed, [constant_cmae_deg] * len(failed), "x", markersize=5, color=MISSING, clip_on=False)
     axes.step(
@@ -141,6 +140,7 @@ def parallel_figure(trials: Sequence[TrialPoint], log_settings: frozenset[str]) 
             ScalarMappable(scale, _COLORS), cax=panel(figure, wide + 2.5, 0.75, 0.13, 2.9), extend="max"
         )
         bar.outline.set_visible(False)
+        bar.solids.set_rasterized(False)
         bar.ax.tick_params(labelsize=8, colors=INK, length=3)
         bar.ax.set_title("CMAE", fontsize=8.5, color=INK, pad=8)
     return figure

@@ -10,7 +10,7 @@ import numpy as np
 from labelkit.cells import Cells
 from labelkit.figures.coverage_text import EMPTY, Terminal
 from labelkit.figures.shades import shade_index, shades_for
-from labelkit.wording import number_of, percent, printable
+from labelkit.wording import percent, printable
 
 _HAND, _GOAL, _TRAIL = "()", "><", "··"
 _BAR = 20

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from labelkit.cells import Cells
 from labelkit.evaluation.comparison import Comparison, compare
@@ -20,13 +19,14 @@ from labelkit.figures.error_maps import (
     Answers,
     calibration_figure,
     distribution_figure,
+    drift_figure,
     error_map_figure,
     scatter_figure,
 )
-from labelkit.figures.saving import figure_bytes
 from labelkit.figures.training import Curves, curves_figure, histograms_figure, signs_figure
 from labelkit.records import ColorImage, FloatArray
-from labelkit.report.page import TEMPLATES, Cell, Column, Section, Shown, facts, note, page, plate, render, table
+from labelkit.report.figure_plate import figure_plate, plates
+from labelkit.report.page import TEMPLATES, Cell, Column, Section, Shown, facts, note, page, render, table
 from labelkit.report.tiles import NormalArrow, tile, tiles
 from labelkit.runs.folder import EVENTS
 from labelkit.runs.histograms import Histogram, Histograms
@@ -141,10 +141,19 @@ def _result(runs: Sequence[RunResult]) -> Section:
 def _error_map(run: RunResult) -> Markup:
     errors = run.test.by_cell(run.cells)
     outside = f" {number_of(errors.outside, 'sample')} lie in no cell." if errors.outside else ""
-    return _plate(
-        error_map_figure(errors),
-        alt=f"Mean error in each cell of orientation space, and where predictions drift, {run.name}.",
-        caption=f"{run.name}: test samples by the cell of their truth; 0, 0 faces the camera.{outside}",
+    return plates(
+        [
+            figure_plate(
+                error_map_figure(errors),
+                alt=f"Mean error in each cell of orientation space, {run.name}.",
+                caption=f"{run.name}: test samples by the cell of their truth; 0, 0 faces the camera.{outside}",
+            ),
+            figure_plate(
+                drift_figure(errors),
+                alt=f"Where the predictions for each cell drift, {run.name}.",
+                caption="All arrows toward the middle: it answers the mean.",
+            ),
+        ]
     )
 
 
@@ -285,13 +294,13 @@ def _measure_cells(measures: Measures) -> list[Cell]:
 
 
 def _errors(runs: Sequence[RunResult]) -> Section:
-    body = _plate(
+    body = figure_plate(
         distribution_figure([run.answers for run in runs]),
         alt="Share of the test samples under each angle between normals.",
         caption="Test samples under each error. The thin lines stand at 5, 10 and 15 degrees.",
     )
     for run in runs:
-        body += _plate(
+        body += figure_plate(
             scatter_figure(run.test),
             alt=f"Predicted against true angles of the test, {run.name}.",
             caption=f"{run.name}: test samples. Grey: within 5 and 15 degrees. A flat cloud: it learned only the mean.",
@@ -351,7 +360,7 @@ def _uncertainty(runs: Sequence[RunResult]) -> Section | None:
         for name, found in stated.items()
     ]
     lead = "d² is the squared Mahalanobis distance of the true normal: the angle over the stated deviation, squared."
-    body = table(columns, rows, caption="Test") + _plate(
+    body = table(columns, rows, caption="Test") + figure_plate(
         calibration_figure(stated),
         alt="Samples within their stated bounds, and errors against the stated uncertainty.",
         caption="On the line: right. Below it on the left, above it on the right: too sure of itself.",
@@ -397,7 +406,7 @@ def _training(runs: Sequence[RunResult]) -> Section:
         [run.name, len(run.training.loss), run.training.best, Shown(f"{run.samples_per_s:,.0f}", run.samples_per_s)]
         for run in runs
     ]
-    body = table(columns, rows, caption="Epochs trained, and the one whose weights were kept") + _plate(
+    body = table(columns, rows, caption="Epochs trained, and the one whose weights were kept") + figure_plate(
         curves_figure([run.training for run in runs]),
         alt="Training loss and validation error over the epochs.",
         caption="The loss is in its own unit, with dropout and augmentation on.",
@@ -410,7 +419,7 @@ def _guard(runs: Sequence[RunResult]) -> Section | None:
     if not journals:
         return None
     body = Markup("").join(_start(name, journal) for name, journal in journals.items())
-    body += _events(journals) + _plate(
+    body += _events(journals) + figure_plate(
         signs_figure(journals),
         alt="Spread of the predictions, silent units and gradients over the epochs.",
         caption="Dotted: something was done. A spread near 0: the network gives the same answer to all pictures.",
@@ -455,7 +464,7 @@ def _inner_life(runs: Sequence[RunResult]) -> Section | None:
     body = Markup("")
     for run in runs:
         if run.histograms:
-            body += _plate(
+            body += figure_plate(
                 histograms_figure(group_tensors(run.histograms)),
                 alt=f"Histograms of kernels, biases and activations over the epochs, {run.name}.",
                 caption=f"{run.name}. Epochs from left to right, values upward; the line is zero.",
@@ -481,11 +490,6 @@ def _settings(runs: Sequence[RunResult]) -> Section:
     keys = list(dict.fromkeys(key for run in runs for key in run.settings))
     rows: list[list[Cell]] = [[key, *(str(run.settings.get(key, "")) for run in runs)] for key in keys]
     return Section("Settings", table(columns, rows, caption="As the run was made", shown=100))
-
-
-def _plate(figure: Figure, *, alt: str, caption: str, as_png: bool = False) -> Markup:
-    kind, name = ("png", "png") if as_png else ("svg", "svg+xml")
-    return plate(figure_bytes(figure, kind), name, alt=alt, caption=caption)  # type: ignore[arg-type]
 
 
 def list_picture_rows(judged: JudgedSamples) -> Iterable[int]:

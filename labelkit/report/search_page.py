@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from labelkit.figures.saving import figure_bytes
 from labelkit.figures.tuning import TrialPoint, history_figure, importance_figure, parallel_figure, pareto_figure
-from labelkit.report.page import Cell, Column, Section, Shown, facts, note, page, plate, table
+from labelkit.report.figure_plate import figure_plate
+from labelkit.report.page import Cell, Column, Section, Shown, facts, note, page, table
 from labelkit.tuning.folder import Search
 from labelkit.tuning.ranking import Ranked, error_of
 from labelkit.tuning.trial import Trial
@@ -105,7 +104,7 @@ def _pictures(
     if trials:
         yield Section(
             "History",
-            _plate(
+            figure_plate(
                 history_figure(points, names, search.terms.constant_cmae_deg),
                 alt="Validation error of each trial in its order, for each structure.",
                 caption="Line: the best so far. Dashed: the constant predictor, with trials that did not learn.",
@@ -114,7 +113,7 @@ def _pictures(
     if importance:
         yield Section(
             "What mattered",
-            _plate(
+            figure_plate(
                 importance_figure(importance),
                 alt="Share of the error that each searched setting decides, for each structure.",
                 caption="PED-ANOVA: how far the best trials' settings differ from those of all trials. Sums to 1.",
@@ -123,7 +122,7 @@ def _pictures(
     if any(trial.learned for trial in trials):
         yield Section(
             "Settings and error",
-            _plate(
+            figure_plate(
                 parallel_figure(points, _on_log_axes(search)),
                 alt="A line for each trial through its settings, coloured by its validation error.",
                 caption="A line for each trial that learned, the best on top; a gap is a setting that was not drawn.",
@@ -159,7 +158,7 @@ def _latency(points: Sequence[TrialPoint], unbeaten: Sequence[Trial]) -> Section
         ]
         for trial in unbeaten
     ]
-    body = _plate(
+    body = figure_plate(
         pareto_figure(points, [_trial_point(trial) for trial in unbeaten]),
         alt="Validation error against the time for one picture, a point for each trial.",
         caption="Nearer to the lower left is better. The line joins the trials that no other trial beats in both.",
@@ -207,7 +206,3 @@ def _terms(search: Search) -> Section:
     rows.append(["dataset's SHA-256", search.terms.dataset_sha256])
     body = table([Column("setting"), Column("value")], rows, caption="The settings of the search", shown=100)
     return Section("Settings", body)
-
-
-def _plate(figure: Figure, *, alt: str, caption: str) -> Markup:
-    return plate(figure_bytes(figure, "svg"), "svg+xml", alt=alt, caption=caption)

@@ -6,6 +6,7 @@
   const box = document.querySelector(".coverage");
   const chosen = document.querySelector(".chosen");
   const map = box.querySelector(".map");
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   function drawn(name, attributes) {
     const element = document.createElementNS(SVG, name);
@@ -34,7 +35,7 @@
     list.className = "tiles";
     list.append(...samples.map(tile));
     chosen.replaceChildren(heading, list);
-    chosen.scrollIntoView({ block: "nearest" });
+    chosen.scrollIntoView({ block: "start", behavior: calm.matches ? "auto" : "smooth" });
   });
 
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Show hands in the cells" });
