@@ -14,7 +14,7 @@ from markupsafe import Markup
 from labelkit.cells import Cells
 from labelkit.evaluation.comparison import Comparison, compare
 from labelkit.evaluation.judged_samples import JudgedSamples
-from labelkit.evaluation.measures import Measures, nearest_normals
+from labelkit.evaluation.measures import SUCCESS_DEG, Measures, nearest_normals
 from labelkit.figures.error_maps import (
     Answers,
     calibration_figure,
@@ -68,6 +68,7 @@ class RunResult:
         guard: what its guard saw and did; None if it had no guard.
         crops: row in labels.parquet -> (S, S, 3) picture, for the test's galleries.
         dataset: the path it was found at, for commands to copy.
+        cost_digest: the same for networks that take the same time.
     """
 
     name: str
@@ -86,6 +87,7 @@ class RunResult:
     guard: GuardRecord | None
     crops: Mapping[int, ColorImage]
     dataset: str = "dataset"
+    cost_digest: str = ""
 
     @cached_property
     def constant(self) -> Measures:
@@ -121,7 +123,7 @@ def run_page(runs: Sequence[RunResult]) -> bytes:
 def _sections(runs: Sequence[RunResult]) -> Iterator[Section | None]:
     yield _result(runs)
     yield _gallery(runs, "Worst", "The largest angles between normals, no two of one moment.", JudgedSamples.worst)
-    yield _gallery(runs, "Best", "The smallest angles between normals, no two of one moment.", JudgedSamples.best)
+    yield _gallery(runs, "Best", _best_lead(runs), JudgedSamples.best)
     yield _measures(runs)
     yield _participants(runs)
     yield _errors(runs)
@@ -377,7 +379,14 @@ def _gallery(runs: Sequence[RunResult], title: str, lead: str, choose: Any) -> S
             body += Markup("<h3>{}</h3>\n").format(run.name)
         if shown:
             body += tiles([_tile(run, k) for k in shown])
-    return Section(title, body, lead=f"{lead} Orange: the truth; blue, dashed: the prediction.") if body else None
+    lead = f"{lead} Orange dot: the truth; blue dot, dashed line: the prediction."
+    return Section(title, body, lead=lead) if body else None
+
+
+def _best_lead(runs: Sequence[RunResult]) -> str:
+    states_uncertainty = any(run.test.sd_deg is not None for run in runs)
+    sure = ", and stated with less uncertainty than half of all" if states_uncertainty else ""
+    return f"The smallest angles between normals, all under {SUCCESS_DEG:g}°{sure}; no two of one moment."
 
 
 def _tile(run: RunResult, sample: int) -> Markup:

@@ -11,7 +11,7 @@ from labelkit.figures.tuning import TrialPoint, history_figure, importance_figur
 from labelkit.report.figure_plate import figure_plate
 from labelkit.report.page import Cell, Column, Section, Shown, facts, note, page, table
 from labelkit.tuning.folder import Search
-from labelkit.tuning.ranking import Ranked, error_of
+from labelkit.tuning.ranking import TIMING_NOISE, Ranked, error_of, share_latency
 from labelkit.tuning.trial import Trial
 from labelkit.wording import number_of
 
@@ -129,7 +129,7 @@ def _pictures(
             ),
         )
     if unbeaten:
-        yield _latency(points, unbeaten)
+        yield _latency(trials, points, unbeaten)
 
 
 def _trial_point(trial: Trial) -> TrialPoint:
@@ -146,7 +146,7 @@ def _on_log_axes(search: Search) -> frozenset[str]:
     )
 
 
-def _latency(points: Sequence[TrialPoint], unbeaten: Sequence[Trial]) -> Section:
+def _latency(trials: Sequence[Trial], points: Sequence[TrialPoint], unbeaten: Sequence[Trial]) -> Section:
     columns = [
         *(Column("structure"), Column("trial", numeric=True)),
         *(Column(title, numeric=True) for title in ("CMAE", "ms", "parameters", "multiply-adds")),
@@ -158,14 +158,19 @@ def _latency(points: Sequence[TrialPoint], unbeaten: Sequence[Trial]) -> Section
         ]
         for trial in unbeaten
     ]
-    body = figure_plate(
-        pareto_figure(points, [_trial_point(trial) for trial in unbeaten]),
-        alt="Validation error against the time for one picture, a point for each trial.",
-        caption="Nearer to the lower left is better. The line joins the trials that no other trial beats in both.",
-    )
+    if share_latency(trials):
+        body = note(f"All times lie within {100 * TIMING_NOISE:.0f} % of each other, which is noise: nothing to trade.")
+    else:
+        body = figure_plate(
+            pareto_figure(points, [_trial_point(trial) for trial in unbeaten]),
+            alt="Validation error against the time for one picture, a point for each trial.",
+            caption="Nearer to the lower left is better. The line joins the trials that no other trial beats in both; "
+            f"times within {100 * TIMING_NOISE:.0f} % of each other count as equal.",
+        )
     body += table(columns, rows, caption="Unbeaten in error and latency, fastest first")
     lead = (
-        "Timed while other trials were training on the machine: compare the times; on a quiet machine they are shorter."
+        "Timed while other trials were training on the machine, equal networks once: compare the times; on a quiet "
+        "machine they are shorter."
     )
     return Section("Error and latency", body, lead=lead)
 

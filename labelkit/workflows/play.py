@@ -137,8 +137,6 @@ def _start_game(
 
 def _result(raw: Path | str, game: Game) -> GameResult:
     state = game.state()
-    begun, full = (
-        {one["name"]: one[key] for one in state["participants"]} for key in ("begun_cells", "full_cells")
-    )
+    begun, full = ({one["name"]: one[key] for one in state["participants"]} for key in ("begun_cells", "full_cells"))
     cells = int(game.cells.reachable_mask.sum())
     return GameResult(str(raw), state["frames"], state["samples"], cells, begun, full)

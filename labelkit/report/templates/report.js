@@ -6,6 +6,9 @@
   const box = document.querySelector(".coverage");
   const chosen = document.querySelector(".chosen");
   const map = box.querySelector(".map");
+  const { angles } = JSON.parse(document.getElementById("coverage-data").textContent);
+  const signed = (angle) => (angle > 0 ? "+" : angle < 0 ? "\u2212" : "") + Math.abs(angle);
+  const placeOf = (cell) => `azimuth ${signed(angles[cell][0])}\u00b0, elevation ${signed(angles[cell][1])}\u00b0`;
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   function drawn(name, attributes) {
@@ -30,7 +33,7 @@
   box.addEventListener("cell", (event) => {
     const samples = gallery[event.detail];
     const heading = document.createElement("h3");
-    heading.textContent = samples.length ? "Samples of this cell" : "This cell holds no sample.";
+    heading.textContent = samples.length ? `Samples of the cell at ${placeOf(event.detail)}` : "This cell holds no sample.";
     const list = document.createElement("ul");
     list.className = "tiles";
     list.append(...samples.map(tile));
