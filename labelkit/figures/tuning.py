@@ -19,6 +19,7 @@ from labelkit.figures.saving import house_style
 # Inches.
 _ACROSS, _WIDE, _TALL, _LEFT, _TOP, _FOOT = 3, 2.6, 1.7, 0.6, 0.45, 0.5
 _BAR, _NAME = 0.24, 1.5
+_LOG_FROM = 10.0  # times: an axis that is shorter than a decade may show no number if it is logarithmic
 
 # Blue is good, as on every page of ours; both ends are seen on light and on dark pages.
 _COLORS = LinearSegmentedColormap.from_list("error", ["#2f6fd6", "#8f98a6", "#d39a1e"])
@@ -140,7 +141,7 @@ def parallel_figure(trials: Sequence[TrialPoint], log_settings: frozenset[str]) 
             ScalarMappable(scale, _COLORS), cax=panel(figure, wide + 2.5, 0.75, 0.13, 2.9), extend="max"
         )
         bar.outline.set_visible(False)
-        bar.solids.set_rasterized(False)
+        bar.solids.set(rasterized=False, edgecolor="face")
         bar.ax.tick_params(labelsize=8, colors=INK, length=3)
         bar.ax.set_title("CMAE", fontsize=8.5, color=INK, pad=8)
     return figure
@@ -189,11 +190,13 @@ def pareto_figure(trials: Sequence[TrialPoint], front: Sequence[TrialPoint]) -> 
         axes.step(
             *_places(front), where="post", color=RUN_COLORS[1], linewidth=1.4, zorder=1, label="unbeaten",
         )  # fmt: skip
-        axes.set_xscale("log")
+        times = [float(trial.latency_ms or 0) for trial in timed]
+        if max(times) >= _LOG_FROM * min(times):
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
         axes.set_xlabel("time for a picture, ms, one core", fontsize=9, color=INK)
         axes.set_ylabel("validation CMAE, degrees", fontsize=9, color=INK)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
         axes.legend(fontsize=8.5, frameon=False, labelcolor=INK, loc="upper left", bbox_to_anchor=(1.01, 1.02))
         clear_axes(axes)
         axes.tick_params(which="minor", labelsize=8, colors=INK)

@@ -15,7 +15,7 @@ from labelkit.figures.drawn_hand import hand_drawing
 from labelkit.figures.layout import MINUS
 from labelkit.figures.shades import Shade, shade_index, shades_for
 from labelkit.records import FloatArray
-from labelkit.report.page import TEMPLATES, Section, data_block, page, read_template, render
+from labelkit.report.page import TEMPLATES, Section, data_block, glue, page, read_template, render
 from labelkit.wording import compact, number_of
 
 Groups = Mapping[str, Mapping[str, Coverage]]  # what they are -> name -> samples of each
@@ -53,7 +53,7 @@ def coverage_map(whole: Coverage, frame: str, groups: Groups) -> Markup:
     return render(
         "coverage_map.html",
         title=headline(whole, participants, frame),
-        words=findings(whole),
+        words=[glue(line) for line in findings(whole)],
         target=whole.target,
         cells=_cells(whole, scale, shades),
         groups={kind: list(range(*_span(chosen, kind))) for kind in groups if groups[kind]},
@@ -109,7 +109,7 @@ def _data(
             {
                 "name": name,
                 "title": f"{number_of(coverage.samples, 'sample')}, {frame} frame",
-                "words": findings(coverage),
+                "words": [glue(line) for line in findings(coverage)],
                 "counts": coverage.counts[reachable].tolist(),
             }
             for _, name, coverage in chosen

@@ -148,13 +148,18 @@ def render(template: str, **values: Any) -> Markup:
 
 
 _UNITS = "%|mm|cm|m|ms|s|px|MB|degrees|grey levels"
-_GLUED = re.compile(rf"<code>.*?</code>|(?<=\d) (?=(?:{_UNITS})(?!\w))|(?<=±) (?=\d)")
+_GLUED = re.compile(rf"<code>.*?</code>|(?<=\d) (?=(?:{_UNITS})(?!\w))|(?<=±) (?=\d)|(?<=°,) (?=\S)")
 
 
 def glue(words: str | Markup) -> str | Markup:
     """Let no line break between a number and its unit; markup stays markup, and commands in it stay as they are."""
     glued = _GLUED.sub(lambda found: "\N{NO-BREAK SPACE}" if found[0] == " " else found[0], str(words))
     return Markup(glued) if isinstance(words, Markup) else glued
+
+
+def breakable(path: str) -> Markup:
+    """Let a path break after its slashes, so that a number in a name is not torn apart."""
+    return Markup("/<wbr>").join(path.split("/"))
 
 
 def facts(values: Mapping[str, str | Markup]) -> Markup:

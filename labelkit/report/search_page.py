@@ -107,7 +107,7 @@ def _pictures(
             figure_plate(
                 history_figure(points, names, search.terms.constant_cmae_deg),
                 alt="Validation error of each trial in its order, for each structure.",
-                caption="Line: the best so far. Dashed: the constant predictor, with trials that did not learn.",
+                caption="Dots: trials. Line: the best so far. Dashed: the constant predictor. Crosses: not learned.",
             ),
         )
     if importance:

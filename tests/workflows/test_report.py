@@ -23,7 +23,8 @@ def dataset(tmp_path_factory):
 
 
 def section(html, title):
-    """The words of one section of a page, a line for each piece of text."""
+    """The words of one section of a page, a line for each piece of text; where lines may break is left out."""
+    html = html.replace("<wbr>", "").replace("\N{NO-BREAK SPACE}", " ")
     found = re.search(rf'<section [^>]*aria-labelledby="{title}-title">(.*?)</section>', html, re.DOTALL)
     return "\n".join(text.strip() for text in Tree(found[1]).text if text.strip())
 

@@ -25,7 +25,7 @@
     arrow.append(drawn("line", { x1: 50, y1: 50, x2: x, y2: y }), drawn("circle", { cx: x, cy: y, r: 4 }));
     crop.append(drawn("image", { href: picture, width: 100, height: 100 }), arrow);
     const words = document.createElement("p");
-    words.textContent = caption;
+    words.append(...caption.replace("\u00b0, ", "\u00b0,\u00a0").split(/(?<=\/)/).flatMap((part, k) => (k ? [document.createElement("wbr"), part] : [part])));
     item.append(crop, words);
     return item;
   }
