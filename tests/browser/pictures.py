@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 
-def white_share(screenshot: bytes) -> float:
-    """Measure the share of a PNG's pixels that are white."""
+def white_share(screenshot: bytes, above: int = 245) -> float:
+    """Measure the share of a PNG's pixels that are white, or at least lighter than a grey level."""
     pixels = np.asarray(Image.open(io.BytesIO(screenshot)).convert("RGB"))
-    return float((pixels.min(axis=-1) > 245).mean())
+    return float((pixels.min(axis=-1) > above).mean())

@@ -39,4 +39,6 @@ def test_no_word_of_a_search_s_page_leaves_the_window(opened, path, width):
 
 def test_in_the_dark_no_picture_stands_on_white(opened, path):
     tab = opened(path, color_scheme="dark")
-    assert max(white_share(figure.screenshot()) for figure in tab.locator(".plate img").all()) < 0.05
+    shots = [figure.screenshot() for figure in tab.locator(".plate img").all()]
+    assert max(map(white_share, shots)) < 0.05
+    assert min(white_share(shot, above=200) for shot in shots) > 0.001  # and its words are light
