@@ -141,6 +141,7 @@ def parallel_figure(trials: Sequence[TrialPoint], log_settings: frozenset[str]) 
             ScalarMappable(scale, _COLORS), cax=panel(figure, wide + 2.5, 0.75, 0.13, 2.9), extend="max"
         )
         bar.outline.set_visible(False)
+        assert bar.solids is not None  # a bar of colours has them
         bar.solids.set(rasterized=False, edgecolor="face")
         bar.ax.tick_params(labelsize=8, colors=INK, length=3)
         bar.ax.set_title("CMAE", fontsize=8.5, color=INK, pad=8)

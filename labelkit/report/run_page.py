@@ -153,7 +153,7 @@ def _error_map(run: RunResult) -> Markup:
             figure_plate(
                 drift_figure(errors),
                 alt=f"Where the predictions for each cell drift, {run.name}.",
-                caption="All arrows toward the middle: it answers the mean.",
+                caption="If all arrows point to the middle, the network only answers the mean.",
             ),
         ]
     )
