@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 MINUS = "\N{MINUS SIGN}"
 INK, FAINT, MISSING = "#1a1d23", "#c9ced6", "#b3400e"
@@ -38,3 +39,9 @@ def clear_axes(axes: Axes) -> None:
     axes.tick_params(labelsize=8, colors=INK, length=3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set(color=FAINT)
+
+
+def count_along(axes: Axes, what: str) -> None:
+    """Name what the axis at the bottom counts, and write whole numbers only: there is no half of an epoch."""
+    axes.set_xlabel(what, fontsize=9, color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))

@@ -13,7 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from labelkit.figures.layout import FAINT, INK, MISSING, RUN_COLORS, STILL, clear_axes, panel
+from labelkit.figures.layout import FAINT, INK, MISSING, RUN_COLORS, STILL, clear_axes, count_along, panel
 from labelkit.figures.saving import house_style
 
 # Inches.
@@ -80,7 +80,7 @@ def _draw_history(axes: Axes, name: str, trials: Sequence[TrialPoint], constant_
         numbers, np.minimum.accumulate(errors) if errors else [], where="post", color=RUN_COLORS[1], linewidth=1.4
     )
     axes.set_title(name, fontsize=9.5, color=INK, pad=6)
-    axes.set_xlabel("trial", fontsize=8.5, color=INK)
+    count_along(axes, "trial")
     clear_axes(axes)
 
 

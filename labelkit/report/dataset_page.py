@@ -150,7 +150,7 @@ def _share_of_rejected(entry: Manifest | ParticipantEntry | RecordingEntry) -> S
 
 
 def _with_sign(angle: float) -> str:
-    return f"{angle:+.0f}°".replace("-", "\N{MINUS SIGN}")
+    return f"{angle:+z.0f}°".replace("-", MINUS)
 
 
 def _overview(manifest: Manifest, whole: Coverage) -> Markup:

@@ -18,7 +18,7 @@ def figure_plate(figure: Figure, *, alt: str, caption: str, as_png: bool = False
         as_png: as a picture of pixels, for a figure of very many parts.
     """
     if as_png:
-        return plate(figure_bytes(figure, "png"), "png", alt=alt, caption=caption)
+        return plate(figure_bytes(figure, "png", transparent=True), "png", alt=alt, caption=caption)
     return plate(page_svg(figure), "svg+xml", alt=alt, caption=caption)
 
 

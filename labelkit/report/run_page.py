@@ -153,7 +153,7 @@ def _error_map(run: RunResult) -> Markup:
             figure_plate(
                 drift_figure(errors),
                 alt=f"Where the predictions for each cell drift, {run.name}.",
-                caption="If all arrows point to the middle, the network only answers the mean.",
+                caption="If all arrows point to one place, the network gives the same answer to all pictures.",
             ),
         ]
     )
@@ -341,7 +341,7 @@ def _uncertainty(runs: Sequence[RunResult]) -> Section | None:
     if not stated:
         return None
     columns = [
-        Column(""),
+        Column("run"),
         *(
             Column(title, numeric=True)
             for title in (
@@ -406,11 +406,11 @@ def _tile(run: RunResult, sample: int) -> Markup:
 
 
 def _pair(angles_deg: FloatArray) -> str:
-    return f"{angles_deg[0]:+.0f}, {angles_deg[1]:+.0f} degrees"
+    return f"{angles_deg[0]:+z.0f}, {angles_deg[1]:+z.0f} degrees"
 
 
 def _training(runs: Sequence[RunResult]) -> Section:
-    columns = [Column(""), *(Column(title, numeric=True) for title in ("epochs", "kept", "samples/s"))]
+    columns = [Column("run"), *(Column(title, numeric=True) for title in ("epochs", "kept", "samples/s"))]
     rows: list[list[Cell]] = [
         [run.name, len(run.training.loss), run.training.best, Shown(f"{run.samples_per_s:,.0f}", run.samples_per_s)]
         for run in runs
@@ -427,11 +427,12 @@ def _guard(runs: Sequence[RunResult]) -> Section | None:
     journals = {run.name: run.guard for run in runs if run.guard and run.guard.signs}
     if not journals:
         return None
+    dotted = "Dotted: something was done. " if any(journal.events for journal in journals.values()) else ""
     body = Markup("").join(_start(name, journal) for name, journal in journals.items())
     body += _events(journals) + figure_plate(
         signs_figure(journals),
         alt="Spread of the predictions, silent units and gradients over the epochs.",
-        caption="Dotted: something was done. A spread near 0: the network gives the same answer to all pictures.",
+        caption=dotted + "A spread near 0: the network gives the same answer to all pictures.",
     )
     return Section("Guard", body, lead="Whether the network collapsed, why, and what was done about it.")
 

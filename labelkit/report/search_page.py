@@ -107,7 +107,8 @@ def _pictures(
             figure_plate(
                 history_figure(points, names, search.terms.constant_cmae_deg),
                 alt="Validation error of each trial in its order, for each structure.",
-                caption="Dots: trials. Line: the best so far. Dashed: the constant predictor. Crosses: not learned.",
+                caption="Dots: trials. Line: the best so far. Dashed: the constant predictor."
+                + ("" if all(trial.learned for trial in trials) else " Crosses: not learned."),
             ),
         )
     if importance:
@@ -125,11 +126,16 @@ def _pictures(
             figure_plate(
                 parallel_figure(points, _on_log_axes(search)),
                 alt="A line for each trial through its settings, coloured by its validation error.",
-                caption="A line for each trial that learned, the best on top; a gap is a setting that was not drawn.",
+                caption="A line for each trial that learned, the best on top"
+                + ("; a gap is a setting that was not drawn." if _draw_different_settings(trials) else "."),
             ),
         )
     if unbeaten:
         yield _latency(trials, points, unbeaten)
+
+
+def _draw_different_settings(trials: Sequence[Trial]) -> bool:
+    return len({frozenset(trial.values) for trial in trials if trial.learned}) > 1
 
 
 def _trial_point(trial: Trial) -> TrialPoint:

@@ -55,6 +55,15 @@ def test_the_error_map_and_the_drift_are_above_the_fold(opened, tmp_path):
         assert box["height"] > 350
 
 
+def test_on_a_telephone_captions_of_tables_are_read_without_scrolling_and_rows_are_one_line(opened, path):
+    tab = opened(path, viewport={"width": 390, "height": 844})
+    words = tab.locator("caption span").all()
+    assert len(words) > 3
+    assert max(each.evaluate("e => e.getBoundingClientRect().right") for each in words) <= 390
+    heights = tab.locator(".measures tbody tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
+    assert len(set(heights)) == 1
+
+
 def test_in_the_dark_no_picture_stands_on_white(opened, path):
     tab = opened(path, color_scheme="dark")
     shares = [white_share(figure.screenshot()) for figure in tab.locator(".plate img").all()]

@@ -117,6 +117,12 @@ def test_the_gallery_holds_six_samples_of_a_cell_at_most_and_none_that_repeats(t
     assert len([1 for _, _, azimuth in captions if azimuth != "+12°"]) == 6
 
 
+def test_an_angle_that_rounds_to_zero_has_no_minus(tmp_path):
+    html = page_of(make_dataset(tmp_path / "set", participants=1, samples=3, angles_deg=np.full((3, 2), 90.3)))
+    assert "(+0°,\xa0+0°)" in html
+    assert "\N{MINUS SIGN}0°" not in html
+
+
 @pytest.fixture
 def raw(tmp_path):
     """The colour pictures of rejected frames, and what must not be read."""
