@@ -152,6 +152,12 @@ def _fold(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
+def _fold_comment(line: str) -> list[str]:
+    """Break the comment after a line of TOML into comments below each other; the line can still be copied."""
+    stated, mark, _ = line.partition("  # ")
+    return _fold(line, indent=" " * (len(stated) + 2) + "# ") if mark else [line]
+
+
 def _doubts_and_losses(result: Inspection) -> Iterator[str]:
     """Say what concerns RAW as a whole."""
     yield f"{result.raw}:"
@@ -161,7 +167,8 @@ def _doubts_and_losses(result: Inspection) -> Iterator[str]:
     for doubt in result.doubts:
         yield from _wrap("problem", doubt.says)
         yield from _wrap("add to", f"{doubt.add_to}, the line that is right:")
-        yield textwrap.indent(doubt.add, " " * 6)
+        for line in doubt.add.splitlines():
+            yield from _fold_comment(f"      {line}")
     for files in result.unread:
         yield from _wrap("note", files)
 

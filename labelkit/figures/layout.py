@@ -24,6 +24,9 @@ ON_DARK = {
     BAND: "#1d2229",
     NARROW_BAND: "#2a313c",
     "#00224e": "#1f4a92",  # the darkest blue of cividis
+    "#2a8f6d": "#4fc39b",  # structures of a search: green, violet, grey
+    "#8a4fa3": "#c592da",
+    "#5b6472": "#a5adba",
 }
 DARK_PAGE = "#14171c"
 
