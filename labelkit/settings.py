@@ -208,6 +208,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 FAMILIES = ("vanilla", "squeezenet", "mobilenet")  # of networks; labelkit/models/ has a function for each
 FOREST = "forest"  # no network: labelkit/baselines/ has it
 CONTOUR = "contour"  # the field that it reads
+_READ_BY_FORESTS = ("model", "trees", "seed", "split_seed", "split", "validation", "test", "hold_out")
 
 
 def check_model(model: str) -> None:
@@ -351,9 +352,21 @@ class TrainSettings(Settings):
     def _agrees(self) -> Self:
         if self.uncertainty != "none" and self.loss == "smooth-l1":
             raise ValueError("uncertainty needs the loss mae or angular; smooth-l1 is no likelihood")
+        foreign = self._name_foreign()
+        if foreign:
+            whose, whom = ("networks", "a forest") if self.model == FOREST else ("a forest", f"{self.model}")
+            raise ValueError(f"{foreign.replace('_', '-')} is a setting of {whose}, not of {whom}; leave it out")
         if self.hold_out and self.split != "participants":
             raise ValueError(f"hold-out needs split participants; {self.split} chooses the test set itself")
         return self
+
+    def _name_foreign(self) -> str | None:
+        """Name a setting that is not the default's, though a forest, or a network, does not read it."""
+        for key in self.select_deciding():
+            changed = getattr(self, key) != type(self).model_fields[key].default
+            if changed and (key == "trees" if self.model != FOREST else key not in _READ_BY_FORESTS):
+                return key
+        return None
 
     @property
     def seed_of_split(self) -> int:

@@ -49,7 +49,6 @@ from labelkit.wording import number_of, shell_command
 log = logging.getLogger(__name__)
 
 
-
 @dataclass(frozen=True)
 class Evaluation:
     """What `evaluate` found.

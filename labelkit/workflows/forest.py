@@ -14,15 +14,23 @@ from labelkit import __version__
 from labelkit.baselines.forest import Forest, grow_forest, write_forest
 from labelkit.cells import Cells
 from labelkit.curation.splits import FrameSplit, Split
-from labelkit.dataset.dataset import Dataset
 from labelkit.deploy.timing import time_calls_ms
 from labelkit.evaluation.judged_samples import JudgedSamples, prediction_rows, side_report
 from labelkit.evaluation.measures import constant_deg
 from labelkit.records import FloatArray
-from labelkit.runs.folder import FINISHED, FOREST_FILE, PREDICTIONS, REPORT, REPORT_SCHEMA, write_json, write_rows, write_state
-from labelkit.runs.plan import write_plan
+from labelkit.runs.folder import (
+    FINISHED,
+    FOREST_FILE,
+    PREDICTIONS,
+    REPORT,
+    REPORT_SCHEMA,
+    write_json,
+    write_rows,
+    write_state,
+)
+from labelkit.runs.plan import read_dataset
 from labelkit.settings import CONTOUR, EvaluateSettings, TrainSettings
-from labelkit.training.samples import Samples, take_sides
+from labelkit.training.samples import Samples, Sides
 from labelkit.wording import number_of
 
 log = logging.getLogger(__name__)
@@ -30,16 +38,15 @@ log = logging.getLogger(__name__)
 _LATENCY_S = 1.5  # as of networks
 
 
-def train_forest(
-    run: Path, data: Dataset, samples: Samples, split: Split | FrameSplit, settings: TrainSettings
-) -> None:
-    """Write the plan of a new run into its held folder, grow a forest, test it, and write the results.
+MADE_WITH = {"labelkit": __version__, "scikit-learn": sklearn.__version__}
 
-    The files are those of a network's run, with forest.h5 in place of weights and without a page.
+
+def train_forest(run: Path, sides: Sides, split: Split | FrameSplit, settings: TrainSettings) -> None:
+    """Grow the forest of a run whose plan is written, test it, and write the results.
+
+    The files are those of a network's run, with forest.h5 in place of weights and without a page. An interrupted
+    training begins again.
     """
-    made_with = {"labelkit": __version__, "scikit-learn": sklearn.__version__, "precision": "float32"}
-    write_plan(run, settings, split, data.path, data.manifest.digest(), made_with)
-    sides = take_sides(samples, split)
     log.info("growing %s on %s", number_of(settings.trees, "tree"), number_of(len(sides.train), "sample"))
     started = time.perf_counter()
     forest = grow_forest(read_contours(sides.train), sides.train.centred_deg, trees=settings.trees, seed=settings.seed)
@@ -56,8 +63,8 @@ def train_forest(
         "model": settings.model,
         "split": settings.split,
         "leaks": split.leaks,
-        **made_with,
-        "dataset_sha256": data.manifest.digest(),
+        **MADE_WITH,
+        "dataset_sha256": read_dataset(run)[0],
         "parameters": forest.nodes,
         "weights_bytes": (run / FOREST_FILE).stat().st_size,
         "latency_ms": float(np.median(taken_ms)),

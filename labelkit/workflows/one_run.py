@@ -29,7 +29,6 @@ from labelkit.runs.folder import (
     FINISHED,
     INTERRUPTED,
     REPORT,
-    SETTINGS,
     hold_run,
     read_json,
     read_state,
@@ -46,6 +45,7 @@ from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.training.trainer import fit_run
 from labelkit.wording import number_of, shell_command
 from labelkit.workflows.evaluate import assess, keep_page, keep_report
+from labelkit.workflows.forest import MADE_WITH as FOREST_MADE_WITH
 from labelkit.workflows.forest import train_forest
 
 log = logging.getLogger(__name__)
@@ -129,10 +129,13 @@ def split_samples(samples: Samples, settings: TrainSettings) -> Split | FrameSpl
     )
 
 
-def build_network(settings: TrainSettings) -> Network | None:
-    """Make Keras ready, and build the network that the settings describe; None if it is a forest."""
-    if settings.model == FOREST:
-        return None
+def prepare_network(settings: TrainSettings) -> Network | None:
+    """Build the network that the settings describe; None if they describe a forest."""
+    return None if settings.model == FOREST else build_network(settings)
+
+
+def build_network(settings: TrainSettings) -> Network:
+    """Make Keras ready, and build the network that the settings describe."""
     precision = start_keras(settings.seed, settings.precision)
     network = Network(build_model(settings), precision)
     computes = "bfloat16" if precision == "mixed" else precision
@@ -152,15 +155,12 @@ def train_new(
     """Write the plan of a new run into its claimed folder, and train.
 
     Args:
-        network: as `build_network` gives it.
+        network: as `prepare_network` gives it.
     """
     with hold_run(run):
-        if network is None:
-            with _keep_state(run):
-                train_forest(run, data, samples, split, settings)
-            return read_result(run)
-        write_plan(run, settings, split, data.path, data.manifest.digest(), name_versions(network.precision))
-        _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
+        made_with = FOREST_MADE_WITH if network is None else name_versions(network.precision)
+        write_plan(run, settings, split, data.path, data.manifest.digest(), made_with)
+        _train_and_report(run, network, take_sides(samples, split), split, settings, quiet)
     return read_result(run)
 
 
@@ -173,13 +173,10 @@ def go_on(run: Path, samples: Samples, quiet: bool) -> TrainResult:
     """
     settings, split = read_settings(run), read_split(run)
     with hold_run(run):
-        if (network := build_network(settings)) is None:
-            raise RunError(
-                f"{run}: is a forest, which is trained in one piece; begin again: "
-                f"{shell_command('train', read_dataset(run)[1], '--config', run / SETTINGS)}"
-            )
-        _compare(run, name_versions(network.precision))
-        _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
+        network = prepare_network(settings)
+        if network is not None:
+            _compare(run, name_versions(network.precision))
+        _train_and_report(run, network, take_sides(samples, split), split, settings, quiet)
     return read_result(run)
 
 
@@ -256,10 +253,14 @@ def _keep_state(run: Path) -> Iterator[None]:
 
 
 def _train_and_report(
-    run: Path, model: keras.Model, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
+    run: Path, network: Network | None, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
 ) -> None:
+    if network is None:
+        with _keep_state(run):
+            train_forest(run, sides, split, settings)
+        return
     with _keep_state(run), keep_interrupts():
-        result, history = _train_and_test(run, model, sides, split, settings, quiet)
+        result, history = _train_and_test(run, network.model, sides, split, settings, quiet)
     if settings.report:  # after the state: the run is complete even if the page fails
         keep_page(result, run, history)
 

@@ -9,20 +9,18 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 
 from labelkit.baselines import forest as forests
-from labelkit.baselines.forest import Forest, grow_forest, read_forest, write_forest
+from labelkit.baselines.forest import grow_forest, read_forest, write_forest
 from labelkit.errors import RunError
 from labelkit.records import CONTOUR_POINTS
 from labelkit.runs.arrays import write_arrays
-
-ROUND = np.linspace(0, 2 * np.pi, CONTOUR_POINTS, endpoint=False)
+from tests.datasets import angles_on_disc, contours_of
 
 
 def hands(n, seed):
-    """Draw contours whose waves follow the angles, and the angles: (n, 1000), (n, 2)."""
+    """Draw contours whose waves follow the angles, and the centred angles: (n, 1000), (n, 2)."""
     rng = np.random.default_rng(seed)
-    angles_deg = rng.uniform(-30, 30, (n, 2))
-    waves = np.stack([np.sin(ROUND), np.cos(2 * ROUND)])
-    return 0.5 + angles_deg @ waves / 200 + rng.normal(0, 0.005, (n, CONTOUR_POINTS)), angles_deg
+    angles_deg = angles_on_disc(n, rng)
+    return contours_of(angles_deg, rng), 90 - angles_deg
 
 
 @pytest.fixture(scope="module")
@@ -114,4 +112,3 @@ def test_other_files_are_refused(grown, tmp_path):
 
 def test_no_sample_has_no_answer(grown):
     assert grown.predict(np.zeros((0, CONTOUR_POINTS))).shape == (0, 2)
-    assert isinstance(grown, Forest)
