@@ -18,6 +18,7 @@ from labelkit.errors import RawFrameError
 from labelkit.geometry.camera import project, rays_through, transform_points
 from labelkit.geometry.noise import depth_sigma_m
 from labelkit.geometry.orientation import cross, mirror_vectors, tangent_basis, unit, view_from_camera
+from labelkit.imaging.contour import contour_distances
 from labelkit.imaging.crop import SquareView, crop_color, crop_depth, plain_box, splat_depth, virtual_camera
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand
@@ -132,8 +133,18 @@ def explain_frame(
     if options.with_depth:
         depth_mm = crop_depth(frame.depth_m, view) if calibration.registered else splat_depth(outline, view)
     shape_sd_deg = _shape_sd_deg(palm, sensor)
-    sample = _sample(palm, shape_sd_deg, calibration, view, box, image, padded, depth_mm, mirror=handedness == "left")
+    mirror = handedness == "left"
+    sample = _sample(palm, shape_sd_deg, calibration, view, box, image, padded, depth_mm, mirror=mirror)
+    if options.with_contour:
+        sample = replace(sample, contour=_contour(hand, palm, calibration.depth, mirror=mirror))
     return Explanation(sample, hand, palm)
+
+
+def _contour(hand: Hand, palm: Palm, intrinsics: Intrinsics, *, mirror: bool) -> FloatArray:
+    """Give the contour features of a hand, or of its mirror image, as the depth camera sees it."""
+    middle, wrist = project(np.stack([palm.middle, palm.wrist]), intrinsics)
+    mask, to_arm = (hand.mask[:, ::-1], (wrist - middle) * (-1, 1)) if mirror else (hand.mask, wrist - middle)
+    return contour_distances(mask, to_arm)
 
 
 def _color(frame: Frame, intrinsics: Intrinsics) -> ColorImage | Rejection:

@@ -29,6 +29,7 @@ from labelkit.runs.folder import (
     PAGE,
     PREDICTIONS,
     REPORT,
+    REPORT_SCHEMA,
     read_epochs,
     read_state,
     write_json,
@@ -46,8 +47,6 @@ from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.wording import number_of, shell_command
 
 log = logging.getLogger(__name__)
-
-SCHEMA = "labelkit-report/1"
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def evaluate(
     )
     log.info("%s: writing the page", path)
     make_folder(path.parent)
-    pair = {"schema": SCHEMA, "runs": found.runs, "comparison": found.comparison}
+    pair = {"schema": REPORT_SCHEMA, "runs": found.runs, "comparison": found.comparison}
     write_json(Path(found.json), found.runs[0] if len(folders) == 1 else pair)
     write_bytes(path, run_page(results))
     return found
@@ -221,7 +220,7 @@ def _crops(samples: Samples, judged: JudgedSamples) -> Mapping[int, ColorImage]:
 def report_of(result: RunResult, run: Path) -> dict[str, Any]:
     """Describe a run in plain values, as report.json holds them."""
     return {
-        "schema": SCHEMA,
+        "schema": REPORT_SCHEMA,
         "name": result.name,
         "model": result.settings["model"],
         "split": result.settings["split"],
