@@ -1,7 +1,9 @@
 """The public names. Type checkers read them here, and `__init__.py` loads each when it is asked for."""
 
 from .dataset.dataset import open_dataset as open_dataset
+from .workflows.array_script import array_script as array_script
 from .workflows.build_dataset import build_dataset as build_dataset
+from .workflows.build_dataset import build_dataset_part as build_dataset_part
 from .workflows.card import card as card
 from .workflows.coverage_map import coverage as coverage
 from .workflows.coverage_map import coverage_map as coverage_map

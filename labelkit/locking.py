@@ -27,12 +27,13 @@ class NoLocksError(OutputError):
 
 
 @contextmanager
-def only_one_at(folder: Path, lock_name: str, work: str) -> Iterator[None]:
+def only_one_at(folder: Path, lock_name: str, work: str, *, patience_s: float = 0.0) -> Iterator[None]:
     """Keep a second process out of a folder; the system frees it when its holder ends, in any way.
 
     Args:
         lock_name: the file in it that is locked.
         work: what is done there, for the message: build, training.
+        patience_s: how long to wait for another process.
     Raises:
         OutputExistsError: another process holds it.
         OutputError: no space or permission.
@@ -40,7 +41,7 @@ def only_one_at(folder: Path, lock_name: str, work: str) -> Iterator[None]:
     """
     lock = make_lock(folder / lock_name)
     try:
-        acquire(lock, timeout_s=0)
+        acquire(lock, timeout_s=patience_s)
     except Timeout:
         raise OutputExistsError(f"{folder}: another {work} is at work in this folder; wait for it") from None
     try:

@@ -23,6 +23,7 @@ ColorImage = NDArray[np.uint8]
 Handedness = Literal["right", "left"]
 
 PYRAMID_SIZES = (128, 64, 32)  # pixels; the three inputs of the study's network
+CONTOUR_POINTS = 1000  # of a hand's outline, as in Asad & Slabaugh 2014 (imaging/contour.py)
 
 # Where a hand may be when neither the sidecar nor the command line says: closer, a Kinect v1 sees
 # nothing; farther, the hand is under 60 pixels high and its plane is noise (depth in steps of 2.8 mm at 1 m).
@@ -201,6 +202,7 @@ class Sample:
         mirrored: whether a left hand was mirrored to a right one.
         rgb: the pyramid, (128, 128, 3), (64, 64, 3), (32, 32, 3) uint8.
         depth_mm: the same for depth, (S, S) uint16 millimetres, 0 where nothing was seen; or None.
+        contour: (CONTOUR_POINTS,) distances of the hand's outline from the wrist point (imaging/contour.py); or None.
     """
 
     normal: FloatArray
@@ -217,6 +219,7 @@ class Sample:
     mirrored: bool
     rgb: tuple[ColorImage, ...]
     depth_mm: tuple[NDArray[np.uint16], ...] | None = None
+    contour: FloatArray | None = None
 
     @property
     def normal_sd_deg(self) -> float:

@@ -120,6 +120,7 @@ class BuildSettings(Settings):
     # A tenth on each side: the silhouette stays whole when the crop is turned or shifted by augmentation.
     crop_margin: float = Field(0.1, ge=0, le=1, description="free border round the hand, as a share of its size")
     with_depth: bool = Field(False, description="store the depth pyramid too")
+    with_contour: bool = Field(False, description="store the contour features too, which forests are trained on")
     min_points: int = Field(300, ge=3, description="points a plane needs")
     # Over what the sensor's noise explains; real open palms reach 3.6 mm, a closing hand 4 mm (docs/labels.md).
     max_rms_mm: float = Field(3.8, gt=0, description="unevenness (rms) above which a hand is not planar, mm")
@@ -205,17 +206,31 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 FAMILIES = ("vanilla", "squeezenet", "mobilenet")  # of networks; labelkit/models/ has a function for each
+FOREST = "forest"  # no network: labelkit/baselines/ has it
+CONTOUR = "contour"  # the field that it reads
+_READ_BY_FORESTS = ("model", "trees", "seed", "split_seed", "split", "validation", "test", "hold_out")
+
+
+def check_model(model: str) -> None:
+    """Refuse what is neither a network, a preset nor a forest.
+
+    Raises:
+        SettingsError: there is no such model.
+    """
+    if model not in (*FAMILIES, *PRESETS, FOREST):
+        raise SettingsError(f"no model {model!r}; {nearest(model, [*FAMILIES, *PRESETS, FOREST])}")
 
 
 def family_of(model: str) -> str:
     """Name the family of a network that is called by its family or by a preset.
 
     Raises:
-        SettingsError: there is no such model.
+        SettingsError: there is no such model, or it is no network.
     """
+    check_model(model)
+    if model == FOREST:
+        raise SettingsError(f"{FOREST} is no network: it is trained by labelkit train --model {FOREST} alone")
     family: str = PRESETS[model]["model"] if model in PRESETS else model
-    if family not in FAMILIES:
-        raise SettingsError(f"no model {model!r}; {nearest(model, [*FAMILIES, *PRESETS])}")
     return family
 
 
@@ -224,7 +239,7 @@ class TrainSettings(Settings):
 
     command: ClassVar[str] = "train"
 
-    model: str = Field("vanilla", description="network family, or a preset: base, small, study-...")
+    model: str = Field("vanilla", description="network family, a preset (base, small, study-...), or forest")
     # Input, network and training were chosen together, by the error on people that the network had not seen
     # (docs/decisions/network.md). Grey: colour lets a network recognise the skin and background of the few people it
     # was trained on.
@@ -269,6 +284,8 @@ class TrainSettings(Settings):
     residual: bool = Field(True, description="squeezenet: residual connections if the channels match")
     width: float = Field(1.0, gt=0, le=2, description="mobilenet: factor for all filters")
     resolution: float = Field(1.0, gt=0, le=1, description="mobilenet: factor for the sizes of the pictures")
+    # 1000: as in Asad & Slabaugh 2014.
+    trees: int = Field(1000, ge=1, le=10_000, description="forest: trees")
     loss: Literal["mae", "smooth-l1", "angular"] = Field(
         "mae", description="loss on the two angles (mae, smooth-l1), or angle between the normals (angular)"
     )
@@ -335,9 +352,21 @@ class TrainSettings(Settings):
     def _agrees(self) -> Self:
         if self.uncertainty != "none" and self.loss == "smooth-l1":
             raise ValueError("uncertainty needs the loss mae or angular; smooth-l1 is no likelihood")
+        foreign = self._name_foreign()
+        if foreign:
+            whose, whom = ("networks", "a forest") if self.model == FOREST else ("a forest", f"{self.model}")
+            raise ValueError(f"{foreign.replace('_', '-')} is a setting of {whose}, not of {whom}; leave it out")
         if self.hold_out and self.split != "participants":
             raise ValueError(f"hold-out needs split participants; {self.split} chooses the test set itself")
         return self
+
+    def _name_foreign(self) -> str | None:
+        """Name a setting that is not the default's, though a forest, or a network, does not read it."""
+        for key in self.select_deciding():
+            changed = getattr(self, key) != type(self).model_fields[key].default
+            if changed and (key == "trees" if self.model != FOREST else key not in _READ_BY_FORESTS):
+                return key
+        return None
 
     @property
     def seed_of_split(self) -> int:
@@ -351,7 +380,9 @@ class TrainSettings(Settings):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of the dataset that the network sees."""
+        """The fields of the dataset that the network, or the forest, sees."""
+        if self.model == FOREST:
+            return (CONTOUR,)
         kinds = (["rgb"] if self.input != "depth" else []) + (["depth"] if self.input.endswith("depth") else [])
         return tuple(f"{kind}{size}" for kind in kinds for size in self.sizes)
 

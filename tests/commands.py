@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from labelkit.cli import program
@@ -23,3 +25,11 @@ def one_error(err: str) -> bool:
     """Whether stderr ends with the one line of an error; what a command was doing may stand above it."""
     lines = err.splitlines()
     return bool(lines) and [line for line in lines if line.startswith("labelkit") and ": error: " in line] == lines[-1:]
+
+
+def too_wide(text: str, columns: int = 80) -> list[str]:
+    """Find lines that are wider than a terminal for another reason than a path.
+
+    An absolute path cannot be broken, so a long one counts as 20 columns. All else in its line has to fit.
+    """
+    return [line for line in text.splitlines() if len(re.sub(r"(?<!\S)['\"]?/\S{19,}", "/" * 20, line)) > columns]

@@ -19,6 +19,7 @@ from labelkit.dataset.shards import map_open_shard, shard_bytes
 from labelkit.dataset.table import TABLE_NAME, table_bytes, table_of
 from labelkit.files import sha256_of
 from labelkit.geometry.orientation import angles_deg_from_normal, normal_from_angles_deg
+from labelkit.records import CONTOUR_POINTS
 
 SETTINGS = {"region": "palm"}  # what the card of a dataset tells
 SETTINGS_DIGEST = hashlib.sha256(json.dumps(SETTINGS).encode()).hexdigest()
@@ -40,6 +41,14 @@ def picture_of(angles_deg: NDArray[np.float64], size: int, rng: np.random.Genera
     brightness = 120.0 + 1.8 * elevation * np.array([1.0, 0.6, 0.3])
     picture = 40.0 + bar[..., None] * brightness + rng.normal(0.0, 4.0, (size, size, 3))
     return np.clip(np.round(picture), 0, 255).astype(np.uint8)
+
+
+def contours_of(angles_deg: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw contour features (n, 1000) for label angles (n, 2): two waves, each as high as one angle is large."""
+    turn = np.linspace(0.0, 2 * np.pi, CONTOUR_POINTS, endpoint=False)
+    waves = np.stack([np.sin(turn), np.cos(2 * turn)])
+    noise = rng.normal(0.0, 0.005, (len(angles_deg), CONTOUR_POINTS))
+    return np.clip(0.5 + (90.0 - angles_deg) @ waves / 200 + noise, 0.0, 1.0)
 
 
 def halved(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -88,6 +97,7 @@ def make_dataset(
     seed: int = 0,
     angles_deg: NDArray[np.float64] | None = None,
     labels: Mapping[str, Sequence[Any]] | None = None,
+    contours: bool = False,
 ) -> Path:
     """Write a finished dataset: `samples` samples of each participant and one rejected frame.
 
@@ -95,6 +105,7 @@ def make_dataset(
         participants: how many (p01, p02, ...), or their names.
         angles_deg: (samples, 2) label angles of every participant; drawn evenly from the disc if None.
         labels: column of the label table -> what it says of each participant's samples.
+        contours: whether it holds contour features, whose waves follow the angles.
     """
     names = [f"p{k + 1:02d}" for k in range(participants)] if isinstance(participants, int) else list(participants)
     (folder / "shards").mkdir(parents=True)
@@ -106,7 +117,7 @@ def make_dataset(
         common = {"participant": name, "recording": name, "unit_stated": "recording.toml"}
         shard = shard_name(name, name, 0)
         if len(angles):
-            columns = columns_of(angles, 0, rng)
+            columns = columns_of(angles, 0, rng) | ({"contour": contours_of(angles, rng)} if contours else {})
             says = {"participant": name, "recordings": name, "settings_digest": SETTINGS_DIGEST}
             (folder / shard).write_bytes(shard_bytes(columns, says))
             files[shard] = _entry(folder / shard)

@@ -6,6 +6,7 @@ Everything is cast ray by ray, so that a depth picture here is exact up to the n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -56,6 +57,17 @@ def turned(angles_deg: tuple[float, float, float]) -> FloatArray:
     about_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
     about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
     return about_z @ about_y @ about_x
+
+
+def capsules_depth_m(capsules: list[tuple[Any, Any, float]]) -> FloatArray:
+    """Cast capsules (start, end, radius), metres in the camera's frame: (480, 640) float32, NaN where none is."""
+    v, u = np.mgrid[: KINECT.height, : KINECT.width]
+    rays = rays_through(np.stack([u, v], axis=-1), KINECT)
+    seen = [
+        _capsule(np.zeros(3), rays, np.asarray(a, float), np.asarray(b, float), radius) for a, b, radius in capsules
+    ]
+    depth = np.minimum.reduce(seen)
+    return np.where(np.isfinite(depth), depth, np.nan).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)

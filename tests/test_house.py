@@ -22,7 +22,7 @@ from labelkit.cli.program import COMMANDS
 FLOORS = (
     "errors import_path stderr | records settings files processes interrupts traces wording progress keras"
     " | geometry imaging cells locking | labelling curation evaluation | recordings dataset runs"
-    " | simulator building models | training sources | tuning deploy figures | report live | workflows | cli"
+    " | simulator building models | training sources baselines | tuning deploy figures | report live | workflows | cli"
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS.split("|")) for room in rooms.split()}
 

@@ -53,6 +53,7 @@ from labelkit.recordings.alignment import measure_alignment
 from labelkit.recordings.pseudonyms import Pseudonyms, pseudonyms_for
 from labelkit.records import Reason, Recording
 from labelkit.settings import BuildSettings
+from labelkit.wording import number_of
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,45 @@ _OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, CROISSANT_NAME
 
 # A user may have repaired the file since, so that the frame can now become a sample.
 _REPAIRABLE = frozenset({Reason.IO, Reason.DECODE, Reason.WORKER_CRASH})
+
+
+# How long a part waits for another one that begins at the same time.
+_PATIENCE_S = 60.0
+_NAMED_PARTS = 8  # in a message
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a build that many machines share: number 1 to `of`.
+
+    A job belongs to a part by the hash of what it is made from, so that neither the order of the recordings nor which
+    of them joined later moves it.
+    """
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def takes(self, job: Job) -> bool:
+        """Whether a job is of this part."""
+        return int(job.key, 16) % self.of == self.number - 1
+
+
+@dataclass(frozen=True)
+class PartOutcome:
+    """What a part of a build did.
+
+    Attributes:
+        jobs, frames: of the part; the others were done before.
+    """
+
+    jobs: int
+    frames: int
+    frames_done_now: int
+    seconds: float
+    workers: int
 
 
 @dataclass(frozen=True)
@@ -81,6 +121,7 @@ def build(
     overwrite: bool = False,
     retry_rejected: bool = False,
     pseudonyms: Path | None = None,
+    commit: bool = False,
     report: Callable[[int, int, int], None],
 ) -> BuildOutcome:
     """Build the dataset `out` from the recordings below `raw`, finish one that was begun, or extend one.
@@ -89,32 +130,30 @@ def build(
         overwrite: build all of it again; what is there is replaced at the end.
         retry_rejected: build again the shards that lack a frame whose file may have been repaired.
         pseudonyms: the table of ids to use for participants, recordings and frames in place of their names.
+        commit: build nothing: put together what `build_part` built.
         report: called now and then with the frames done, the samples among them, and all frames to do.
     Raises:
         RecordingError: `raw` cannot be read as recordings.
         OutputExistsError: `out` holds a dataset made otherwise, or another build is at work there.
-        DatasetError: a withdrawal from `out` did not end, or what it extends was changed.
+        DatasetError: a withdrawal from `out` did not end, what it extends was changed, or `commit` finds parts missing.
         OutputError: no space or permission; what is there can be resumed.
     """
     began = time.monotonic()
-    recordings = find_recordings(raw, max_gap_s=settings.max_gap_s, exclude=settings.exclude)
-    table = pseudonyms_for(recordings, pseudonyms, apart_from=out) if pseudonyms else None
-    if table:
-        recordings = [table.hide(recording) for recording in recordings]
-    plan = make_plan(raw, recordings, settings, pseudonymous=table is not None)
+    plan, table = _plan_build(raw, out, settings, pseudonyms)
     make_folder(out)
     with hold_dataset(out):
-        refuse_withdrawn(out, {recording.participant for recording in recordings})
-        stage = Stage(out)
-        stage.publish()
+        stage = _open_stage(out, plan)
         answers = _answer_the_card(raw, out)
-        previous = _begin(stage, plan, settings, table, overwrite=overwrite)
+        begun = stage.plan()
+        previous = _begin(stage, plan, settings, table, overwrite=overwrite, alone=not commit)
         kept = _Kept(stage, plan, previous, retry_rejected=retry_rejected)
         kept.changes |= previous is not None and previous.manifest.answers != answers
         todo = [job for job in plan.jobs if not kept.holds(job)]
         if previous and not todo and not kept.changes:
             stage.clear()
             return BuildOutcome(previous.manifest, 0, time.monotonic() - began, 1)
+        if commit and todo:
+            raise DatasetError(_describe_missing(out, todo, plan, begun))
         frames_todo = sum(len(job) for job in todo)
         log(out, f"began: {frames_todo} of {plan.frames} frames to do, labelkit {__version__}")
         run_jobs(
@@ -129,6 +168,75 @@ def build(
         seconds = time.monotonic() - began
         log(out, f"finished: {plan.frames} frames, {frames_todo} of them now, {workers} workers, {seconds:.1f} s")
     return BuildOutcome(manifest, frames_todo, seconds, workers)
+
+
+def build_part(
+    raw: Path,
+    out: Path,
+    settings: BuildSettings,
+    part: Part,
+    *,
+    pseudonyms: Path | None = None,
+    report: Callable[[int, int, int], None],
+) -> PartOutcome:
+    """Build a part of the dataset `out`, while other processes and machines may build other parts.
+
+    The dataset is made by `build` with `commit` once all parts are built. A part that was killed, or is run twice, does
+    no harm. Arguments and errors are those of `build`.
+    """
+    began = time.monotonic()
+    plan, table = _plan_build(raw, out, settings, pseudonyms)
+    make_folder(out)
+    with hold_dataset(out, patience_s=_PATIENCE_S):
+        stage = _open_stage(out, plan)
+        previous = _begin(stage, plan, settings, table, overwrite=False, alone=False, parts=part.of)
+        kept = _Kept(stage, plan, previous, retry_rejected=False)
+        mine = [job for job in plan.jobs if part.takes(job)]
+        if previous and all(kept.is_in_previous(job) for job in plan.jobs):
+            stage.clear()
+            return PartOutcome(len(mine), sum(len(job) for job in mine), 0, time.monotonic() - began, 1)
+        log(out, f"part {part} began: {len(mine)} of {len(plan.jobs)} shards, labelkit {__version__}")
+    todo = [job for job in mine if not kept.holds(job)]
+    frames_todo = sum(len(job) for job in todo)
+    run_jobs(
+        _Work(raw, out, settings, table),
+        todo,
+        settings.workers,
+        lambda done, samples: report(done, samples, frames_todo),
+        leave_out=_without,
+    )
+    workers = worker_count(settings.workers, len(todo))
+    return PartOutcome(len(mine), sum(len(job) for job in mine), frames_todo, time.monotonic() - began, workers)
+
+
+def _plan_build(
+    raw: Path, out: Path, settings: BuildSettings, pseudonyms: Path | None
+) -> tuple[Plan, Pseudonyms | None]:
+    recordings = find_recordings(raw, max_gap_s=settings.max_gap_s, exclude=settings.exclude)
+    table = pseudonyms_for(recordings, pseudonyms, apart_from=out) if pseudonyms else None
+    if table:
+        recordings = [table.hide(recording) for recording in recordings]
+    return make_plan(raw, recordings, settings, pseudonymous=table is not None), table
+
+
+def _open_stage(out: Path, plan: Plan) -> Stage:
+    """Open the stage of a held dataset; finish what was committed before."""
+    refuse_withdrawn(out, {recording.participant for recording in plan.recordings})
+    stage = Stage(out)
+    stage.publish()
+    return stage
+
+
+def _describe_missing(out: Path, todo: Sequence[Job], plan: Plan, begun: Mapping[str, Any] | None) -> str:
+    """Say which parts are not whole."""
+    says = f"{out}: {len(todo)} of {number_of(len(plan.jobs), 'shard')} are not built"
+    of = (begun or {}).get("parts", 0)
+    if of:
+        parts = [Part(number, of) for number in range(1, of + 1)]
+        missing = [str(part) for part in parts if any(part.takes(job) for job in todo)]
+        more = f" and {len(missing) - _NAMED_PARTS} more" if len(missing) > _NAMED_PARTS else ""
+        says += f"; run --part {', '.join(missing[:_NAMED_PARTS])}{more} again"
+    return f"{says}; without --commit, the rest is built here"
 
 
 def _answer_the_card(raw: Path, out: Path) -> CardAnswers:
@@ -200,11 +308,15 @@ class _Kept:
 
     def holds(self, job: Job) -> bool:
         """Whether a job is done. One that is not is going to be, in the stage."""
-        if self._in_previous(job):
+        if self.is_in_previous(job):
             return True
         self.staged.add(job.key)
         self.changes = True
         return self._stage.holds(job)
+
+    def is_in_previous(self, job: Job) -> bool:
+        """Whether the dataset that is extended holds a job."""
+        return self._in_previous(job) is not None
 
     def part(self, job: Job) -> FinishedJob:
         """Read what became of a job, once all are done."""
@@ -222,9 +334,21 @@ class _Kept:
 
 
 def _begin(
-    stage: Stage, plan: Plan, settings: BuildSettings, table: Pseudonyms | None, *, overwrite: bool
+    stage: Stage,
+    plan: Plan,
+    settings: BuildSettings,
+    table: Pseudonyms | None,
+    *,
+    overwrite: bool,
+    alone: bool = True,
+    parts: int = 0,
 ) -> _Previous | None:
-    """Refuse what does not fit together; say what there is to extend."""
+    """Refuse what does not fit together; say what there is to extend.
+
+    Args:
+        alone: no other process builds parts now.
+        parts: how many there are; 0 if this is no part: as many as before.
+    """
     out, begun = stage.out, stage.plan()
     if overwrite:
         stage.clear()
@@ -240,7 +364,8 @@ def _begin(
         _refuse_vanished(out, previous, plan, settings, table)
     elif not overwrite and (own := [name for name in _OWN if name != BUILD_NAME and (out / name).exists()]):
         raise OutputExistsError(f"{out}: holds {own[0]} of something else; choose another --out or give --overwrite")
-    stage.begin({"facts": plan.facts, "overwrite": overwrite})
+    parts = parts or (begun or {}).get("parts", 0)
+    stage.begin({"facts": plan.facts, "overwrite": overwrite, "parts": parts}, alone=alone)
     return previous
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 import labelkit
 from labelkit.building.plan import Job
-from labelkit.dataset.schema import DEPTH_FIELDS, FIELDS, TABLE_FIELDS
+from labelkit.dataset.schema import FIELDS, OPTIONAL_FIELDS, TABLE_FIELDS
 from labelkit.dataset.shards import shard_bytes
 from labelkit.dataset.table import REJECTED, SAMPLE
 from labelkit.errors import MissingExtraError
@@ -137,14 +138,16 @@ def _what_became(outcome: Sample | Rejection) -> Row:
 def collect_columns(recording: Recording, samples: Sequence[tuple[Sample, int, float]]) -> dict[str, NDArray[Any]]:
     """Stack samples, each with its number in the recording and its time stamp, into a shard's columns."""
     color = recording.calibration.color
-    all_with_depth = all(sample.depth_mm is not None for sample, _, _ in samples)
     of_frames = {
         "intrinsics": np.tile([color.fx, color.fy, color.cx, color.cy], (len(samples), 1)),
         "row": np.array([row for _, row, _ in samples]),
         "stamp": np.array([stamp for _, _, stamp in samples]),
     }
-    return of_frames | {
-        field.name: np.stack([field.read(sample) for sample, _, _ in samples])
-        for field in (*FIELDS, *(DEPTH_FIELDS if all_with_depth else ()))
+    of_samples = {
+        field.name: [field.read(sample) for sample, _, _ in samples]
+        for field in chain(FIELDS, *OPTIONAL_FIELDS.values())
         if field.read is not None
+    }
+    return of_frames | {
+        name: np.stack(values) for name, values in of_samples.items() if all(value is not None for value in values)
     }

@@ -105,11 +105,15 @@ class Stage:
         path = self.folder / _PLAN
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
-    def begin(self, plan: Mapping[str, Any]) -> None:
-        """Note what is being built; sweep up what a killed process left half-written."""
+    def begin(self, plan: Mapping[str, Any], *, alone: bool = True) -> None:
+        """Note what is being built.
+
+        Args:
+            alone: no other process adds parts now: sweep up what a killed one left half-written.
+        """
         make_folder(self.folder)
         flush_to_disk(self.out)
-        for path in self.folder.glob(f".*{PART_SUFFIX}"):
+        for path in self.folder.glob(f".*{PART_SUFFIX}") if alone else ():
             remove(path)
         write_text(self.folder / _PLAN, json.dumps(plan, sort_keys=True))
 

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labelkit.cli.options import settings_flags, show
+from labelkit.cli.options import refuse_typed, settings_flags, show
 from labelkit.settings import BuildSettings
 from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
-    from labelkit.workflows.build_dataset import BuildPlan, BuildResult
+    from labelkit.workflows.build_dataset import BuildPlan, BuildResult, PartResult
 
 TOO_MANY_REJECTED = 3
+
+_WHOLE_ONLY = ("overwrite", "retry_rejected", "commit", "dry_run")
 
 
 @click.command("build-dataset")
@@ -29,6 +31,8 @@ TOO_MANY_REJECTED = 3
     metavar="FILE",
     help="Replace names by random ids. FILE lists the names and their ids; it is written if it is not there.",
 )
+@click.option("--part", metavar="I/N", help="Build part I of N alone; other processes and machines build the others.")
+@click.option("--commit", is_flag=True, help="Make the dataset of its parts; refuse if one of them is not built.")
 @click.option("--dry-run", is_flag=True, help="Say what would be built; write nothing.")
 @settings_flags(BuildSettings)
 @click.pass_context
@@ -39,6 +43,8 @@ def command(
     overwrite: bool,
     retry_rejected: bool,
     pseudonyms: Path | None,
+    part: str | None,
+    commit: bool,
     dry_run: bool,
     settings: BuildSettings,
     as_json: bool,
@@ -49,7 +55,13 @@ def command(
     Every source frame becomes a sample, or is rejected with a reason. After an interruption, give the
     same command again: the build goes on. New recordings are added to the dataset.
     """
-    from labelkit.workflows.build_dataset import build_dataset, plan_dataset
+    from labelkit.workflows.build_dataset import build_dataset, build_dataset_part, plan_dataset
+
+    if part is not None:
+        refuse_typed(_WHOLE_ONLY, f"with --part {part}: it is of the whole dataset; leave out that or --part")
+        built = build_dataset_part(raw, out, part, settings, pseudonyms=pseudonyms, quiet=quiet or as_json)
+        show(built, as_json=as_json, quiet=quiet, text=lambda: _part_text(built, raw))
+        return
 
     if dry_run:
         plan = plan_dataset(raw, out, settings)
@@ -62,6 +74,7 @@ def command(
         overwrite=overwrite,
         retry_rejected=retry_rejected,
         pseudonyms=pseudonyms,
+        commit=commit,
         quiet=quiet or as_json,
     )
     show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
@@ -72,6 +85,14 @@ def command(
             file=sys.stderr,
         )
         ctx.exit(TOO_MANY_REJECTED)
+
+
+def _part_text(part: PartResult, raw: Path) -> str:
+    return (
+        f"{part.out}: part {part.part} is built, {number_of(part.shards, 'shard')} of "
+        f"{number_of(part.frames, 'frame')}; {part.frames_done_now:,} of them now, in {part.seconds:.1f} s\n"
+        f"when all parts are: {shell_command('build-dataset', raw, '--out', part.out, '--commit')}"
+    )
 
 
 def _plan_text(plan: BuildPlan) -> str:

@@ -77,8 +77,10 @@ def describe_terminal() -> Terminal:
     """Say what the terminal at stdout can show."""
     from labelkit.figures.coverage_text import Terminal, can_show_unicode
 
+    columns, lines = shutil.get_terminal_size()
     return Terminal(
-        width=min(MAP_WIDTH, shutil.get_terminal_size().columns),
+        width=min(MAP_WIDTH, columns),
+        height=lines if sys.stdout.isatty() else None,
         color=sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
         unicode=can_show_unicode(sys.stdout.encoding),
     )

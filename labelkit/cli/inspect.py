@@ -52,7 +52,7 @@ def _text(result: Inspection) -> str:
 
 
 def _lines(report: RecordingReport, said: dict[tuple[str, str], str]) -> Iterator[str]:
-    yield f"{report.name}: {_frames(report)}"
+    yield from _fold(f"{report.name}: {_frames(report)}", indent="  ")
     if report.layout:
         yield from _facts(report)
     for note in report.notes:
@@ -101,14 +101,14 @@ def _facts(report: RecordingReport) -> Iterator[str]:
     for label, value in shown.items():
         if value is not None:
             origin = report.stated.get(keys.get(label, label), "files found" if label == "layout" else "")
-            yield f"  {label:<{_LABEL}}{value:<{_VALUE}}  {origin}".rstrip()
-    yield f"  {'pictures':<{_LABEL}}{_pictures(report)}"
+            yield from _wrap(label, f"{value:<{_VALUE}}  {origin}".rstrip())
+    yield from _wrap("pictures", _pictures(report))
     if report.depth:
-        yield f"  {'depth seen':<{_LABEL}}{_depth(report.depth, report.depth_unit_m)}"
+        yield from _wrap("depth seen", _depth(report.depth, report.depth_unit_m))
     if report.alignment and report.alignment.frames:
-        yield f"  {'alignment':<{_LABEL}}{_alignment(report.alignment)}"
+        yield from _wrap("alignment", _alignment(report.alignment))
     if report.pace:
-        yield f"  {'time':<{_LABEL}}{_pace(report.pace)}"
+        yield from _wrap("time", _pace(report.pace))
 
 
 def _camera(numbers: dict[str, float]) -> str | None:
@@ -144,14 +144,18 @@ def _pace(pace: Pace) -> str:
 
 
 def _wrap(label: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=f"  {label:<{_LABEL}}",
-        subsequent_indent=" " * (_LABEL + 2),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return _fold(f"  {label:<{_LABEL}}{text}", indent=" " * (_LABEL + 2))
+
+
+def _fold(text: str, indent: str) -> list[str]:
+    """Break a text into lines; a path is never broken."""
+    return textwrap.wrap(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _fold_comment(line: str) -> list[str]:
+    """Break the comment after a line of TOML into comments below each other; the line can still be copied."""
+    stated, mark, _ = line.partition("  # ")
+    return _fold(line, indent=" " * (len(stated) + 2) + "# ") if mark else [line]
 
 
 def _doubts_and_losses(result: Inspection) -> Iterator[str]:
@@ -163,7 +167,8 @@ def _doubts_and_losses(result: Inspection) -> Iterator[str]:
     for doubt in result.doubts:
         yield from _wrap("problem", doubt.says)
         yield from _wrap("add to", f"{doubt.add_to}, the line that is right:")
-        yield textwrap.indent(doubt.add, " " * 6)
+        for line in doubt.add.splitlines():
+            yield from _fold_comment(f"      {line}")
     for files in result.unread:
         yield from _wrap("note", files)
 

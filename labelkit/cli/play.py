@@ -13,7 +13,7 @@ import click
 from labelkit.cli.coverage_map import describe_terminal
 from labelkit.cli.options import refuse_typed, settings_flags, show
 from labelkit.settings import BuildSettings, CoverageSettings, load_settings
-from labelkit.wording import number_of, shell_command
+from labelkit.wording import number_of, printable, shell_command
 
 if TYPE_CHECKING:
     from labelkit.cells import Cells
@@ -48,13 +48,16 @@ def command(
     """Play the painting game: the coverage map of RAW, while recordings are written into it.
 
     The map fills while a person is recorded. An arrow and words lead the hand to the next gap. The game is a page
-    for a browser of this machine: open the address that is printed. Ctrl-C ends the game.
+    for a browser of this machine: open the address that is printed. Ctrl-C ends the game. If RAW is not there yet,
+    the game waits for it.
     """
     build = load_settings(BuildSettings, config=build_config)
     if terminal:
         refuse_typed(_PAGE_ONLY, "is only for the page in a browser; leave out that or --terminal")
     from labelkit.workflows.play import play, play_in_terminal
 
+    if not (quiet or as_json or raw.exists()):
+        print(f"{raw}: there is no such folder yet; the game waits for it", file=sys.stderr)
     if terminal:
         result = play_in_terminal(raw, settings, build, cache=not no_cache, draw=_make_draw(quiet))
     else:
@@ -80,12 +83,14 @@ def _say_address(url: str, raw: Path, *, as_json: bool, quiet: bool) -> None:
 
 
 def _summary(result: GameResult) -> str:
-    full = ", ".join(f"{name} {100 * share:.0f} %" for name, share in result.filled.items())
-    return (
-        f"{result.raw}: {number_of(result.samples, 'sample')} in {number_of(result.frames, 'frame')}; "
-        f"full: {full or 'nothing'}\n"
-        f"next: {shell_command('build-dataset', result.raw)}"
-    )
+    counted = f"{result.raw}: {number_of(result.samples, 'sample')} in {number_of(result.frames, 'frame')}"
+    if not result.frames:
+        return counted
+    people = [
+        f"  {printable(name, 40)}: {number_of(begun, 'cell')} begun and {result.full[name]} full, of {result.cells}"
+        for name, begun in result.begun.items()
+    ]
+    return "\n".join([counted, *people, f"next: {shell_command('build-dataset', result.raw)}"])
 
 
 def _make_draw(quiet: bool) -> Callable[[dict[str, Any], Cells, int], None]:

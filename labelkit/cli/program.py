@@ -27,6 +27,7 @@ COMMANDS = {
     "inspect": "say what each recording is: layout, sensor, units, calibration, frames",
     "show": "explain one frame: mask, palm, plane, normal, crop, or why it was rejected",
     "build-dataset": "turn recordings into a labelled dataset",
+    "array-script": "print a script for SLURM that builds a dataset on many machines",
     "coverage-map": "show which orientations the dataset holds and which are missing",
     "report": "one page of the dataset: coverage, gallery, doubtful labels, rejections",
     "train": "train a network on the dataset",

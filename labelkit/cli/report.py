@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from labelkit.wording import number_of, percent
 
 if TYPE_CHECKING:
     from labelkit.workflows.report import Reported
+
+_WIDTH = 80
 
 
 @click.command("report")
@@ -44,13 +47,13 @@ def command(
 
 
 def _text(r: Reported) -> str:
-    return "\n".join(
-        [
-            f"{number_of(r.samples, 'sample')} ({r.distinct:,} distinct) of "
-            f"{number_of(r.participants, 'participant')}, {number_of(r.rejected, 'frame')} rejected; "
-            f"{percent(r.filled_share)} of the cells are full.",
-            f"To look at: {number_of(r.jumps, 'sudden jump')}, {number_of(r.twins, 'pair')} of near duplicates in "
-            f"different recordings, {r.leaks:,} of them on two sides of the split.",
-            f"Written: {r.out} ({r.bytes / 1e6:.1f} MB)",
-        ]
+    counted = (
+        f"{number_of(r.samples, 'sample')} ({r.distinct:,} distinct) of {number_of(r.participants, 'participant')}, "
+        f"{number_of(r.rejected, 'frame')} rejected; {percent(r.filled_share)} of the cells are full."
     )
+    found = (
+        f"To look at: {number_of(r.jumps, 'sudden jump')}, {number_of(r.twins, 'pair')} of near duplicates in "
+        f"different recordings, {r.leaks:,} of them on two sides of the split."
+    )
+    written = f"Written: {r.out} ({r.bytes / 1e6:.1f} MB)"
+    return "\n".join([*textwrap.wrap(counted, _WIDTH), *textwrap.wrap(found, _WIDTH), written])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from labelkit.workflows.show import ShownFrame
 
 # Settings of a build that change no label.
-NO_LABEL = ("with_depth", "shard_frames", "workers", "max_rejected")
+NO_LABEL = ("with_depth", "with_contour", "shard_frames", "workers", "max_rejected")
 
 _WIDTH = 80
 _WHAT = 18  # of a line: "  view, centred   "

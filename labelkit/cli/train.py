@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labelkit.cli.options import refuse_typed, settings_flags, show
-from labelkit.settings import TrainSettings
+from labelkit.settings import FOREST, TrainSettings
 from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train a network on DATASET (default: dataset), and test it on participants it has never seen.
+    """Train a network, or a forest, on DATASET (default: dataset), and test it on participants it has never seen.
 
     Participants are split into train, validation and test. The weights that do best on validation are
     kept and tested once. All results are in the run folder.
@@ -63,19 +63,29 @@ def _text(result: TrainResult | LeaveOneOutResult) -> str:
 def _text_of_run(result: TrainResult) -> str:
     people = len(result.test_participants)
     whom = number_of(people, "unseen participant")
-    settings = Path(result.run) / "settings.toml"
+    settings, is_forest = Path(result.run) / "settings.toml", result.model == FOREST
+    of_epoch = "" if is_forest else f"of epoch {result.best_epoch} "
+    changed = ("--trees", 300) if is_forest else ("--epochs", 60)
     if result.leaks:
         whom = f"{number_of(people, 'participant')} IT WAS TRAINED ON (split by frames: LEAKING)"
     return "\n".join(
         (
-            f"{result.model}: {result.parameters:,} parameters, {number_of(result.epochs, 'epoch')} "
-            f"in {result.seconds:.0f} s ({result.samples_per_s:.0f} samples/s)",
+            _training(result),
             *_recoveries(result),
-            f"test of epoch {result.best_epoch} on {number_of(result.test_samples, 'sample')} of {whom}:",
+            f"test {of_epoch}on {number_of(result.test_samples, 'sample')} of {whom}:",
             *_errors(result),
-            f"run: {result.run} (report.html, report.json, predictions.csv, weights, ...)",
-            f"again, changed: {shell_command('train', result.dataset, '--config', settings, '--epochs', 60)}",
+            f"run: {result.run} ({'' if is_forest else 'report.html, '}report.json, predictions.csv, weights, ...)",
+            f"again, changed: {shell_command('train', result.dataset, '--config', settings, *changed)}",
         )
+    )
+
+
+def _training(result: TrainResult) -> str:
+    if result.model == FOREST:
+        return f"{result.model}: {result.parameters:,} nodes, in {result.seconds:.0f} s"
+    return (
+        f"{result.model}: {result.parameters:,} parameters, {number_of(result.epochs, 'epoch')} "
+        f"in {result.seconds:.0f} s ({result.samples_per_s:.0f} samples/s)"
     )
 
 

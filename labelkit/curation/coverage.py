@@ -87,6 +87,17 @@ class Coverage:
         return 1.0 - self.empty_cells / self.reachable_cells
 
     @property
+    def started_cells(self) -> int:
+        """Reachable cells that hold at least one sample; the full ones are among them."""
+        return self.reachable_cells - self.empty_cells
+
+    @property
+    def collected_share(self) -> float:
+        """Share of the samples that make every reachable cell full; those beyond a cell's target do not count."""
+        collected = np.minimum(self.counts, self.target)[self.cells.reachable_mask].sum()
+        return float(collected) / (self.target * self.reachable_cells)
+
+    @property
     def entropy_share(self) -> float | None:
         """Entropy over the reachable cells, divided by the maximum: 1 even, 0 all in one; None without samples."""
         counts = self.counts[self.cells.reachable_mask]

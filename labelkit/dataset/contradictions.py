@@ -104,6 +104,8 @@ def _ranges(c: Columns) -> Iterator[_Rule]:
     yield "a focal length is not positive", (c["intrinsics"][:, :2] > 0).all(axis=1)
     yield "the crop's width or height is not positive", (c["crop"][:, 2:] > 0).all(axis=1)
     yield "mirrored is neither 0 nor 1", c["mirrored"] <= 1
+    if "contour" in c:
+        yield "contour is outside 0..1", ((c["contour"] >= 0) & (c["contour"] <= 1)).all(axis=1)
     yield "row does not ascend", np.diff(c["row"], prepend=-1) > 0
 
 

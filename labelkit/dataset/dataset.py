@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from labelkit.dataset.manifest import Manifest, describe_difference, read_manifest
 from labelkit.dataset.notebook import CROPS, html_of
 from labelkit.dataset.reading import allow_open_files, open_plain_file
-from labelkit.dataset.schema import ALL_FIELDS, DEPTH_FIELDS, Field
+from labelkit.dataset.schema import ALL_FIELDS, OPTIONAL_FIELDS, Field
 from labelkit.dataset.shards import map_open_shard
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_table
 from labelkit.errors import DatasetError
@@ -26,7 +26,7 @@ from labelkit.wording import shell_command
 
 Batch = dict[str, NDArray[Any]]  # field -> array
 
-_DEPTH = {field.name for field in DEPTH_FIELDS}
+_OPTION_OF = {field.name: option for option, fields in OPTIONAL_FIELDS.items() for field in fields}
 
 
 def open_dataset(path: Path | str = "dataset", fields: Sequence[str] | None = None) -> Dataset:
@@ -193,7 +193,7 @@ class Dataset:
         """
         for field in fields:
             if field not in self.held:
-                how = "; build it with --with-depth" if field in _DEPTH else ""
+                how = f"; build it with {_OPTION_OF[field]}" if field in _OPTION_OF else ""
                 held = ", ".join(self.held) or "no samples"
                 raise DatasetError(f"{self.path}: holds no {field!r}{how}; it has {held}")
 

@@ -10,6 +10,6 @@ from labelkit.locking import only_one_at
 LOCK_NAME = ".lock"
 
 
-def hold_dataset(folder: Path) -> AbstractContextManager[None]:
-    """Keep other builds and withdrawals out of a dataset's folder; raises as `only_one_at`."""
-    return only_one_at(folder, LOCK_NAME, "build")
+def hold_dataset(folder: Path, *, patience_s: float = 0.0) -> AbstractContextManager[None]:
+    """Keep other builds and withdrawals out of a dataset's folder; waits and raises as `only_one_at`."""
+    return only_one_at(folder, LOCK_NAME, "build", patience_s=patience_s)

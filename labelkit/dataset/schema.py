@@ -7,10 +7,11 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from labelkit.geometry.orientation import angles_deg_from_normal
-from labelkit.records import PYRAMID_SIZES, FloatArray, Sample
+from labelkit.records import CONTOUR_POINTS, PYRAMID_SIZES, FloatArray, Sample
 
 SCHEMA = "labelkit/1"
 
@@ -24,7 +25,8 @@ class Field:
         tail: its shape after the sample axis.
         dtype: its type in a shard.
         what: it means; the shard says so too.
-        read: takes it from a sample; None if it is not the sample's but its frame's.
+        read: takes it from a sample, which may hold none of OPTIONAL_FIELDS; None if it is not the sample's but its
+            frame's.
         columns: its columns in labels.parquet, one a component.
         in_shard: whether shards hold it.
     """
@@ -52,7 +54,7 @@ def _elevation(normal: FloatArray) -> float:
 
 
 def _level(pyramid: Callable[[Sample], Any], level: int) -> Callable[[Sample], Any]:
-    return lambda sample: pyramid(sample)[level]
+    return lambda sample: None if pyramid(sample) is None else pyramid(sample)[level]
 
 
 # All that a dataset says of a sample. Shards, columns and rows of labels.parquet, what `labelkit verify` compares
@@ -109,7 +111,17 @@ DEPTH_FIELDS = tuple(
     for k, s in enumerate(PYRAMID_SIZES)
 )
 
-ALL_FIELDS = {field.name: field for field in (*FIELDS, *DEPTH_FIELDS)}
+CONTOUR_FIELDS = (
+    Field(
+        *("contour", (CONTOUR_POINTS,), "<f4"),
+        *("distance of the hand's outline from the wrist, clockwise, relative to the largest", lambda x: x.contour),
+    ),
+)
+
+# What shards hold only if it was asked for: by the option of `labelkit build-dataset`.
+OPTIONAL_FIELDS = {"--with-depth": DEPTH_FIELDS, "--with-contour": CONTOUR_FIELDS}
+
+ALL_FIELDS = {field.name: field for field in (*FIELDS, *chain(*OPTIONAL_FIELDS.values()))}
 
 CONVENTIONS = (
     "camera frame: x right, y down, z forward, metres, of the colour camera; integer pixels are pixel centres; "

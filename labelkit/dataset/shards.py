@@ -37,7 +37,8 @@ def shard_bytes(columns: Columns, attributes: Mapping[str, str]) -> bytes:
     """Make a shard in memory.
 
     Args:
-        columns: field name -> (n, *tail) array, n >= 1; all fields of FIELDS, those of DEPTH_FIELDS or none.
+        columns: field name -> (n, *tail) array, n >= 1; all fields of FIELDS, and of each of
+            OPTIONAL_FIELDS all or none.
         attributes: what else the file says about itself, as text.
     Returns:
         The file's bytes; the same columns and attributes give the same bytes.

@@ -14,7 +14,7 @@ from labelkit.deploy.network_card import NetworkCard, card_path, parse_card, rea
 from labelkit.errors import LabelkitError, RunError
 from labelkit.files import make_folder, sha256_of
 from labelkit.import_path import safe_environment
-from labelkit.runs.folder import BEST, STATE, read_state
+from labelkit.runs.folder import BEST, FOREST_FILE, STATE, read_state
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,8 @@ def find_network(run: Path | None) -> FoundNetwork:
 def _export_once(run: Path) -> Path:
     """Give the run's exported network, of the weights it has now; convert them if there is none."""
     read_state(run)
+    if (run / FOREST_FILE).is_file():
+        raise RunError(f"{run}: is a forest, not a network; predict takes networks")
     if not (run / BEST).is_file():
         raise RunError(f"{run}: has no weights yet ({BEST}); wait for its first epoch, or train again")
     digest = sha256_of(run / BEST)

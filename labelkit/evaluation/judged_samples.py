@@ -14,7 +14,7 @@ from labelkit.cells import Cells, IntArray
 from labelkit.evaluation.by_cell import CellErrors, errors_by_cell
 from labelkit.evaluation.calibration import UncertaintyCalibration, calibrate
 from labelkit.evaluation.extremes import keep_apart_in_time
-from labelkit.evaluation.measures import Measures, measure, measure_by, normals_apart_deg
+from labelkit.evaluation.measures import SUCCESS_DEG, Measures, measure, measure_by, normals_apart_deg
 from labelkit.evaluation.outcomes import Outcomes, outcomes
 from labelkit.geometry.orientation import centred_from_label_deg
 from labelkit.records import FloatArray
@@ -75,15 +75,19 @@ class JudgedSamples:
         return None if self.sd_deg is None else calibrate(self.apart_deg, self.sd_deg)
 
     def best(self) -> list[int]:
-        """Samples of the better half, by the angle between normals, the best first, no two from one moment."""
-        return self._extremes(self.apart_deg)
+        """Successes, the best first, no two from one moment.
+
+        If the network states its uncertainty, they are of the surer half: the others were right by luck.
+        """
+        good = self.apart_deg < SUCCESS_DEG
+        if self.sd_deg is not None:
+            good &= self.sd_deg <= np.median(self.sd_deg)
+        order = np.argsort(self.apart_deg, kind="stable")
+        return keep_apart_in_time(order[good[order]], self.rows, GALLERY)
 
     def worst(self) -> list[int]:
-        """The same of the worse half, the worst first."""
-        return self._extremes(-self.apart_deg)
-
-    def _extremes(self, key: FloatArray) -> list[int]:
-        order = np.argsort(key, kind="stable")[: (len(self) + 1) // 2]
+        """Samples of the worse half, by the angle between normals, the worst first, no two from one moment."""
+        order = np.argsort(-self.apart_deg, kind="stable")[: (len(self) + 1) // 2]
         return keep_apart_in_time(order, self.rows, GALLERY)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -19,15 +21,22 @@ EMPTY = "·"
 _ASCII = str.maketrans(dict(zip("·░▒▓█←→↑↓…", ".:=*#<>^v~", strict=True)))
 
 _NAME_WIDTH = 22
+_GAP = 2
+_NARROWEST = 28  # words next to the map: in fewer columns, they are longer than the map
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """What an output can show."""
+    """What an output can show.
+
+    Attributes:
+        height: lines; None for an output that does not scroll away, such as a file.
+    """
 
     width: int = 80
     color: bool = False
     unicode: bool = True
+    height: int | None = None
 
 
 def can_show_unicode(encoding: str | None) -> bool:
@@ -58,13 +67,10 @@ def coverage_text(
         by, groups: what the groups are, and name -> samples of each.
     """
     counted_what = headline(whole, participants, frame)
-    lines = [
-        f"{printable(name, max(8, terminal.width - len(counted_what) - 2))}: {counted_what}",
-        "",
-        *_map(whole, terminal),
-        "",
-        *findings(whole),
-    ]
+    title = f"{printable(name, max(8, terminal.width - len(counted_what) - 2))}: {counted_what}"
+    lines = [title, "", *_map(whole, terminal), "", *findings(whole)]
+    if terminal.height and len(lines) >= terminal.height:  # the shell's next line has to fit, too
+        lines = [title, *_low_map(whole, terminal)] if _words_width(whole, terminal) >= _NARROWEST else lines
     if by:
         lines += ["", *_group_table(by, groups or {}, whole.target)]
     text = "\n".join(line.rstrip() for line in lines)
@@ -72,15 +78,64 @@ def coverage_text(
 
 
 def _map(coverage: Coverage, terminal: Terminal) -> list[str]:
-    cells, shades = coverage.cells, shades_for(coverage.target)
+    drawn = _draw_rows(coverage, terminal.width, terminal.color)
+    margin, across = " " * drawn.margin, coverage.cells.side * drawn.wide
+    return [
+        margin + "↑ elevation, degrees: toward the picture's top (-), bottom (+) ↓".center(across),
+        *drawn.rows,
+        margin + "← azimuth, degrees: toward the picture's left (-), right (+) →".center(across),
+        "",
+        _legend(coverage, drawn.numbers, terminal.color),
+    ]
+
+
+def _low_map(coverage: Coverage, terminal: Terminal) -> list[str]:
+    """Draw the map with the words at its right, for a terminal that is not high."""
+    width = _words_width(coverage, terminal)
+    axes = "Down: elevation, degrees; - is toward the picture's top. Across: azimuth; - is toward its left."
+    words = [line for text in (axes, "", *findings(coverage)) for line in textwrap.wrap(text, width) or [""]]
+    drawn = _draw_rows(coverage, terminal.width - width - _GAP, terminal.color)
+    blank = " " * (drawn.margin + drawn.wide * coverage.cells.side)
+    lines = [f"{row or blank}{' ' * _GAP}{said or ''}" for row, said in zip_longest(drawn.rows, words)]
+    return [*lines, _legend(coverage, drawn.numbers, terminal.color)]
+
+
+def _words_width(coverage: Coverage, terminal: Terminal) -> int:
+    """Say how many columns are left for words next to a map with cells of two columns."""
+    return terminal.width - _row_labels(coverage.cells)[1] - 2 * coverage.cells.side - _GAP
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The rows of a map with the ruler below them, all as wide as the map.
+
+    Attributes:
+        margin: columns of the labels at the left.
+        wide: columns of a cell.
+        numbers: whether the cells show their counts.
+    """
+
+    rows: list[str]
+    margin: int
+    wide: int
+    numbers: bool
+
+
+def _row_labels(cells: Cells) -> tuple[list[str], int]:
+    """Write the elevations of the rows, and say how wide their column is."""
     on_axis = cells.centre_angles_deg[:, cells.side // 2, 1]  # the columns' azimuths are the same numbers
     labels = [f"{centre:+g}" for centre in on_axis.round(1)]
-    margin = max(map(len, labels)) + 1
-    numbers = _numbers(coverage, terminal.width - margin)
-    wide = max(map(len, numbers.values())) + 1 if numbers else 2 if 2 * cells.side + margin <= terminal.width else 1
+    return labels, max(map(len, labels)) + 1
+
+
+def _draw_rows(coverage: Coverage, width: int, color: bool) -> _Drawn:
+    cells, shades = coverage.cells, shades_for(coverage.target)
+    labels, margin = _row_labels(cells)
+    numbers = _numbers(coverage, width - margin)
+    wide = max(map(len, numbers.values())) + 1 if numbers else 2 if 2 * cells.side + margin <= width else 1
     rows = [
         "".join(
-            _cell(numbers.get(count, ""), shades[shade] if shade >= 0 else None, wide, terminal.color)
+            _cell(numbers.get(count, ""), shades[shade] if shade >= 0 else None, wide, color)
             if reachable
             else " " * wide
             for count, shade, reachable in zip(*row, strict=True)
@@ -89,14 +144,9 @@ def _map(coverage: Coverage, terminal: Terminal) -> list[str]:
             coverage.counts.tolist(), shade_index(coverage.counts, shades), cells.reachable_mask, strict=True
         )
     ]
-    return [
-        " " * margin + "↑ elevation, degrees: toward the picture's top (-), bottom (+) ↓".center(cells.side * wide),
-        *(f"{label:>{margin - 1}} {row}" for label, row in zip(labels, rows, strict=True)),
-        _ruler(cells, labels, margin, wide),
-        " " * margin + "← azimuth, degrees: toward the picture's left (-), right (+) →".center(cells.side * wide),
-        "",
-        _legend(coverage, bool(numbers), terminal.color),
-    ]
+    lines = [f"{label:>{margin - 1}} {row}" for label, row in zip(labels, rows, strict=True)]
+    ruler = _ruler(cells, labels, margin, wide).rstrip().ljust(margin + cells.side * wide)
+    return _Drawn([*lines, ruler], margin, wide, bool(numbers))
 
 
 def _numbers(coverage: Coverage, room: int) -> dict[int, str]:

@@ -19,14 +19,24 @@ from labelkit.evaluation.calibration import NOMINAL, UncertaintyCalibration
 from labelkit.evaluation.judged_samples import JudgedSamples
 from labelkit.evaluation.measures import FAILURE_DEG, SUCCESS_DEG, normals_apart_deg
 from labelkit.figures.drawn_hand import draw_hand
-from labelkit.figures.layout import FAINT, INK, MINUS, panel
+from labelkit.figures.layout import (
+    BAND,
+    FAINT,
+    GROUND,
+    INK,
+    MINUS,
+    NARROW_BAND,
+    RUN_COLORS,
+    STILL,
+    clear_axes,
+    panel,
+)
 from labelkit.figures.saving import house_style
 from labelkit.records import FloatArray
 
-RUN_COLORS = ("#2f4a86", "#c25a12")  # first run, second run: different for the colour-blind and in grey
-
 # Inches.
 _SIDE, _EDGE, _GAP, _TITLE, _FOOT = 4.3, 0.7, 0.9, 0.35, 0.5
+_MAP, _KEY = 3.6, 0.6  # side of a map, and the room for its key
 _CLASSES = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 180.0)  # degrees; the study's success ends at 5, its failure begins at 15
 _GRID: dict[str, Any] = {"edgecolors": "white", "linewidth": 0.8}
 _MIN_TEXT_PT = 5.0
@@ -48,22 +58,33 @@ class Answers:
 
 
 def error_map_figure(errors: CellErrors) -> Figure:
-    """Draw the mean angle between normals in each cell of the truth, and where predictions drift on average."""
+    """Draw the mean angle between normals in each cell of the truth."""
     with house_style():
-        figure = Figure(figsize=(2 * (_EDGE + _SIDE) + _GAP, _TITLE + _SIDE + _FOOT), facecolor="white")
-        left = panel(figure, _EDGE, _TITLE, _SIDE, _SIDE)
-        right = panel(figure, _EDGE + _SIDE + _GAP, _TITLE, _SIDE, _SIDE)
-        _title(left, "Mean angle between normals, degrees; below it, samples")
-        _title(right, "From the cell's truth to the mean prediction")
-        for axes in (left, right):
-            _draw_disc(axes, errors)
+        figure = _map_figure(_KEY)
+        axes = panel(figure, _EDGE, _TITLE, _MAP, _MAP)
+        _title(axes, "Mean angle between normals, degrees; below it, samples")
+        _draw_disc(axes, errors)
         limit = float(errors.cells.edges_deg[-1])
         for x, y in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
-            draw_hand(left, (0.87 * x * limit, 0.87 * y * limit), 0.2 * limit, 32 * x, 32 * y)
-        _fill_cells(left, errors)
-        _draw_drift(right, errors)
-        _key(panel(figure, _EDGE + 2 * _SIDE + _GAP + 0.15, _TITLE, 0.14, _SIDE))
+            draw_hand(axes, (0.87 * x * limit, 0.87 * y * limit), 0.2 * limit, 32 * x, 32 * y)
+        _fill_cells(axes, errors)
+        _key(panel(figure, _EDGE + _MAP + 0.12, _TITLE + 0.1 * _MAP, 0.13, 0.8 * _MAP))
     return figure
+
+
+def drift_figure(errors: CellErrors) -> Figure:
+    """Draw where predictions drift on average, from each cell of the truth."""
+    with house_style():
+        figure = _map_figure(0.2)
+        axes = panel(figure, _EDGE, _TITLE, _MAP, _MAP)
+        _title(axes, "From the cell's truth (dot) to the mean prediction")
+        _draw_disc(axes, errors)
+        _draw_drift(axes, errors)
+    return figure
+
+
+def _map_figure(right: float) -> Figure:
+    return Figure(figsize=(_EDGE + _MAP + right, _TITLE + _MAP + _FOOT), facecolor="white")
 
 
 def _title(axes: Axes, text: str) -> None:
@@ -77,8 +98,9 @@ def _draw_disc(axes: Axes, errors: CellErrors) -> None:
     axes.set(xlim=(-limit, limit), ylim=(limit, -limit), aspect="equal")
     axes.spines[:].set_visible(False)
     empty = np.ma.masked_where(~cells.reachable_mask, np.zeros(cells.reachable_mask.shape))
-    axes.pcolormesh(cells.edges_deg, cells.edges_deg, empty, cmap=ListedColormap(["#f1f3f6"]), **_GRID)
-    axes.add_patch(Circle((0, 0), cells.reach_deg, facecolor="none", edgecolor=INK, linewidth=0.8, clip_on=False))
+    axes.pcolormesh(cells.edges_deg, cells.edges_deg, empty, cmap=ListedColormap([GROUND]), **_GRID)
+    rim: Any = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.8, "clip_on": False, "zorder": 3}
+    axes.add_patch(Circle((0, 0), cells.reach_deg, **rim))
     ticks = np.arange(-(limit // 15), limit // 15 + 1) * 15
     axes.set_xticks(ticks, [_with_sign(tick) for tick in ticks])
     axes.set_yticks(ticks, [_with_sign(tick) for tick in ticks])
@@ -100,16 +122,16 @@ def _fill_cells(axes: Axes, errors: CellErrors) -> None:
     colors, norm = _colors()
     cells, mean_deg = errors.cells, np.ma.masked_invalid(errors.mean_deg)
     axes.pcolormesh(cells.edges_deg, cells.edges_deg, mean_deg, cmap=colors, norm=norm, **_GRID)
-    size = 72 * _SIDE / cells.side * 0.27
+    size = 72 * _MAP / cells.side * 0.33
     if size < _MIN_TEXT_PT:
         return
     for row, column in zip(*np.nonzero(errors.counts), strict=True):
         shade = colors(norm(mean_deg[row, column]))
         ink = "#000000" if np.dot(shade[:3], (0.299, 0.587, 0.114)) > 0.45 else "#ffffff"
         x, y = cells.centres_deg[column], cells.centres_deg[row]
-        how: Any = {"color": ink, "ha": "center", "va": "center"}
-        axes.text(x, y - 0.13 * cells.cell_deg, f"{mean_deg[row, column]:.0f}", fontsize=size, **how)
-        axes.text(x, y + 0.26 * cells.cell_deg, f"{errors.counts[row, column]}", fontsize=0.62 * size, **how)
+        how: Any = {"color": ink, "ha": "center", "va": "center", "zorder": 4}
+        axes.text(x, y - 0.15 * cells.cell_deg, f"{mean_deg[row, column]:.0f}", fontsize=size, **how)
+        axes.text(x, y + 0.26 * cells.cell_deg, f"{errors.counts[row, column]}", fontsize=0.7 * size, **how)
 
 
 def _draw_drift(axes: Axes, errors: CellErrors) -> None:
@@ -126,11 +148,11 @@ def _draw_drift(axes: Axes, errors: CellErrors) -> None:
 
 def _key(axes: Axes) -> None:
     colors, norm = _colors()
-    steps = np.array(_CLASSES[:-1]) + 1e-6
-    axes.imshow(norm(steps)[:, None], cmap=colors, vmin=0, vmax=colors.N, aspect="auto", origin="lower")
+    steps = np.array(_CLASSES[:-1])
+    axes.pcolormesh([0, 1], np.arange(len(_CLASSES)), steps[:, None], cmap=colors, norm=norm, **_GRID)
     axes.set_xticks([])
     axes.yaxis.tick_right()
-    axes.set_yticks(np.arange(len(_CLASSES) - 1) - 0.5, [f"{edge:g}" for edge in _CLASSES[:-1]])
+    axes.set_yticks(np.arange(len(steps)), [f"{edge:g}" for edge in steps])
     axes.tick_params(labelsize=8, colors=INK, length=0)
     axes.spines[:].set_visible(False)
 
@@ -149,8 +171,8 @@ def scatter_figure(judged: JudgedSamples) -> Figure:
 def _draw_scatter(axes: Axes, true_deg: FloatArray, predicted_deg: FloatArray, angle: str) -> None:
     limit = max(50.0, float(np.abs(true_deg).max()) * 1.05)
     ends = np.array([-limit, limit])
-    axes.fill_between(ends, ends - FAILURE_DEG, ends + FAILURE_DEG, color="#eef0f4", linewidth=0)
-    axes.fill_between(ends, ends - SUCCESS_DEG, ends + SUCCESS_DEG, color="#dde2ea", linewidth=0)
+    axes.fill_between(ends, ends - FAILURE_DEG, ends + FAILURE_DEG, color=BAND, linewidth=0)
+    axes.fill_between(ends, ends - SUCCESS_DEG, ends + SUCCESS_DEG, color=NARROW_BAND, linewidth=0)
     axes.plot(ends, ends, color=INK, linewidth=0.8)
     step = -(-len(true_deg) // _SHOWN_POINTS)
     axes.plot(
@@ -178,11 +200,11 @@ def distribution_figure(runs: Sequence[Answers]) -> Figure:
         first = runs[0]
         constant = np.broadcast_to(first.constant_deg, first.judged.true_deg.shape)
         still_deg = normals_apart_deg(first.judged.true_deg, constant)
-        _draw_shares(axes, still_deg, color="#6a7280", label="constant predictor", linestyle=(0, (4, 2)))
+        _draw_shares(axes, still_deg, color=STILL, label="constant predictor", linestyle=(0, (4, 2)))
         axes.set(xlim=(0, 60), ylim=(0, 100))
         axes.set_xlabel("angle between normals, degrees", fontsize=9, color=INK)
         axes.set_ylabel("share of samples under it, %", fontsize=9, color=INK)
-        _clear_axes(axes)
+        clear_axes(axes)
         axes.legend(fontsize=8.5, frameon=False, labelcolor=INK, loc="lower right")
     return figure
 
@@ -192,12 +214,6 @@ def _draw_shares(axes: Axes, apart_deg: FloatArray, **how: Any) -> None:
     if len(ordered) > 1000:
         ordered = np.quantile(ordered, np.linspace(0, 1, 1000))
     axes.plot(ordered, 100 * np.arange(1, len(ordered) + 1) / len(ordered), drawstyle="steps-post", **how)
-
-
-def _clear_axes(axes: Axes) -> None:
-    axes.tick_params(labelsize=8, colors=INK, length=3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set(color=FAINT)
 
 
 def calibration_figure(runs: Mapping[str, UncertaintyCalibration]) -> Figure:
@@ -221,5 +237,5 @@ def calibration_figure(runs: Mapping[str, UncertaintyCalibration]) -> Figure:
         errors.set_ylabel("found (root mean square, along one direction)", fontsize=9, color=INK)
         errors.legend(fontsize=8.5, frameon=False, labelcolor=INK)
         for axes in (shares, errors):
-            _clear_axes(axes)
+            clear_axes(axes)
     return figure

@@ -17,12 +17,15 @@ class Look:
 
     Attributes:
         color, ink: of the cell and of the writing on it, in figures.
+        dark, dark_ink: the same on a dark page, where more samples are lighter.
         ansi, ansi_ink: the same among a terminal's 256 colours.
         block: the character for it without colour.
     """
 
     color: str
     ink: str
+    dark: str
+    dark_ink: str
     ansi: int
     ansi_ink: int
     block: str
@@ -46,12 +49,12 @@ class Shade:
 # widest step at the target. The colours follow cividis (Nunez, Anderton & Renslow 2018, PLoS ONE 13, e0199239), which
 # looks the same to the colour-blind and keeps its order in grey.
 _LOOKS = {
-    Fraction(0): Look("#fbf1b0", "#000000", 229, 16, "░"),
-    Fraction(1, 3): Look("#ecd65a", "#000000", 221, 16, "▒"),
-    Fraction(2, 3): Look("#c2ae55", "#000000", 143, 16, "▓"),
-    Fraction(1): Look("#647294", "#ffffff", 67, 231, "█"),
-    Fraction(2): Look("#3a4d78", "#ffffff", 25, 231, "█"),
-    Fraction(4): Look("#00224e", "#ffffff", 17, 231, "█"),
+    Fraction(0): Look("#fbf1b0", "#000000", "#4b4524", "#ffffff", 229, 16, "░"),
+    Fraction(1, 3): Look("#ecd65a", "#000000", "#796d28", "#ffffff", 221, 16, "▒"),
+    Fraction(2, 3): Look("#c2ae55", "#000000", "#c0ad3d", "#000000", 143, 16, "▓"),
+    Fraction(1): Look("#647294", "#ffffff", "#4264b8", "#ffffff", 67, 231, "█"),
+    Fraction(2): Look("#3a4d78", "#ffffff", "#7596ec", "#000000", 25, 231, "█"),
+    Fraction(4): Look("#00224e", "#ffffff", "#bacbfa", "#000000", 17, 231, "█"),
 }
 
 

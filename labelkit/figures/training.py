@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from labelkit.figures.error_maps import RUN_COLORS
-from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, clear_axes, panel
+from labelkit.figures.layout import FAINT, INK, MINUS, MISSING, RUN_COLORS, STILL, clear_axes, count_along, panel
 from labelkit.figures.saving import house_style
 from labelkit.records import FloatArray
 from labelkit.runs.histograms import Histogram, Histograms
@@ -59,14 +58,14 @@ def curves_figure(runs: Sequence[Curves]) -> Figure:
                 run.best, run.cmae_deg[run.best - 1],
                 marker="*", markersize=11, color=color, markeredgecolor="white", markeredgewidth=0.8, linestyle="",
             )  # fmt: skip
-        error.plot([], [], color="#6a7280", linewidth=1.0, linestyle=(0, (4, 2)), label="constant predictor")
-        error.plot([], [], color="#6a7280", marker="*", markersize=9, linestyle="", label="kept")
+        error.plot([], [], color=STILL, linewidth=1.0, linestyle=(0, (4, 2)), label="constant predictor")
+        error.plot([], [], color=STILL, marker="*", markersize=9, linestyle="", label="kept")
         error.set_ylim(bottom=0)
         if min(min(run.loss) for run in runs) >= 0:
             loss.set_ylim(bottom=0)
         error.legend(fontsize=8.5, frameon=False, labelcolor=INK)
         for axes in (loss, error):
-            axes.set_xlabel("epoch", fontsize=9, color=INK)
+            count_along(axes, "epoch")
             clear_axes(axes)
     return figure
 
@@ -96,7 +95,7 @@ def signs_figure(journals: Mapping[str, GuardRecord]) -> Figure:
                 for event in journal.events:
                     axes.axvline(event.epoch + 0.5, color=color, linewidth=1.0, linestyle=(0, (1, 1.5)), zorder=1)
             axes.set_ylim(bottom=0)
-            axes.set_xlabel("epoch", fontsize=9, color=INK)
+            count_along(axes, "epoch")
             clear_axes(axes)
         if len(journals) == 2:
             figure.axes[0].legend(fontsize=8.5, frameon=False, labelcolor=INK)

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from labelkit.figures.error_maps import RUN_COLORS
-from labelkit.figures.layout import FAINT, INK, MISSING, clear_axes, panel
+from labelkit.figures.layout import FAINT, INK, MISSING, RUN_COLORS, STILL, clear_axes, count_along, panel
 from labelkit.figures.saving import house_style
 
 # Inches.
 _ACROSS, _WIDE, _TALL, _LEFT, _TOP, _FOOT = 3, 2.6, 1.7, 0.6, 0.45, 0.5
 _BAR, _NAME = 0.24, 1.5
+_LOG_FROM = 10.0  # times: an axis that is shorter than a decade may show no number if it is logarithmic
 
-_COLORS = colormaps["viridis"]
+# Blue is good, as on every page of ours; both ends are seen on light and on dark pages.
+_COLORS = LinearSegmentedColormap.from_list("error", ["#2f6fd6", "#8f98a6", "#d39a1e"])
 # One for each structure: the marks also differ when printed in grey.
 _MARKS = "osD^vP*X<>"
 _MARK_COLORS = ("#2f4a86", "#2a8f6d", "#8a4fa3", "#c2911a", "#5b6472", "#3f8fc4")
@@ -73,14 +73,14 @@ def history_figure(trials: Sequence[TrialPoint], structures: Sequence[str], cons
 def _draw_history(axes: Axes, name: str, trials: Sequence[TrialPoint], constant_cmae_deg: float) -> None:
     failed = [trial.number for trial in trials if trial.error_deg is None]
     numbers, errors = [trial.number for trial, _ in _with_errors(trials)], [error for _, error in _with_errors(trials)]
-    axes.axhline(constant_cmae_deg, color="#6a7280", linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
+    axes.axhline(constant_cmae_deg, color=STILL, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
     axes.plot(numbers, errors, "o", markersize=4, color=RUN_COLORS[0], alpha=0.7, markeredgewidth=0)
     axes.plot(failed, [constant_cmae_deg] * len(failed), "x", markersize=5, color=MISSING, clip_on=False)
     axes.step(
         numbers, np.minimum.accumulate(errors) if errors else [], where="post", color=RUN_COLORS[1], linewidth=1.4
     )
     axes.set_title(name, fontsize=9.5, color=INK, pad=6)
-    axes.set_xlabel("trial", fontsize=8.5, color=INK)
+    count_along(axes, "trial")
     clear_axes(axes)
 
 
@@ -141,6 +141,8 @@ def parallel_figure(trials: Sequence[TrialPoint], log_settings: frozenset[str]) 
             ScalarMappable(scale, _COLORS), cax=panel(figure, wide + 2.5, 0.75, 0.13, 2.9), extend="max"
         )
         bar.outline.set_visible(False)
+        assert bar.solids is not None  # a bar of colours has them
+        bar.solids.set(rasterized=False, edgecolor="face")
         bar.ax.tick_params(labelsize=8, colors=INK, length=3)
         bar.ax.set_title("CMAE", fontsize=8.5, color=INK, pad=8)
     return figure
@@ -189,11 +191,13 @@ def pareto_figure(trials: Sequence[TrialPoint], front: Sequence[TrialPoint]) -> 
         axes.step(
             *_places(front), where="post", color=RUN_COLORS[1], linewidth=1.4, zorder=1, label="unbeaten",
         )  # fmt: skip
-        axes.set_xscale("log")
+        times = [float(trial.latency_ms or 0) for trial in timed]
+        if max(times) >= _LOG_FROM * min(times):
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
         axes.set_xlabel("time for a picture, ms, one core", fontsize=9, color=INK)
         axes.set_ylabel("validation CMAE, degrees", fontsize=9, color=INK)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
         axes.legend(fontsize=8.5, frameon=False, labelcolor=INK, loc="upper left", bbox_to_anchor=(1.01, 1.02))
         clear_axes(axes)
         axes.tick_params(which="minor", labelsize=8, colors=INK)

@@ -9,9 +9,11 @@ runs on a small picture; the outline is then found at full resolution in a windo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import IntEnum
+from itertools import chain
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -29,6 +31,10 @@ _LEAST_WRIST_M = 0.015
 # The background of a free-standing hand is at least this far behind it, or has no depth.
 _FREE_M = 0.12
 _LEAST_FREE = 0.6
+# What an arm in front cuts from a chest looks like a limb too; nothing stands in front of a raised hand.
+_MOST_HIDDEN = 0.25
+# A raised hand is held at least this far before the body and before a hand at rest on it.
+_RAISED_M = 0.15
 # A hand on an arm is freer than that, and the arm that shows is at least half as large as the hand. (Table edges and
 # the gaps between monitors are not; hands that others recorded have 0.95 and more.)
 _ON_ARM_FREE = 0.9
@@ -70,11 +76,21 @@ _FINGER_RADIUS_M = 0.025
 _WIDEST_PALM_M = 0.0585
 # A limb may have two ends, such as an arm that is visible from the elbow on.
 _TIPS = 2
+# The hand of a bent arm is at least this far from where the arm begins; the elbow is a tip too.
+_LEAST_FROM_ROOT_M, _BENT_TIPS = 0.12, 3
 
 _SQUARE = np.ones((3, 3), np.uint8)
 _WIDE = np.ones((5, 5), np.uint8)
 
 Mask8 = NDArray[np.uint8]
+
+
+class Shows(IntEnum):
+    """What something with the size and form of a hand shows."""
+
+    NOTHING = 0
+    FIST = 1  # perhaps: little of a palm, on an arm
+    PALM = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +149,7 @@ def find_hand(
     *,
     focal_px: float,
     range_m: tuple[float, float],
-    is_hand: Callable[[Hand], bool] = lambda _: True,
+    judge: Callable[[Hand], Shows] = lambda _: Shows.PALM,
 ) -> Hand | Rejection:
     """Find the one hand in a depth picture.
 
@@ -141,30 +157,60 @@ def find_hand(
         depth_m: (H, W), metres, NaN where nothing was seen.
         focal_px: focal length of the depth camera.
         range_m: nearest and farthest depth at which a hand may be.
-        is_hand: says of something with the size and form of a hand whether it is one.
+        judge: says what something with the size and form of a hand shows.
     Returns:
         The hand; or no-hand, two-hands or hand-cut-by-border.
     """
     search = shrink_to_search(depth_m, focal_px, range_m)
     if search is None:
         return Rejection(Reason.NO_HAND, f"nothing between {range_m[0]:g} and {range_m[1]:g} m")
-    seen = [_find_free_end(limb) for limb in limbs_of(search)]
-    ends = sorted((end for end in seen if isinstance(end, _Candidate)), key=lambda candidate: candidate.z)
-    outlined = {end: _outline(depth_m, search, end, range_m) for end in ends}
-    found = [end for end in ends if is_hand(outlined[end])]
-    whole = [candidate for candidate in found if not candidate.cut]
-    # If one hand is on an arm that comes from somewhere, a bar that hangs in the air is no second hand.
-    whole = [candidate for candidate in whole if candidate.limb.is_rooted] or whole
-    whole = _drop_own_arm([candidate for candidate in whole if candidate.sure] or whole)
+    outlined: dict[_Candidate, Hand] = {}
+
+    def look(end: _Candidate) -> Shows:
+        outlined[end] = _outline(depth_m, search, end, range_m)
+        return judge(outlined[end])
+
+    found = [best for limb in limbs_of(search) if (best := _find_on(limb, look)) is not None]
+    found.sort(key=lambda best: best.end.z)
+    whole = _choose([best for best in found if not best.end.cut])
     if len(whole) > 1:
         return Rejection(Reason.TWO_HANDS, f"{len(whole)} hands, the nearest at {whole[0].z:.2f} m")
     if not whole:
         if found:
-            return Rejection(Reason.HAND_CUT_BY_BORDER, f"the hand at {found[0].z:.2f} m leaves the picture")
-        if ends:
-            return Rejection(Reason.NO_HAND, f"what ends at {ends[0].z:.2f} m shows no palm, and is no fist on an arm")
+            return Rejection(Reason.HAND_CUT_BY_BORDER, f"the hand at {found[0].end.z:.2f} m leaves the picture")
+        if outlined:
+            nearest = min(outlined, key=lambda end: end.z)
+            return Rejection(Reason.NO_HAND, f"what ends at {nearest.z:.2f} m shows no palm, and is no fist on an arm")
         return Rejection(Reason.NO_HAND, "nothing free-standing has the size and form of a hand on an arm")
     return outlined[whole[0]]
+
+
+class _Found(NamedTuple):
+    end: _Candidate
+    shows: Shows
+
+
+def _choose(found: list[_Found]) -> list[_Candidate]:
+    """Choose the hands among what was found whole, the nearest first; of a raised hand and a body, it is the hand."""
+    # When one palm is open, what may be a fist is more often a part of a body.
+    most = max((best.shows for best in found), default=Shows.NOTHING)
+    ends = [best.end for best in found if best.shows == most]
+    # If one fist is on an arm that comes from somewhere, a bar that hangs in the air is no second hand.
+    ends = _drop_behind(ends) if most == Shows.PALM else [end for end in ends if end.limb.is_rooted] or ends
+    return _drop_own_arm([end for end in ends if end.sure] or ends)
+
+
+def _find_on(limb: Limb, judge: Callable[[_Candidate], Shows]) -> _Found | None:
+    """Find the hand of a limb: the likeliest end, or else another that shows a palm for sure."""
+    ends = _free_ends(limb)
+    first = _Found(ends[0], judge(ends[0])) if ends else None
+    if first and first.shows == Shows.PALM:
+        return first
+    bent = (end for root in _roots(limb) for end in _bent_ends(limb, root)) if ends else ()
+    for end in chain(ends[1:], bent):
+        if not end.cut and judge(end) == Shows.PALM:
+            return _Found(end, Shows.PALM)
+    return first if first and first.shows else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,14 +235,15 @@ def list_parts(depth_m: FloatArray, *, focal_px: float, range_m: tuple[float, fl
     search = shrink_to_search(depth_m, focal_px, range_m)
     if search is None:
         return []
-    limbs = [_see_part(search, limb.mask, limb.box, _says_of(_find_free_end(limb))) for limb in limbs_of(search)]
+    limbs = [_see_part(search, limb.mask, limb.box, _says_of(_examine(limb))) for limb in limbs_of(search)]
     cores = [_see_part(search, mask, box, "is thicker than a hand or an arm") for mask, box in cores_of(search)]
     return sorted([*limbs, *cores], key=lambda part: -part.area_m2)
 
 
-def _says_of(end: _Candidate | str) -> str:
+def _says_of(ends: Sequence[_Candidate | str]) -> str:
+    end = ends[0]
     if isinstance(end, str):
-        return end
+        return "; ".join(str(reason) for reason in ends)
     return "ends in the form of a hand, cut by the picture's border" if end.cut else "ends in the form of a hand"
 
 
@@ -210,6 +257,11 @@ def _see_part(search: SearchView, mask: BoolArray, box: tuple[slice, slice], say
         area_m2=float((search.pixel_m[box][mask] ** 2).sum()),
         says=says,
     )
+
+
+def _drop_behind(found: list[_Candidate]) -> list[_Candidate]:
+    """Leave out what is far behind the nearest candidate: a hand at rest, or a part of the body."""
+    return [end for end in found if end.z <= found[0].z + _RAISED_M]
 
 
 def _drop_own_arm(found: list[_Candidate]) -> list[_Candidate]:
@@ -227,20 +279,21 @@ def _paint(candidate: _Candidate) -> Mask8:
     return placed
 
 
-def _find_free_end(limb: Limb) -> _Candidate | str:
-    """Find the hand at a free end of a limb, or say why there is none.
+def _free_ends(limb: Limb) -> list[_Candidate]:
+    """List the ends of a limb that have the form of a hand: those with a visible wrist first, then the nearest."""
+    return [end for end in _examine(limb) if isinstance(end, _Candidate)]
 
-    Of several hands, it is the one with a visible wrist, then the nearest.
-    """
-    free = _free_share(limb, limb.mask, beside_mask=limb.mask)
+
+def _examine(limb: Limb) -> list[_Candidate | str]:
+    """Look for hands at the free ends of a limb, the likeliest first, then the reasons why others are none."""
+    free, _ = _look_around(limb, limb.mask, beside_mask=limb.mask)
     if free < _LEAST_FREE:
-        return _describe_backed(free)
+        return [_describe_backed(free)]
     ends = [(order, end) for order, root in enumerate(_roots(limb)) for end in _ends_from(limb, root)]
     hands = [(end.cut, not end.sure, order, end.z, end) for order, end in ends if isinstance(end, _Candidate)]
-    if hands:
-        return min(hands, key=lambda ranked: ranked[:-1])[-1]
+    ranked = [hand[-1] for hand in sorted(hands, key=lambda hand: hand[:-1])]
     reasons = dict.fromkeys(end for _, end in ends if isinstance(end, str))
-    return "; ".join(reasons) or f"is shorter than {100 * _SHORTEST_M:.0f} cm, and hangs in the air"
+    return [*ranked, *reasons] or [f"is shorter than {100 * _SHORTEST_M:.0f} cm, and hangs in the air"]
 
 
 def _describe_backed(free: float) -> str:
@@ -261,6 +314,21 @@ def _ends_from(limb: Limb, root: tuple[float, float]) -> Iterator[_Candidate | s
         tip = int(np.argmax(apart))
         if apart[tip] * limb.pixel_m[tip] < _LONGEST_M:
             break  # another finger of the same hand
+
+
+def _bent_ends(limb: Limb, root: tuple[float, float]) -> Iterator[_Candidate]:
+    """Yield the hands at tips of a bent arm, whose elbow may be farther from its root than the hand is."""
+    from_root = limb.distances_from(root)
+    nearest = from_root * (_LONGEST_M / _LEAST_FROM_ROOT_M)
+    for _ in range(_BENT_TIPS):
+        tip = int(np.argmax(nearest))
+        if nearest[tip] * limb.pixel_m[tip] < _LONGEST_M:
+            break
+        from_tip = limb.distances_from(limb.place(tip))
+        end = _hand_at(limb, from_root, from_tip, tip, bent=True)
+        if isinstance(end, _Candidate):
+            yield end
+        nearest = np.minimum(nearest, from_tip)
 
 
 def _roots(limb: Limb) -> list[tuple[float, float]]:
@@ -288,19 +356,28 @@ def _grow(mask: BoolArray) -> BoolArray:
     return np.asarray(cv2.dilate(mask.view(np.uint8), _SQUARE) > 0)
 
 
-def _hand_at(limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) -> _Candidate | str:
+def _hand_at(
+    limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int, *, bent: bool = False
+) -> _Candidate | str:
     """Take the hand that ends at a tip of the limb, or say why there is none.
 
     Args:
         from_root, from_tip: (n,) how far the limb's pixels are from its root, and from the tip, pixels.
         tip: a pixel of the limb.
+        bent: whether other parts of the limb may be farther from the root.
     """
     pixel_m = float(limb.pixel_m[tip])
     reach = _SEARCHED_M / pixel_m
-    branch = (from_tip <= reach) & (from_root >= from_root[tip] - reach)
-    if from_root[branch].max() > from_root[tip] + BORDER:
+    if bent:
+        branch = _part_around(limb, from_tip <= reach, tip)
+        goes_on = _count_parts(limb, branch & (from_tip > reach - 2)) > 1
+    else:
+        branch = (from_tip <= reach) & (from_root >= from_root[tip] - reach)
+        goes_on = from_root[branch].max() > from_root[tip] + BORDER
+    if goes_on:
         return "goes on beyond the place that was taken for its tip"
-    held = _holds(limb, branch & (from_tip * pixel_m < _HELD_M)) or _is_blunt(limb, from_tip * pixel_m)
+    near_tip = _part_around(limb, from_tip * pixel_m < _HELD_M, tip)
+    held = _holds(limb, branch & near_tip) or _is_blunt(limb, from_tip * pixel_m, near_tip)
     if held:
         branch = from_tip <= reach
     if not limb.radius_m[branch].any():
@@ -316,9 +393,11 @@ def _hand_at(limb: Limb, from_root: FloatArray, from_tip: FloatArray, tip: int) 
     area_m2 = float((limb.pixel_m[hand] ** 2).sum())
     if area_m2 < LEAST_AREA_M2:
         return f"ends in a part of {1e4 * area_m2:.0f} cm^2 (a hand has {1e4 * LEAST_AREA_M2:.0f} or more)"
-    free = _free_share(limb, limb.mark(hand), beside_mask=limb.mask | limb.core_mask)
+    free, hidden = _look_around(limb, limb.mark(hand), beside_mask=limb.mask | limb.core_mask)
     if free < _LEAST_FREE:
         return f"ends in a part that {_describe_backed(free)}"
+    if hidden > _MOST_HIDDEN:
+        return f"ends in a part of which something in front hides {hidden:.0%} of the outline"
     # The wrist may lie at the border, since the arm comes in there; palm and fingers must be inside.
     whole = from_tip < from_tip[palm] + limb.radius_m[palm] / pixel_m
     cut = int(np.count_nonzero(limb.of(limb.border_mask)[hand & whole])) > BORDER
@@ -335,11 +414,11 @@ def _holds(limb: Limb, end: BoolArray) -> bool:
     return bool(limb.of(_grow(limb.core_mask))[end].any())
 
 
-def _is_blunt(limb: Limb, from_tip_m: FloatArray) -> bool:
+def _is_blunt(limb: Limb, from_tip_m: FloatArray, near_tip: BoolArray) -> bool:
     """Say whether a limb that comes from the picture's border ends in something wider than a palm, without fingers."""
-    end = from_tip_m < _FINGER_M
+    end = near_tip & (from_tip_m < _FINGER_M)
     blunt = limb.radius_m[end].max() > _FINGER_RADIUS_M
-    wide = limb.radius_m[from_tip_m < _HELD_M].max() > _WIDEST_PALM_M
+    wide = limb.radius_m[near_tip].max() > _WIDEST_PALM_M
     return bool(blunt and wide and (limb.mask & limb.border_mask).any())
 
 
@@ -436,12 +515,14 @@ def _hand_part(
     return part & (limb.distances_from(place) * limb.pixel_m < longest_m), place
 
 
-def _free_share(limb: Limb, part_mask: BoolArray, *, beside_mask: BoolArray) -> float:
-    """Measure the share of a part's outline that has nothing close behind it.
+def _look_around(limb: Limb, part_mask: BoolArray, *, beside_mask: BoolArray) -> tuple[float, float]:
+    """Look at what is next to a part.
 
     Args:
         part_mask: the part.
         beside_mask: what is not part of the outline.
+    Returns:
+        The share of its outline that has nothing close behind it, and the share that something in front hides.
     """
     # One pixel farther out, past the mixed pixels of the rim.
     inner = cv2.dilate(part_mask.view(np.uint8), _SQUARE)
@@ -449,8 +530,20 @@ def _free_share(limb: Limb, part_mask: BoolArray, *, beside_mask: BoolArray) -> 
     beside = cv2.dilate(np.where(part_mask, limb.z, np.float32(0)), _WIDE)[ring_mask]
     z = limb.z[ring_mask]
     bounding = z > beside - _FREE_M  # a surface in front of the part is not its background
+    bounds = int(np.count_nonzero(bounding))
     free = np.count_nonzero(bounding & (z > beside + _FREE_M))
-    return free / max(1, int(np.count_nonzero(bounding)))
+    return free / max(1, bounds), 1 - bounds / max(1, len(z))
+
+
+def _part_around(limb: Limb, chosen: BoolArray, pixel: int) -> BoolArray:
+    """Keep of chosen (n,) pixels those that are joined to one of them."""
+    _, labels = cv2.connectedComponents(limb.mark(chosen).view(np.uint8), connectivity=8, ltype=cv2.CV_16U)
+    return np.asarray(chosen & (limb.of(labels) == labels[limb.place(pixel)]))
+
+
+def _count_parts(limb: Limb, chosen: BoolArray) -> int:
+    """Count the connected parts of chosen (n,) pixels."""
+    return cv2.connectedComponents(limb.mark(chosen).view(np.uint8), connectivity=8, ltype=cv2.CV_16U)[0] - 1
 
 
 def _outline(depth_m: FloatArray, search: SearchView, found: _Candidate, range_m: tuple[float, float]) -> Hand:

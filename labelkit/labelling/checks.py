@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from labelkit.imaging.segment import Shows
 from labelkit.records import ColorImage, FloatArray, Frame, Intrinsics, Reason, Rejection
 
 # A sixteenth of the range: 12 bits stored in 16 without scaling never reach it, and the eye sees black.
@@ -48,8 +49,8 @@ def _size(shape: tuple[int, ...]) -> str:
     return "x".join(str(n) for n in (*shape[1::-1], *shape[2:]))
 
 
-def is_hand(seen_m2: float, on_limb_m2: float, doubt: float, size: float, *, on_arm: bool) -> bool:
-    """Say whether what has the form of a hand is one: it shows an open palm for sure, or may be a fist on an arm.
+def judge_hand(seen_m2: float, on_limb_m2: float, doubt: float, size: float, *, on_arm: bool) -> Shows:
+    """Say what something with the form of a hand shows: an open palm for sure, perhaps a fist on an arm, or nothing.
 
     Args:
         seen_m2: how much of a palm shows.
@@ -58,7 +59,9 @@ def is_hand(seen_m2: float, on_limb_m2: float, doubt: float, size: float, *, on_
         on_arm: see Hand.on_arm.
     """
     is_open = on_limb_m2 >= _LEAST_PALM_M2 and doubt <= _MOST_DOUBT and size <= _LARGEST
-    return is_open or (on_arm and seen_m2 >= _LEAST_GLIMPSE_M2)
+    if is_open:
+        return Shows.PALM
+    return Shows.FIST if on_arm and seen_m2 >= _LEAST_GLIMPSE_M2 else Shows.NOTHING
 
 
 def check_points(n: int, min_points: int) -> Rejection | None:

@@ -18,12 +18,13 @@ from labelkit.errors import RawFrameError
 from labelkit.geometry.camera import project, rays_through, transform_points
 from labelkit.geometry.noise import depth_sigma_m
 from labelkit.geometry.orientation import cross, mirror_vectors, tangent_basis, unit, view_from_camera
+from labelkit.imaging.contour import contour_distances
 from labelkit.imaging.crop import SquareView, crop_color, crop_depth, plain_box, splat_depth, virtual_camera
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
 from labelkit.imaging.segment import Hand, find_hand
 from labelkit.labelling.checks import check_brightness, check_color_size, check_planar, check_size, check_tilt
 from labelkit.labelling.options import LabelOptions
-from labelkit.labelling.palm import Palm, PalmLook, locate_palm, look_at_palm, points_of, shows_hand
+from labelkit.labelling.palm import Palm, PalmLook, judge_look, locate_palm, look_at_palm, points_of
 from labelkit.processes import one_thread
 from labelkit.records import (
     PYRAMID_SIZES,
@@ -99,7 +100,7 @@ def explain_frame(
 
     with one_thread():
         hand = find_hand(
-            frame.depth_m, focal_px=focal_px, range_m=range_m, is_hand=lambda hand: shows_hand(hand, look(hand))
+            frame.depth_m, focal_px=focal_px, range_m=range_m, judge=lambda hand: judge_look(hand, look(hand))
         )
         if isinstance(hand, Rejection):
             return Explanation(hand)
@@ -132,8 +133,18 @@ def explain_frame(
     if options.with_depth:
         depth_mm = crop_depth(frame.depth_m, view) if calibration.registered else splat_depth(outline, view)
     shape_sd_deg = _shape_sd_deg(palm, sensor)
-    sample = _sample(palm, shape_sd_deg, calibration, view, box, image, padded, depth_mm, mirror=handedness == "left")
+    mirror = handedness == "left"
+    sample = _sample(palm, shape_sd_deg, calibration, view, box, image, padded, depth_mm, mirror=mirror)
+    if options.with_contour:
+        sample = replace(sample, contour=_contour(hand, palm, calibration.depth, mirror=mirror))
     return Explanation(sample, hand, palm)
+
+
+def _contour(hand: Hand, palm: Palm, intrinsics: Intrinsics, *, mirror: bool) -> FloatArray:
+    """Give the contour features of a hand, or of its mirror image, as the depth camera sees it."""
+    middle, wrist = project(np.stack([palm.middle, palm.wrist]), intrinsics)
+    mask, to_arm = (hand.mask[:, ::-1], (wrist - middle) * (-1, 1)) if mirror else (hand.mask, wrist - middle)
+    return contour_distances(mask, to_arm)
 
 
 def _color(frame: Frame, intrinsics: Intrinsics) -> ColorImage | Rejection:

@@ -18,6 +18,7 @@ class LabelOptions:
     crop: str
     crop_margin: float
     with_depth: bool
+    with_contour: bool
     min_points: int
     max_rms_mm: float
     min_inliers: float

@@ -31,8 +31,8 @@ from labelkit.imaging.palm_network import (
     PalmView,
     find_palm,
 )
-from labelkit.imaging.segment import Hand
-from labelkit.labelling.checks import check_palm_seen, check_points, is_hand
+from labelkit.imaging.segment import Hand, Shows
+from labelkit.labelling.checks import check_palm_seen, check_points, judge_hand
 from labelkit.labelling.options import LabelOptions
 from labelkit.records import BoolArray, FloatArray, Intrinsics, Reason, Rejection
 
@@ -155,11 +155,11 @@ def look_at_palm(
     return PalmLook(first, straight, seen, _keep(mask, near), points[near])
 
 
-def shows_hand(hand: Hand, look: PalmLook | Rejection) -> bool:
-    """Say whether a look at what has the form of a hand shows one."""
+def judge_look(hand: Hand, look: PalmLook | Rejection) -> Shows:
+    """Say what a look at something with the form of a hand shows."""
     if isinstance(look, Rejection):
-        return hand.on_arm
-    return is_hand(look.seen.area_m2, look.on_limb_m2, look.seen.doubt, look.seen.size, on_arm=hand.on_arm)
+        return Shows.FIST if hand.on_arm else Shows.NOTHING
+    return judge_hand(look.seen.area_m2, look.on_limb_m2, look.seen.doubt, look.seen.size, on_arm=hand.on_arm)
 
 
 def locate_palm(

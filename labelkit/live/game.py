@@ -41,6 +41,7 @@ class Game:
         self._clock = clock
         self._frames = Frames(raw, settings, cache or LabelCache(), clock)
         self._screen = Screen(self._frames, clock)
+        self._was_there = False  # the folder: to wait for it is no trouble, to lose it is
         self._unsettled: dict[WaitingFrame, tuple[Signature, float]] = {}  # how its files were, and since when
         self.raw = self._frames.raw
         self.cells = self._frames.cells
@@ -52,7 +53,8 @@ class Game:
         self._frames.take_look(found)
         if is_first:
             self._screen.turn_to(self._frames.newest_recording())
-        self._screen.take_troubles(troubles)
+        self._was_there |= self.raw.is_dir()
+        self._screen.take_troubles(troubles if self._was_there else [])
 
     def hear(self, paths: Iterable[Path]) -> bool:
         """Hear that files changed; return whether only a look at the whole folder can tell what that means."""

@@ -18,6 +18,7 @@ from labelkit.live.advice import ADVICE
 from labelkit.live.frames import EARLIER, Frames, PlayedRecording, WaitingFrame
 from labelkit.live.tally import Angles, Label
 from labelkit.records import Recording, Unreadable
+from labelkit.wording import printable
 
 SCHEMA = "labelkit-live/1"
 
@@ -111,14 +112,22 @@ class Screen:
             "goal": goal and {"cell": int(goal.cell), **_plain_angles(goal.centre_deg), "needed": int(goal.needed)},
             "words": self._words(person, hand, goal, mirrored),
             "rejected": shown.rejected and _plain_rejection(shown.rejected),
-            "filled": own.filled_share,
+            "collected": own.collected_share,
+            "begun_cells": own.started_cells,
             "full_cells": own.filled_cells,
             "counts": own.counts[cells.reachable_mask].tolist(),
             "done": person is not None and goal is None,
             "mirrored": mirrored,
             "seconds": round(self._seconds(person), 1),
             "participants": [
-                {"name": name, "samples": one.samples, "distinct": one.distinct, "filled": one.filled_share}
+                {
+                    "name": name,
+                    "samples": one.samples,
+                    "distinct": one.distinct,
+                    "collected": one.collected_share,
+                    "begun_cells": one.started_cells,
+                    "full_cells": one.filled_cells,
+                }
                 for name, one in people.items()
             ],
             "troubles": self._lasting_troubles(),
@@ -128,7 +137,9 @@ class Screen:
 
     def _words(self, person: str | None, hand: Angles | None, goal: Goal | None, mirrored: bool) -> str:
         if person is None:
-            return "Waiting for the first picture."
+            raw = self._frames.raw
+            name = printable(raw.name, 40)
+            return "Waiting for the first picture." if raw.is_dir() else f"Waiting for the folder {name}."
         rejected = self._shown.rejected
         if rejected and rejected.reason and self._clock() - self._shown.seen_at > _REJECTED_S:
             return ADVICE[rejected.reason]

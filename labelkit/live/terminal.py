@@ -10,10 +10,12 @@ import numpy as np
 from labelkit.cells import Cells
 from labelkit.figures.coverage_text import EMPTY, Terminal
 from labelkit.figures.shades import shade_index, shades_for
-from labelkit.wording import number_of, percent, printable
+from labelkit.wording import percent, printable
 
 _HAND, _GOAL, _TRAIL = "()", "><", "··"
 _BAR = 20
+_FULL, _BEGUN = "█", "▒"  # of the bar
+_ASCII = str.maketrans({_FULL: "#", _BEGUN: "="})
 _WORD_LINES = 2  # enough for every advice at 80 columns, so that the map stays where it is
 
 
@@ -28,13 +30,13 @@ def game_text(state: dict[str, Any], cells: Cells, target: int, terminal: Termin
     lines += [""] * (_WORD_LINES - len(lines))
     lines += [*_map(state, cells, target, terminal), _progress(state), *_notes(state), *_people(state, terminal)]
     text = "\n".join(_cut(line, terminal) for line in lines)
-    return text if terminal.unicode else text.replace("█", "#").encode("ascii", "replace").decode()
+    return text if terminal.unicode else text.translate(_ASCII).encode("ascii", "replace").decode()
 
 
 def one_line(state: dict[str, Any]) -> str:
     """Say a game's state in one line, for an output that is no terminal."""
     who = printable(state["participant"] or "nobody yet", 20)
-    return f"{who} {percent(state['filled'])}: {state['words']}"
+    return f"{who} {percent(state['collected'])}: {state['words']}"
 
 
 def _map(state: dict[str, Any], cells: Cells, target: int, terminal: Terminal) -> list[str]:
@@ -76,17 +78,17 @@ def _marks(state: dict[str, Any], cells: Cells) -> dict[int, str]:
 
 
 def _progress(state: dict[str, Any]) -> str:
-    done = round(state["filled"] * _BAR)
+    full, begun = (round(state[key] / len(state["counts"]) * _BAR) for key in ("full_cells", "begun_cells"))
+    bar = _FULL * full + _BEGUN * (begun - full) + "-" * (_BAR - begun)
     minutes, seconds = divmod(int(state["seconds"]), 60)
-    who = printable(state["participant"] or "nobody yet", 20)
-    bar = "█" * done + "-" * (_BAR - done)
-    full = f"{percent(state['filled'])}, {number_of(state['full_cells'], 'cell')} full"
-    return f"{who}  [{bar}] {full}, {minutes}:{seconds:02}"
+    who = printable(state["participant"] or "nobody yet", 16)
+    cells = f"cells: {state['begun_cells']} begun, {state['full_cells']} full"
+    return f"{who}  [{bar}] {percent(state['collected'])}  {cells}  {minutes}:{seconds:02}"
 
 
 def _people(state: dict[str, Any], terminal: Terminal) -> list[str]:
     others = [one for one in state["participants"] if one["name"] != state["participant"]]
-    shown = ", ".join(f"{printable(one['name'], 16)} {percent(one['filled'])}" for one in others)
+    shown = ", ".join(f"{printable(one['name'], 16)} {percent(one['collected'])}" for one in others)
     return textwrap.wrap(f"Others: {shown}", max(20, terminal.width - 1))[:3] if others else []
 
 

@@ -35,6 +35,7 @@ _TICK_S = 0.25  # how often the state is said when no frame comes: some of it ch
 # _IDLE_S while nothing is heard.
 _QUIET_S = 1.0
 _IDLE_S = 10.0
+_ABSENT_S = 0.25  # how often a folder that is not there yet is looked for: nothing can be watched before
 
 _LISTS = frozenset({FILE_NAME, "rgb.txt", "depth.txt"})
 
@@ -108,6 +109,7 @@ class GameThread(threading.Thread):
 
     def _listen(self) -> None:
         try:
+            self._wait_for_folder()
             for changes in watch(
                 self._game.raw,
                 watch_filter=_matters,
@@ -121,6 +123,14 @@ class GameThread(threading.Thread):
                 self._events.put({Path(path) for _, path in changes})
         except Exception as error:
             self._events.put(error)
+
+    def _wait_for_folder(self) -> None:
+        if self._game.raw.is_dir():
+            return
+        while not self._game.raw.is_dir():
+            if self._stop_event.wait(_ABSENT_S):
+                return
+        self._events.put({self._game.raw})
 
     def _turn(self, looker: ThreadPoolExecutor) -> None:
         """Hear what changed, label one frame, publish the state."""

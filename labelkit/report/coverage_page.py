@@ -15,7 +15,7 @@ from labelkit.figures.drawn_hand import hand_drawing
 from labelkit.figures.layout import MINUS
 from labelkit.figures.shades import Shade, shade_index, shades_for
 from labelkit.records import FloatArray
-from labelkit.report.page import TEMPLATES, Section, data_block, page, render
+from labelkit.report.page import TEMPLATES, Section, data_block, glue, page, read_template, render
 from labelkit.wording import compact, number_of
 
 Groups = Mapping[str, Mapping[str, Coverage]]  # what they are -> name -> samples of each
@@ -23,6 +23,7 @@ Groups = Mapping[str, Mapping[str, Coverage]]  # what they are -> name -> sample
 SCRIPT = (TEMPLATES / "coverage_map.js").read_text(encoding="utf-8")
 
 _HALF = 450.0  # units from the map's middle to its rim
+_TEXT, _DIGIT = 30.0, 0.62  # the largest counts, in these units, and the width of a digit as a share of its height
 
 
 def coverage_page(whole: Coverage, name: str, frame: str, groups: Groups) -> bytes:
@@ -52,13 +53,14 @@ def coverage_map(whole: Coverage, frame: str, groups: Groups) -> Markup:
     return render(
         "coverage_map.html",
         title=headline(whole, participants, frame),
-        words=findings(whole),
+        words=[glue(line) for line in findings(whole)],
         target=whole.target,
         cells=_cells(whole, scale, shades),
         groups={kind: list(range(*_span(chosen, kind))) for kind in groups if groups[kind]},
         names=[name for _, name, _ in chosen],
         reach=cells.reach_deg * scale,
         ticks=_ticks(cells, scale),
+        text_size=_text_size(whole, scale),
         hands=[_hand(x * 32.0, y * 32.0, (x * 392.0, y * 392.0), 92.0) for x in (-1, 1) for y in (-1, 1)],
         key=[
             {"shade": number, "words": _range(shade), "first_full": shade.low == whole.target}
@@ -69,12 +71,21 @@ def coverage_map(whole: Coverage, frame: str, groups: Groups) -> Markup:
 
 
 def map_style(target: int) -> str:
-    """Write the map's style, with the shades of its target."""
-    own = (TEMPLATES / "coverage_map.css").read_text(encoding="utf-8")
-    return own + "".join(
-        f".s{number} {{ fill: {shade.look.color}; }} .s{number} text {{ fill: {shade.look.ink}; }}\n"
-        for number, shade in enumerate(shades_for(target))
-    )
+    """Write the map's style, with the shades of its target; on a dark screen, more samples are lighter."""
+    shades = list(enumerate(shades_for(target)))
+    light = "".join(_shade_rule(number, shade.look.color, shade.look.ink) for number, shade in shades)
+    dark = "".join(_shade_rule(number, shade.look.dark, shade.look.dark_ink) for number, shade in shades)
+    return f"{read_template('coverage_map.css')}{light}@media screen and (prefers-color-scheme: dark) {{\n{dark}}}\n"
+
+
+def _shade_rule(number: int, color: str, ink: str) -> str:
+    return f".s{number} {{ fill: {color}; }} .s{number} text {{ fill: {ink}; }}\n"
+
+
+def _text_size(coverage: Coverage, scale: float) -> float:
+    """Choose the size of the counts, as large as the longest allows; in the map's units."""
+    longest = max(len(compact(count)) for count in np.unique(coverage.counts).tolist())
+    return round(min(_TEXT, 0.9 * coverage.cells.cell_deg * scale / (_DIGIT * longest)), 1)
 
 
 def _span(chosen: list[tuple[str, str, Coverage]], kind: str) -> tuple[int, int]:
@@ -98,7 +109,7 @@ def _data(
             {
                 "name": name,
                 "title": f"{number_of(coverage.samples, 'sample')}, {frame} frame",
-                "words": findings(coverage),
+                "words": [glue(line) for line in findings(coverage)],
                 "counts": coverage.counts[reachable].tolist(),
             }
             for _, name, coverage in chosen

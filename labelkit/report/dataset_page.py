@@ -23,9 +23,11 @@ from labelkit.report.page import (
     Column,
     Section,
     Shown,
+    breakable,
     data_block,
     data_url,
     facts,
+    glue,
     note,
     page,
     read_template,
@@ -148,7 +150,7 @@ def _share_of_rejected(entry: Manifest | ParticipantEntry | RecordingEntry) -> S
 
 
 def _with_sign(angle: float) -> str:
-    return f"{angle:+.0f}°".replace("-", "\N{MINUS SIGN}")
+    return f"{angle:+z.0f}°".replace("-", MINUS)
 
 
 def _overview(manifest: Manifest, whole: Coverage) -> Markup:
@@ -203,7 +205,7 @@ def _sample_tile(samples: ShownSamples, number: int, words: str = "") -> Markup:
         crop,
         [NormalArrow(samples.view_normals[number])],
         alt=f"crop of {caption}",
-        caption=Markup("<b>{}</b> {}").format(words, caption) if words else caption,
+        caption=Markup("<b>{}</b> {}").format(glue(words), breakable(caption)) if words else breakable(caption),
     )
 
 

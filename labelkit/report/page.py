@@ -19,7 +19,7 @@ to `page` as `style` and `script`, which are code of ours and never hold a user'
 script works on stands in the page as `data_block("name-data", plain_values)`.
 
 The style's tokens (`var(--ink)`, `--faint`, `--accent`, `--warn`, ...) are light or dark as the reader's
-system is, and light on paper. Figures of matplotlib go through `plate`, which keeps them on white.
+system is, and light on paper. Figures of matplotlib go through `figure_plate`, which lets them follow.
 """
 
 from __future__ import annotations
@@ -138,12 +138,28 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["cell"] = _cell_text
+    environment.filters["glue"] = glue
     return environment
 
 
 def render(template: str, **values: Any) -> Markup:
     """Fill in a template of TEMPLATES; every value is escaped except a `Markup`."""
     return Markup(_environment().get_template(template).render(**values))
+
+
+_UNITS = "%|mm|cm|m|ms|s|px|MB|degrees|grey levels"
+_GLUED = re.compile(rf"<code>.*?</code>|(?<=\d) (?=(?:{_UNITS})(?!\w))|(?<=±) (?=\d)|(?<=°,) (?=\S)")
+
+
+def glue(words: str | Markup) -> str | Markup:
+    """Let no line break between a number and its unit; markup stays markup, and commands in it stay as they are."""
+    glued = _GLUED.sub(lambda found: "\N{NO-BREAK SPACE}" if found[0] == " " else found[0], str(words))
+    return Markup(glued) if isinstance(words, Markup) else glued
+
+
+def breakable(path: str) -> Markup:
+    """Let a path break after its slashes, so that a number in a name is not torn apart."""
+    return Markup("/<wbr>").join(path.split("/"))
 
 
 def facts(values: Mapping[str, str | Markup]) -> Markup:

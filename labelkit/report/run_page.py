@@ -10,23 +10,23 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from labelkit.cells import Cells
 from labelkit.evaluation.comparison import Comparison, compare
 from labelkit.evaluation.judged_samples import JudgedSamples
-from labelkit.evaluation.measures import Measures, nearest_normals
+from labelkit.evaluation.measures import SUCCESS_DEG, Measures, nearest_normals
 from labelkit.figures.error_maps import (
     Answers,
     calibration_figure,
     distribution_figure,
+    drift_figure,
     error_map_figure,
     scatter_figure,
 )
-from labelkit.figures.saving import figure_bytes
 from labelkit.figures.training import Curves, curves_figure, histograms_figure, signs_figure
 from labelkit.records import ColorImage, FloatArray
-from labelkit.report.page import TEMPLATES, Cell, Column, Section, Shown, facts, note, page, plate, render, table
+from labelkit.report.figure_plate import figure_plate, plates
+from labelkit.report.page import TEMPLATES, Cell, Column, Section, Shown, facts, note, page, render, table
 from labelkit.report.tiles import NormalArrow, tile, tiles
 from labelkit.runs.folder import EVENTS
 from labelkit.runs.histograms import Histogram, Histograms
@@ -68,6 +68,7 @@ class RunResult:
         guard: what its guard saw and did; None if it had no guard.
         crops: row in labels.parquet -> (S, S, 3) picture, for the test's galleries.
         dataset: the path it was found at, for commands to copy.
+        cost_digest: the same for networks that take the same time.
     """
 
     name: str
@@ -86,6 +87,7 @@ class RunResult:
     guard: GuardRecord | None
     crops: Mapping[int, ColorImage]
     dataset: str = "dataset"
+    cost_digest: str = ""
 
     @cached_property
     def constant(self) -> Measures:
@@ -121,7 +123,7 @@ def run_page(runs: Sequence[RunResult]) -> bytes:
 def _sections(runs: Sequence[RunResult]) -> Iterator[Section | None]:
     yield _result(runs)
     yield _gallery(runs, "Worst", "The largest angles between normals, no two of one moment.", JudgedSamples.worst)
-    yield _gallery(runs, "Best", "The smallest angles between normals, no two of one moment.", JudgedSamples.best)
+    yield _gallery(runs, "Best", _best_lead(runs), JudgedSamples.best)
     yield _measures(runs)
     yield _participants(runs)
     yield _errors(runs)
@@ -141,10 +143,19 @@ def _result(runs: Sequence[RunResult]) -> Section:
 def _error_map(run: RunResult) -> Markup:
     errors = run.test.by_cell(run.cells)
     outside = f" {number_of(errors.outside, 'sample')} lie in no cell." if errors.outside else ""
-    return _plate(
-        error_map_figure(errors),
-        alt=f"Mean error in each cell of orientation space, and where predictions drift, {run.name}.",
-        caption=f"{run.name}: test samples by the cell of their truth; 0, 0 faces the camera.{outside}",
+    return plates(
+        [
+            figure_plate(
+                error_map_figure(errors),
+                alt=f"Mean error in each cell of orientation space, {run.name}.",
+                caption=f"{run.name}: test samples by the cell of their truth; 0, 0 faces the camera.{outside}",
+            ),
+            figure_plate(
+                drift_figure(errors),
+                alt=f"Where the predictions for each cell drift, {run.name}.",
+                caption="If all arrows point to one place, the network gives the same answer to all pictures.",
+            ),
+        ]
     )
 
 
@@ -285,13 +296,13 @@ def _measure_cells(measures: Measures) -> list[Cell]:
 
 
 def _errors(runs: Sequence[RunResult]) -> Section:
-    body = _plate(
+    body = figure_plate(
         distribution_figure([run.answers for run in runs]),
         alt="Share of the test samples under each angle between normals.",
         caption="Test samples under each error. The thin lines stand at 5, 10 and 15 degrees.",
     )
     for run in runs:
-        body += _plate(
+        body += figure_plate(
             scatter_figure(run.test),
             alt=f"Predicted against true angles of the test, {run.name}.",
             caption=f"{run.name}: test samples. Grey: within 5 and 15 degrees. A flat cloud: it learned only the mean.",
@@ -330,7 +341,7 @@ def _uncertainty(runs: Sequence[RunResult]) -> Section | None:
     if not stated:
         return None
     columns = [
-        Column(""),
+        Column("run"),
         *(
             Column(title, numeric=True)
             for title in (
@@ -351,7 +362,7 @@ def _uncertainty(runs: Sequence[RunResult]) -> Section | None:
         for name, found in stated.items()
     ]
     lead = "d² is the squared Mahalanobis distance of the true normal: the angle over the stated deviation, squared."
-    body = table(columns, rows, caption="Test") + _plate(
+    body = table(columns, rows, caption="Test") + figure_plate(
         calibration_figure(stated),
         alt="Samples within their stated bounds, and errors against the stated uncertainty.",
         caption="On the line: right. Below it on the left, above it on the right: too sure of itself.",
@@ -368,7 +379,14 @@ def _gallery(runs: Sequence[RunResult], title: str, lead: str, choose: Any) -> S
             body += Markup("<h3>{}</h3>\n").format(run.name)
         if shown:
             body += tiles([_tile(run, k) for k in shown])
-    return Section(title, body, lead=f"{lead} Orange: the truth; blue, dashed: the prediction.") if body else None
+    lead = f"{lead} Orange dot: the truth; blue dot, dashed line: the prediction."
+    return Section(title, body, lead=lead) if body else None
+
+
+def _best_lead(runs: Sequence[RunResult]) -> str:
+    states_uncertainty = any(run.test.sd_deg is not None for run in runs)
+    sure = ", and stated with less uncertainty than half of all" if states_uncertainty else ""
+    return f"The smallest angles between normals, all under {SUCCESS_DEG:g}°{sure}; no two of one moment."
 
 
 def _tile(run: RunResult, sample: int) -> Markup:
@@ -388,16 +406,16 @@ def _tile(run: RunResult, sample: int) -> Markup:
 
 
 def _pair(angles_deg: FloatArray) -> str:
-    return f"{angles_deg[0]:+.0f}, {angles_deg[1]:+.0f} degrees"
+    return f"{angles_deg[0]:+z.0f}, {angles_deg[1]:+z.0f} degrees"
 
 
 def _training(runs: Sequence[RunResult]) -> Section:
-    columns = [Column(""), *(Column(title, numeric=True) for title in ("epochs", "kept", "samples/s"))]
+    columns = [Column("run"), *(Column(title, numeric=True) for title in ("epochs", "kept", "samples/s"))]
     rows: list[list[Cell]] = [
         [run.name, len(run.training.loss), run.training.best, Shown(f"{run.samples_per_s:,.0f}", run.samples_per_s)]
         for run in runs
     ]
-    body = table(columns, rows, caption="Epochs trained, and the one whose weights were kept") + _plate(
+    body = table(columns, rows, caption="Epochs trained, and the one whose weights were kept") + figure_plate(
         curves_figure([run.training for run in runs]),
         alt="Training loss and validation error over the epochs.",
         caption="The loss is in its own unit, with dropout and augmentation on.",
@@ -409,11 +427,12 @@ def _guard(runs: Sequence[RunResult]) -> Section | None:
     journals = {run.name: run.guard for run in runs if run.guard and run.guard.signs}
     if not journals:
         return None
+    dotted = "Dotted: something was done. " if any(journal.events for journal in journals.values()) else ""
     body = Markup("").join(_start(name, journal) for name, journal in journals.items())
-    body += _events(journals) + _plate(
+    body += _events(journals) + figure_plate(
         signs_figure(journals),
         alt="Spread of the predictions, silent units and gradients over the epochs.",
-        caption="Dotted: something was done. A spread near 0: the network gives the same answer to all pictures.",
+        caption=dotted + "A spread near 0: the network gives the same answer to all pictures.",
     )
     return Section("Guard", body, lead="Whether the network collapsed, why, and what was done about it.")
 
@@ -455,7 +474,7 @@ def _inner_life(runs: Sequence[RunResult]) -> Section | None:
     body = Markup("")
     for run in runs:
         if run.histograms:
-            body += _plate(
+            body += figure_plate(
                 histograms_figure(group_tensors(run.histograms)),
                 alt=f"Histograms of kernels, biases and activations over the epochs, {run.name}.",
                 caption=f"{run.name}. Epochs from left to right, values upward; the line is zero.",
@@ -481,11 +500,6 @@ def _settings(runs: Sequence[RunResult]) -> Section:
     keys = list(dict.fromkeys(key for run in runs for key in run.settings))
     rows: list[list[Cell]] = [[key, *(str(run.settings.get(key, "")) for run in runs)] for key in keys]
     return Section("Settings", table(columns, rows, caption="As the run was made", shown=100))
-
-
-def _plate(figure: Figure, *, alt: str, caption: str, as_png: bool = False) -> Markup:
-    kind, name = ("png", "png") if as_png else ("svg", "svg+xml")
-    return plate(figure_bytes(figure, kind), name, alt=alt, caption=caption)  # type: ignore[arg-type]
 
 
 def list_picture_rows(judged: JudgedSamples) -> Iterable[int]:

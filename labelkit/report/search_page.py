@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from labelkit.figures.saving import figure_bytes
 from labelkit.figures.tuning import TrialPoint, history_figure, importance_figure, parallel_figure, pareto_figure
-from labelkit.report.page import Cell, Column, Section, Shown, facts, note, page, plate, table
+from labelkit.report.figure_plate import figure_plate
+from labelkit.report.page import Cell, Column, Section, Shown, facts, note, page, table
 from labelkit.tuning.folder import Search
-from labelkit.tuning.ranking import Ranked, error_of
+from labelkit.tuning.ranking import TIMING_NOISE, Ranked, error_of, share_latency
 from labelkit.tuning.trial import Trial
 from labelkit.wording import number_of
 
@@ -105,16 +104,17 @@ def _pictures(
     if trials:
         yield Section(
             "History",
-            _plate(
+            figure_plate(
                 history_figure(points, names, search.terms.constant_cmae_deg),
                 alt="Validation error of each trial in its order, for each structure.",
-                caption="Line: the best so far. Dashed: the constant predictor, with trials that did not learn.",
+                caption="Dots: trials. Line: the best so far. Dashed: the constant predictor."
+                + ("" if all(trial.learned for trial in trials) else " Crosses: not learned."),
             ),
         )
     if importance:
         yield Section(
             "What mattered",
-            _plate(
+            figure_plate(
                 importance_figure(importance),
                 alt="Share of the error that each searched setting decides, for each structure.",
                 caption="PED-ANOVA: how far the best trials' settings differ from those of all trials. Sums to 1.",
@@ -123,14 +123,19 @@ def _pictures(
     if any(trial.learned for trial in trials):
         yield Section(
             "Settings and error",
-            _plate(
+            figure_plate(
                 parallel_figure(points, _on_log_axes(search)),
                 alt="A line for each trial through its settings, coloured by its validation error.",
-                caption="A line for each trial that learned, the best on top; a gap is a setting that was not drawn.",
+                caption="A line for each trial that learned, the best on top"
+                + ("; a gap is a setting that was not drawn." if _draw_different_settings(trials) else "."),
             ),
         )
     if unbeaten:
-        yield _latency(points, unbeaten)
+        yield _latency(trials, points, unbeaten)
+
+
+def _draw_different_settings(trials: Sequence[Trial]) -> bool:
+    return len({frozenset(trial.values) for trial in trials if trial.learned}) > 1
 
 
 def _trial_point(trial: Trial) -> TrialPoint:
@@ -147,7 +152,7 @@ def _on_log_axes(search: Search) -> frozenset[str]:
     )
 
 
-def _latency(points: Sequence[TrialPoint], unbeaten: Sequence[Trial]) -> Section:
+def _latency(trials: Sequence[Trial], points: Sequence[TrialPoint], unbeaten: Sequence[Trial]) -> Section:
     columns = [
         *(Column("structure"), Column("trial", numeric=True)),
         *(Column(title, numeric=True) for title in ("CMAE", "ms", "parameters", "multiply-adds")),
@@ -159,14 +164,19 @@ def _latency(points: Sequence[TrialPoint], unbeaten: Sequence[Trial]) -> Section
         ]
         for trial in unbeaten
     ]
-    body = _plate(
-        pareto_figure(points, [_trial_point(trial) for trial in unbeaten]),
-        alt="Validation error against the time for one picture, a point for each trial.",
-        caption="Nearer to the lower left is better. The line joins the trials that no other trial beats in both.",
-    )
+    if share_latency(trials):
+        body = note(f"All times lie within {100 * TIMING_NOISE:.0f} % of each other, which is noise: nothing to trade.")
+    else:
+        body = figure_plate(
+            pareto_figure(points, [_trial_point(trial) for trial in unbeaten]),
+            alt="Validation error against the time for one picture, a point for each trial.",
+            caption="Nearer to the lower left is better. The line joins the trials that no other trial beats in both; "
+            f"times within {100 * TIMING_NOISE:.0f} % of each other count as equal.",
+        )
     body += table(columns, rows, caption="Unbeaten in error and latency, fastest first")
     lead = (
-        "Timed while other trials were training on the machine: compare the times; on a quiet machine they are shorter."
+        "Timed while other trials were training on the machine, equal networks once: compare the times; on a quiet "
+        "machine they are shorter."
     )
     return Section("Error and latency", body, lead=lead)
 
@@ -207,7 +217,3 @@ def _terms(search: Search) -> Section:
     rows.append(["dataset's SHA-256", search.terms.dataset_sha256])
     body = table([Column("setting"), Column("value")], rows, caption="The settings of the search", shown=100)
     return Section("Settings", body)
-
-
-def _plate(figure: Figure, *, alt: str, caption: str) -> Markup:
-    return plate(figure_bytes(figure, "svg"), "svg+xml", alt=alt, caption=caption)

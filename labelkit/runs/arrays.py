@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,25 @@ def read_arrays(path: Path, expected: Mapping[str, tuple[tuple[int, ...], str]])
     Raises:
         RunError: missing, damaged, or of another network.
     """
+    with _open_arrays(path) as file:
+        if unlike := sorted(set(file) ^ set(expected)):
+            raise RunError(f"{path}: of another network ({unlike[0]} is only in one of them); train again")
+        return {name: _read_array(path, file, name, *what) for name, what in expected.items()}
+
+
+def read_sizes(path: Path) -> dict[str, int]:
+    """Read how long each array of a file is, along its first axis. For arrays whose size the file alone knows.
+
+    Raises:
+        RunError: missing or damaged.
+    """
+    with _open_arrays(path) as file:
+        return {name: len(stored) for name, stored in file.items() if isinstance(stored, h5py.Dataset) and stored.shape}
+
+
+@contextmanager
+def _open_arrays(path: Path) -> Iterator[h5py.File]:
+    """Open a file of arrays, if it matches its hash."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -73,9 +93,7 @@ def read_arrays(path: Path, expected: Mapping[str, tuple[tuple[int, ...], str]])
         raise RunError(f"{path}: damaged (it does not match the hash at its beginning); train again")
     try:
         with h5py.File(io.BytesIO(content[_SEALED:]), "r") as file:
-            if unlike := sorted(set(file) ^ set(expected)):
-                raise RunError(f"{path}: of another network ({unlike[0]} is only in one of them); train again")
-            return {name: _read_array(path, file, name, *what) for name, what in expected.items()}
+            yield file
     except (OSError, RuntimeError, KeyError) as error:
         if isinstance(error, RunError):
             raise

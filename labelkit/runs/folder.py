@@ -9,6 +9,7 @@ runs/vanilla/
   history.csv         a row per epoch
   best.h5             the network's weights after the best epoch on validation
   last.h5             the same after the last epoch
+  forest.h5           the trees, if a forest was trained; it has no weights, history, diagnostics and page
   diagnostics.json    statistics of weights and activations after each epoch
   guard.json          the network before its first step, signs of collapse, and what was done about it
   checkpoint.h5       all that an interrupted training needs to go on; removed when it is finished
@@ -44,14 +45,16 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SCHEMA, DIAGNOSTICS_SCHEMA, GUARD_SCHEMA = "labelkit-run/2", "labelkit-diagnostics/1", "labelkit-guard/1"
+REPORT_SCHEMA = "labelkit-report/1"
 STATE, SETTINGS, DATASET, SPLIT = "run.json", "settings.toml", "dataset.json", "split.json"
 HISTORY, PREDICTIONS = "history.csv", "predictions.csv"
 REPORT, PAGE, EVENTS = "report.json", "report.html", "events.out.tfevents.labelkit"
 BEST, LAST, CHECKPOINT, DIAGNOSTICS = "best.h5", "last.h5", "checkpoint.h5", "diagnostics.json"
 GUARD, MADE_WITH, FOLDS = "guard.json", "made-with.json", "folds.json"
+FOREST_FILE = "forest.h5"
 FILES = (
     *(STATE, SETTINGS, DATASET, SPLIT, MADE_WITH, HISTORY, PREDICTIONS, REPORT, PAGE, EVENTS),
-    *(BEST, LAST, CHECKPOINT, DIAGNOSTICS, GUARD, FOLDS),
+    *(BEST, LAST, FOREST_FILE, CHECKPOINT, DIAGNOSTICS, GUARD, FOLDS),
 )
 LOCK_NAME = "run.lock"
 RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"

@@ -258,7 +258,7 @@ FOUND: Mapping[Found, str] = {
     "lost": "what was learned is lost",
     "slow": "at its end little is learned",
 }
-_HOW = "with {0.rate:g} of the learning rate and {0.dropout:g} of the dropout"
+_HOW = "with {0.rate:g} times the learning rate and {0.dropout:g} times the dropout"
 DID: Mapping[Did, str] = {
     "went-back": "went back to the weights of epoch {0.to_epoch}, " + _HOW,
     "began-again": "began again with new weights (draw {0.draw}), " + _HOW,

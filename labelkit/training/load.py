@@ -16,9 +16,9 @@ from labelkit.evaluation.predictions import Predictions
 from labelkit.keras import keras
 from labelkit.models import build_model
 from labelkit.runs.arrays import Weights, read_weights
-from labelkit.runs.folder import BEST
+from labelkit.runs.folder import BEST, PREDICTIONS, REPORT
 from labelkit.runs.plan import read_dataset, read_settings, read_split
-from labelkit.settings import TrainSettings
+from labelkit.settings import FOREST, TrainSettings
 from labelkit.training.backend import start_keras
 from labelkit.training.predict import predict
 from labelkit.training.samples import Samples
@@ -48,6 +48,8 @@ def load_run(path: Path | str, weights: str = BEST) -> TrainedRun:
     """
     run = Path(path)
     settings, split = read_settings(run), read_split(run)
+    if settings.model == FOREST:
+        raise RunError(f"{run}: is a forest, not a network; its errors are in {REPORT}, its answers in {PREDICTIONS}")
     start_keras(settings.seed)
 
     model = build_model(settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labelkit.dataset.manifest import read_manifest
 from labelkit.runs.plan import read_dataset
-from labelkit.settings import family_of
+from labelkit.settings import check_model
 
 
 def refuse_early(dataset: Path | None, *, models: Sequence[str] = (), runs: Sequence[Path] = ()) -> None:
@@ -21,7 +21,7 @@ def refuse_early(dataset: Path | None, *, models: Sequence[str] = (), runs: Sequ
         DatasetError: no dataset, an unfinished one, or one of another version.
     """
     for model in models:
-        family_of(model)
+        check_model(model)
     remembered = [read_dataset(run)[1] for run in runs]
     for place in [dataset] if dataset is not None else remembered or [Path("dataset")]:
         read_manifest(place)

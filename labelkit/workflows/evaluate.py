@@ -12,14 +12,14 @@ import numpy as np
 
 from labelkit import __version__
 from labelkit.cells import Cells
-from labelkit.deploy.timing import measure_latency
+from labelkit.deploy.timing import Latency, measure_latency
 from labelkit.errors import RunError
 from labelkit.evaluation.comparison import compare
 from labelkit.evaluation.judged_samples import JudgedSamples, prediction_rows, side_report
 from labelkit.evaluation.measures import constant_deg
 from labelkit.figures.training import Curves
 from labelkit.files import check_output, make_folder, write_bytes
-from labelkit.models.cost import multiply_adds
+from labelkit.models.cost import cost_digest, multiply_adds
 from labelkit.records import ColorImage
 from labelkit.report.run_page import Cost, RunResult, list_picture_rows, run_page
 from labelkit.runs.folder import (
@@ -29,6 +29,7 @@ from labelkit.runs.folder import (
     PAGE,
     PREDICTIONS,
     REPORT,
+    REPORT_SCHEMA,
     read_epochs,
     read_state,
     write_json,
@@ -46,8 +47,6 @@ from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.wording import number_of, shell_command
 
 log = logging.getLogger(__name__)
-
-SCHEMA = "labelkit-report/1"
 
 
 @dataclass(frozen=True)
@@ -97,6 +96,8 @@ def evaluate(
     for folder in folders:
         _check_finished(folder)
     results = [_evaluate(folder, dataset, settings) for folder in folders]
+    if settings.latency:
+        results = time_networks(results, folders)
     found = Evaluation(
         page=str(path),
         json=str(path.with_suffix(".json")),
@@ -105,7 +106,7 @@ def evaluate(
     )
     log.info("%s: writing the page", path)
     make_folder(path.parent)
-    pair = {"schema": SCHEMA, "runs": found.runs, "comparison": found.comparison}
+    pair = {"schema": REPORT_SCHEMA, "runs": found.runs, "comparison": found.comparison}
     write_json(Path(found.json), found.runs[0] if len(folders) == 1 else pair)
     write_bytes(path, run_page(results))
     return found
@@ -148,8 +149,7 @@ def _evaluate(run: Path, dataset: Path | str | None, settings: EvaluateSettings)
     history = read_history(run, read_epochs(run))
     log.info("%s: predicting validation and test", run)
     result = assess(trained, take_sides(samples, trained.split), history, settings)
-    result = replace(result, dataset=str(data.path))
-    return time_network(result, run) if settings.latency else result
+    return replace(result, dataset=str(data.path))
 
 
 def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings: EvaluateSettings) -> RunResult:
@@ -185,16 +185,23 @@ def assess(trained: TrainedRun, sides: Sides, history: Sequence[Epoch], settings
         histograms=read_histograms(trained.path),
         guard=read_journal(trained.path),
         crops=_crops(sides.test, test),
+        cost_digest=cost_digest(trained.model),
         dataset=str(read_dataset(trained.path)[1]),
     )
 
 
-def time_network(result: RunResult, run: Path) -> RunResult:
-    """Add the latency of the run's network."""
-    log.info("%s: measuring its time for one picture, on one core", run)
-    latency = measure_latency(run)
-    cost = replace(result.cost, latency_ms=latency.median_ms, latency_p95_ms=latency.p95_ms)
-    return replace(result, cost=cost)
+def time_networks(results: Sequence[RunResult], runs: Sequence[Path]) -> list[RunResult]:
+    """Add the latencies of runs' networks; equal ones are timed once, so that their times do not differ by noise."""
+    times: dict[str, Latency] = {}
+    timed = []
+    for result, run in zip(results, runs, strict=True):
+        if result.cost_digest not in times:
+            log.info("%s: measuring its time for one picture, on one core", run)
+            times[result.cost_digest] = measure_latency(run)
+        found = times[result.cost_digest]
+        cost = replace(result.cost, latency_ms=found.median_ms, latency_p95_ms=found.p95_ms)
+        timed.append(replace(result, cost=cost))
+    return timed
 
 
 def judge(trained: TrainedRun, samples: Samples) -> JudgedSamples:
@@ -213,7 +220,7 @@ def _crops(samples: Samples, judged: JudgedSamples) -> Mapping[int, ColorImage]:
 def report_of(result: RunResult, run: Path) -> dict[str, Any]:
     """Describe a run in plain values, as report.json holds them."""
     return {
-        "schema": SCHEMA,
+        "schema": REPORT_SCHEMA,
         "name": result.name,
         "model": result.settings["model"],
         "split": result.settings["split"],
@@ -243,7 +250,7 @@ def keep_report(result: RunResult, run: Path) -> None:
 
 def keep_page(result: RunResult, run: Path, history: Sequence[Epoch]) -> None:
     """Time the network, and write the rest of the report: the page, and the event file for TensorBoard."""
-    result = time_network(result, run)
+    (result,) = time_networks([result], [run])
     log.info("%s: writing the page", run)
     write_json(run / REPORT, report_of(result, run))
     write_bytes(run / PAGE, run_page([result]))

@@ -31,9 +31,9 @@ from labelkit.training.samples import Samples
 from labelkit.workflows.one_run import (
     TrainOutcome,
     TrainResult,
-    build_network,
     check_dataset,
     go_on,
+    prepare_network,
     read_result,
     split_samples,
     train_new,
@@ -61,7 +61,7 @@ def leave_one_out(
     """Train once for each participant; the arguments are those of `train`, the dataset checked."""
     people = sorted(set(samples.participants.tolist()))
     split_samples(samples, _of_fold(settings, people[0]))  # this and the next line check, before a folder is made
-    build_network(settings)
+    prepare_network(settings)
     if out is not None and overwrite and (out / FOLDS).is_file():
         for subfolder in read_folds(out).values():
             claim_run(settings.model, out / subfolder, overwrite=True)
@@ -87,7 +87,7 @@ def _train_folds(
         run, own = folder / subfolder, _of_fold(settings, name)
         log.info("%d of %d: tested on %s", number, len(subfolders), name)
         if not (run / STATE).is_file():
-            network, split = build_network(own), split_samples(samples, own)
+            network, split = prepare_network(own), split_samples(samples, own)
             train_new(claim_run(own.model, run), network, data, samples, split, own, quiet)
         elif read_state(run)["status"] != FINISHED:
             go_on(run, samples, quiet)

@@ -35,7 +35,7 @@ from labelkit.runs.folder import (
     write_state,
 )
 from labelkit.runs.plan import read_dataset, read_made_with, read_settings, read_split, write_plan
-from labelkit.settings import EvaluateSettings, TrainSettings
+from labelkit.settings import FOREST, EvaluateSettings, TrainSettings
 from labelkit.training.backend import device, start_keras, versions
 from labelkit.training.epoch_lines import show_epochs
 from labelkit.training.epochs import Epoch, best_of
@@ -45,6 +45,8 @@ from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.training.trainer import fit_run
 from labelkit.wording import number_of, shell_command
 from labelkit.workflows.evaluate import assess, keep_page, keep_report
+from labelkit.workflows.forest import MADE_WITH as FOREST_MADE_WITH
+from labelkit.workflows.forest import train_forest
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,8 @@ class TrainResult(TrainOutcome):
     """The result of a training.
 
     Attributes:
+        parameters: of a forest, its nodes.
+        epochs, best_epoch: 0 for a forest.
         samples_per_s: of the training steps.
         recoveries: how often the guard went back to earlier weights, or started again with new ones.
         leaks: whether single frames were split, so that the errors measure memory too.
@@ -125,6 +129,11 @@ def split_samples(samples: Samples, settings: TrainSettings) -> Split | FrameSpl
     )
 
 
+def prepare_network(settings: TrainSettings) -> Network | None:
+    """Build the network that the settings describe; None if they describe a forest."""
+    return None if settings.model == FOREST else build_network(settings)
+
+
 def build_network(settings: TrainSettings) -> Network:
     """Make Keras ready, and build the network that the settings describe."""
     precision = start_keras(settings.seed, settings.precision)
@@ -136,17 +145,22 @@ def build_network(settings: TrainSettings) -> Network:
 
 def train_new(
     run: Path,
-    network: Network,
+    network: Network | None,
     data: Dataset,
     samples: Samples,
     split: Split | FrameSplit,
     settings: TrainSettings,
     quiet: bool,
 ) -> TrainResult:
-    """Write the plan of a new run into its claimed folder, and train."""
+    """Write the plan of a new run into its claimed folder, and train.
+
+    Args:
+        network: as `prepare_network` gives it.
+    """
     with hold_run(run):
-        write_plan(run, settings, split, data.path, data.manifest.digest(), name_versions(network.precision))
-        _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
+        made_with = FOREST_MADE_WITH if network is None else name_versions(network.precision)
+        write_plan(run, settings, split, data.path, data.manifest.digest(), made_with)
+        _train_and_report(run, network, take_sides(samples, split), split, settings, quiet)
     return read_result(run)
 
 
@@ -159,9 +173,10 @@ def go_on(run: Path, samples: Samples, quiet: bool) -> TrainResult:
     """
     settings, split = read_settings(run), read_split(run)
     with hold_run(run):
-        network = build_network(settings)
-        _compare(run, name_versions(network.precision))
-        _train_and_report(run, network.model, take_sides(samples, split), split, settings, quiet)
+        network = prepare_network(settings)
+        if network is not None:
+            _compare(run, name_versions(network.precision))
+        _train_and_report(run, network, take_sides(samples, split), split, settings, quiet)
     return read_result(run)
 
 
@@ -238,10 +253,14 @@ def _keep_state(run: Path) -> Iterator[None]:
 
 
 def _train_and_report(
-    run: Path, model: keras.Model, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
+    run: Path, network: Network | None, sides: Sides, split: Split | FrameSplit, settings: TrainSettings, quiet: bool
 ) -> None:
+    if network is None:
+        with _keep_state(run):
+            train_forest(run, sides, split, settings)
+        return
     with _keep_state(run), keep_interrupts():
-        result, history = _train_and_test(run, model, sides, split, settings, quiet)
+        result, history = _train_and_test(run, network.model, sides, split, settings, quiet)
     if settings.report:  # after the state: the run is complete even if the page fails
         keep_page(result, run, history)
 

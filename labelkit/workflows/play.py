@@ -29,13 +29,16 @@ class GameResult:
     Attributes:
         raw: the folder that was watched.
         frames, samples: of all participants.
-        filled: participant -> share of the reachable cells that are full.
+        cells: within reach.
+        begun, full: participant -> how many of them hold a sample, and how many hold the target.
     """
 
     raw: str
     frames: int
     samples: int
-    filled: dict[str, float]
+    cells: int
+    begun: dict[str, int]
+    full: dict[str, int]
 
 
 def play(
@@ -52,6 +55,7 @@ def play(
     """Watch a folder of recordings and serve the painting game to browsers of this machine, until Ctrl-C.
 
     Args:
+        raw: the folder; if it is not there yet, the game waits for it.
         settings: the cells, the target and which samples count.
         build: the settings with which the dataset will be built, so that the game counts what it will hold.
         port: of 127.0.0.1; 0 takes any that is free.
@@ -60,11 +64,11 @@ def play(
         on_open: called once with the address to open, which holds the token.
         keywords: single settings, as of `CoverageSettings`; they win over `settings`.
     Raises:
-        RecordingError: `raw` is no folder, or cannot be watched.
+        RecordingError: `raw` is a file, or cannot be watched.
         SettingsError: the cells do not fit the reach, or the port is taken.
     """
     settings = settings_of(CoverageSettings, settings, keywords)
-    _check_folder(Path(raw))
+    _refuse_file(Path(raw))
     with _start_game(Path(raw), settings, build, cache=cache) as (game, thread):
         server = LiveServer(port, map_of(game.cells, game.target, pictures=show_pictures), show_pictures=show_pictures)
         thread.publish = lambda state: server.put(state, game.picture())
@@ -86,13 +90,13 @@ def play_in_terminal(
     """Watch a folder of recordings and draw the painting game without a browser, until Ctrl-C.
 
     Args:
-        settings, build, cache: as for `play`.
+        raw, settings, build, cache: as for `play`.
         draw: called with the state, the cells and the target after each change, at most five times a second.
     Raises:
-        RecordingError: `raw` is no folder, or cannot be watched.
+        RecordingError: `raw` is a file, or cannot be watched.
         SettingsError: the cells do not fit the reach.
     """
-    _check_folder(Path(raw))
+    _refuse_file(Path(raw))
     over, newest = threading.Event(), [dict[str, Any]()]
     with (
         _start_game(Path(raw), settings, build, cache=cache) as (game, thread),
@@ -109,10 +113,9 @@ def play_in_terminal(
     return _result(raw, game)
 
 
-def _check_folder(raw: Path) -> None:
-    if not raw.is_dir():
-        found = "is a file" if raw.exists() else "there is no such folder"
-        raise RecordingError(f"{raw}: {found}; give the folder into which recordings are written")
+def _refuse_file(raw: Path) -> None:
+    if raw.exists() and not raw.is_dir():
+        raise RecordingError(f"{raw}: is a file; give the folder into which recordings are written")
 
 
 @contextmanager
@@ -134,5 +137,6 @@ def _start_game(
 
 def _result(raw: Path | str, game: Game) -> GameResult:
     state = game.state()
-    filled = {one["name"]: one["filled"] for one in state["participants"]}
-    return GameResult(str(raw), state["frames"], state["samples"], filled)
+    begun, full = ({one["name"]: one[key] for one in state["participants"]} for key in ("begun_cells", "full_cells"))
+    cells = int(game.cells.reachable_mask.sum())
+    return GameResult(str(raw), state["frames"], state["samples"], cells, begun, full)

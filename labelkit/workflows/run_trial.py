@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,9 +19,9 @@ from labelkit.errors import RunError, SearchError, SettingsError, TooLargeError,
 from labelkit.evaluation.measures import constant_deg, measure
 from labelkit.files import make_folder, remove
 from labelkit.keras import keras
-from labelkit.models.cost import multiply_adds
+from labelkit.models.cost import cost_digest, multiply_adds
 from labelkit.runs.arrays import write_weights
-from labelkit.runs.folder import BEST, CHECKPOINT, LAST, read_state, write_state
+from labelkit.runs.folder import BEST, CHECKPOINT, LAST, read_state, write_json, write_state
 from labelkit.runs.plan import write_plan
 from labelkit.settings import TrainSettings, TuneSettings
 from labelkit.training.collapse import COLLAPSED
@@ -36,7 +37,8 @@ from labelkit.workflows.one_run import build_network, name_versions, split_sampl
 log = logging.getLogger(__name__)
 
 _STATUS = "trial"  # of a run whose test nobody has touched
-_TIMING = "timing.lock"  # next to the structures' folders: one network is timed at a time
+# Next to the structures' folders: one network is timed at a time, and equal ones once.
+_TIMING, _TIMES = "timing.lock", "timings.json"
 
 
 class _CollapsedError(Exception):
@@ -154,16 +156,30 @@ def _measure_reached(drawn: Drawn) -> dict[str, Any]:
 def _latency_ms(run: Path, model: keras.Model) -> float | None:
     """Time the network of a run in a process of its own, while no other of the search is timed; None if that fails.
 
+    A network that costs the same as one that was timed before gets its time: two measurements would differ by noise.
     A search of a night must not end because a busy machine took too long for one network.
     """
+    times, digest = run.parents[1] / _TIMES, cost_digest(model)
     if not (run / BEST).is_file():
         write_weights(run / BEST, weights_of(model))
     try:
         with FileLock(run.parents[1] / _TIMING):
-            return measure_latency(run).median_ms
+            known = _read_times(times)
+            if digest not in known:
+                known[digest] = measure_latency(run).median_ms
+                write_json(times, known)
+            return known[digest]
     except RunError as error:
         log.warning("%s", error)
         return None
+
+
+def _read_times(path: Path) -> dict[str, float]:
+    """Read the times of the networks that were timed; none if the file is missing or damaged."""
+    try:
+        return {str(digest): float(ms) for digest, ms in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
 
 
 def _tidy(run: Path) -> None:

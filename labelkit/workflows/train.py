@@ -16,7 +16,7 @@ from labelkit.training.backend import ONE_OF_SEVERAL
 from labelkit.training.load import dataset_of
 from labelkit.wording import shell_command
 from labelkit.workflows.leave_one_out import LeaveOneOutResult, leave_one_out, resume_folds
-from labelkit.workflows.one_run import TrainResult, build_network, check_dataset, go_on, split_samples, train_new
+from labelkit.workflows.one_run import TrainResult, check_dataset, go_on, prepare_network, split_samples, train_new
 
 
 def train(
@@ -58,7 +58,7 @@ def train(
     out = None if out is None else Path(out)
     if settings.split == "leave-one-out":
         return leave_one_out(data, samples, settings, out, overwrite, quiet)
-    split, network = split_samples(samples, settings), build_network(settings)
+    split, network = split_samples(samples, settings), prepare_network(settings)
     run = claim_run(settings.model, out, overwrite=overwrite)
     return train_new(run, network, data, samples, split, settings, quiet)
 

@@ -188,15 +188,21 @@ def test_a_hand_that_is_lost_stays_where_it_was_and_looks_lost(sitting, visited)
     assert tab.locator("#hand").is_visible()
 
 
-def test_time_share_and_full_cells_are_those_of_the_state(sitting, visited):
+def test_time_share_and_cells_are_those_of_the_state(sitting, visited):
     one = sitting()
     tab = visited(one.server.url)
     wait_for(tab, "document.getElementById('words').textContent === 'Waiting for the first picture.'")
-    tell(one, seconds=125.0, filled=0.004, full_cells=2)
+    cells = len(one.state["counts"])
+    tell(one, seconds=125.0, collected=0.004, begun_cells=cells // 2, full_cells=cells // 4)
     wait_for(tab, "document.getElementById('timer').textContent === '2:05'")
-    assert tab.locator("#filled").inner_text() == "<1 %"
-    assert tab.locator("#full").inner_text() == f"2 of {len(one.state['counts'])}"
-    assert tab.evaluate("document.getElementById('bar').value") == 0.004
+    assert tab.locator("#collected").inner_text() == "<1 %"
+    assert tab.locator("#begun").inner_text() == f"{cells // 2} of {cells}"
+    assert tab.locator("#full").inner_text() == str(cells // 4)
+    tab.wait_for_timeout(400)  # the bars glide
+    bar, begun, full = (tab.locator(part).bounding_box()["width"] for part in ("#bar", "#bar-begun", "#bar-full"))
+    assert begun / bar == pytest.approx(0.5, abs=0.02)
+    assert full / bar == pytest.approx(0.25, abs=0.02)
+    assert tab.locator("#bar").get_attribute("aria-valuenow") == "0"
 
 
 def test_everybody_is_listed_while_they_are_there_and_who_paints_is_marked(sitting, visited):

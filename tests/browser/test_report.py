@@ -4,6 +4,7 @@ import pytest
 
 from labelkit.workflows.coverage_map import coverage_map
 from labelkit.workflows.report import report
+from tests.browser.pictures import white_share
 from tests.datasets import make_dataset
 
 pytestmark = pytest.mark.browser
@@ -93,6 +94,53 @@ def test_a_cell_that_is_chosen_shows_its_samples_by_pointer_and_by_key(opened, p
     tab.keyboard.press("e")
     tab.keyboard.press("Enter")
     assert tab.locator(".chosen").inner_text() == "This cell holds no sample."
+
+
+def test_the_map_is_above_the_fold_and_the_title_is_the_dataset_s_name(opened, page):
+    tab = opened(page, viewport={"width": 1280, "height": 800})
+    box = tab.locator(".map").bounding_box()
+    assert box["y"] + box["height"] <= 800
+    assert box["height"] > 450
+    assert tab.locator("h1").inner_text() == "set"
+
+
+def test_a_cell_that_is_clicked_is_marked_by_a_thin_line_and_its_samples_come_into_view(opened, page):
+    tab = opened(page, viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    assert tab.locator(".mark").get_attribute("d") == ""
+    cell = tab.locator(".cells > g:not(.none)").nth(20)
+    cell.locator("path").first.click(force=True)
+    assert tab.locator(".mark").get_attribute("d") == cell.locator("path").first.get_attribute("d")
+    line_px = tab.evaluate("4 * document.querySelector('.map').getScreenCTM().a")
+    assert line_px < 3
+    assert tab.evaluate("getComputedStyle(document.querySelector('.map')).outlineStyle") == "none"
+    box = tab.locator(".chosen").bounding_box()
+    assert 0 <= box["y"] < 200
+    tab.evaluate("window.scrollTo(0, 0)")
+    tab.locator(".cells > g").first.locator("path").first.hover(force=True)  # the pointer goes on, the mark stays
+    assert tab.locator(".mark").get_attribute("d") == cell.locator("path").first.get_attribute("d")
+
+
+def test_on_a_telephone_the_counts_and_the_axes_of_the_map_can_be_read(opened, page):
+    tab = opened(page, viewport={"width": 390, "height": 844})
+    for words in (".cells g:not(.none) text", ".map .tick"):
+        size = tab.locator(words).first.evaluate("e => parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a")
+        assert size >= 9
+    assert tab.locator(".axes").is_visible()
+    assert not tab.locator(".map .name").first.is_visible()
+
+
+def test_a_table_that_is_wider_than_the_window_says_so(opened, page):
+    for width, says in ((390, True), (1280, False)):
+        tab = opened(page, viewport={"width": width, "height": 844})
+        region = tab.get_by_role("region", name="What each participant brings")
+        hint = region.locator("xpath=preceding-sibling::p[@class='hint']")
+        assert hint.is_visible() is says
+        assert region.evaluate("e => e.scrollWidth > e.clientWidth") is says
+
+
+def test_in_the_dark_nothing_of_the_map_stands_on_white(opened, page):
+    tab = opened(page, color_scheme="dark", viewport={"width": 1280, "height": 800})
+    assert white_share(tab.locator(".sheet").screenshot()) < 0.05
 
 
 def test_hands_can_be_shown_in_the_cells_and_hidden_again(opened, page):

@@ -4,6 +4,7 @@ import pytest
 
 from labelkit.settings import TuneSettings
 from labelkit.tuning.folder import Terms, begin_search
+from tests.browser.pictures import white_share
 from tests.report.test_search_page import RANGES, errs, page_of
 
 pytestmark = pytest.mark.browser
@@ -34,3 +35,10 @@ def test_a_search_s_page_shows_its_pictures_and_sorts_its_trials(opened, path):
 def test_no_word_of_a_search_s_page_leaves_the_window(opened, path, width):
     tab = opened(path, viewport={"width": width, "height": 900})
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_in_the_dark_no_picture_stands_on_white(opened, path):
+    tab = opened(path, color_scheme="dark")
+    shots = [figure.screenshot() for figure in tab.locator(".plate img").all()]
+    assert max(map(white_share, shots)) < 0.05
+    assert min(white_share(shot, above=200) for shot in shots) > 0.001  # and its words are light

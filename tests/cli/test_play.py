@@ -74,7 +74,6 @@ def served(raw, *flags, **environment):
     ("arguments", "says"),
     [
         ((), "RAW"),
-        (("{raw}/nowhere",), "{raw}/nowhere: there is no such folder"),
         (("{raw}/file",), "{raw}/file: is a file"),
         (("{raw}", "--out", "map.png"), "--out"),
         (("{raw}", "--terminal", "--port", "0"), "--port"),
@@ -117,6 +116,8 @@ def test_ended_by_a_signal_it_is_done_and_says_what_comes_next(raw, number, flag
     process.send_signal(number)
     _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
+    assert "  p01: " in told
+    assert "cells begun and 0 full, of 256\n" in told or "1 cell begun and 1 full, of 256\n" in told
     assert f"next: labelkit build-dataset {raw}" in told
     assert "Traceback" not in told
 
@@ -192,7 +193,34 @@ def test_if_stdout_is_no_terminal_each_change_is_a_line(raw):
     try:
         assert process.stdout.readline() == "nobody yet 0 %: Waiting for the first picture.\n"
         put(begin(raw / "p01"), 0)
-        assert process.stdout.readline().startswith("p01 0 %: ")
+        assert process.stdout.readline().startswith("p01 <1 %: ")
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE_S)
+
+
+def test_a_folder_that_is_not_there_yet_is_waited_for_and_then_watched(raw):
+    late = raw / "late"
+    process = labelkit(late, "--terminal", "--no-cache", "--target", 1)
+    try:
+        assert process.stdout.readline() == "nobody yet 0 %: Waiting for the folder late.\n"
+        late.mkdir()
+        assert process.stdout.readline() == "nobody yet 0 %: Waiting for the first picture.\n"
+        put(begin(late / "p01"), 0)
+        assert process.stdout.readline().startswith("p01 <1 %: ")
+    finally:
+        process.terminate()
+        _, told = process.communicate(timeout=PATIENCE_S)
+    waits, *_ = told.splitlines()
+    assert waits == f"{late}: there is no such folder yet; the game waits for it"
+    assert "1 cell begun and 1 full, of 256" in told
+    assert process.returncode == 0
+
+
+def test_a_game_that_saw_nothing_ends_without_a_next_step(raw):
+    process = labelkit(raw / "never", "--terminal", "--no-cache")
+    process.stdout.readline()
+    process.terminate()
+    _, told = process.communicate(timeout=PATIENCE_S)
+    assert told.splitlines()[-1] == f"{raw / 'never'}: 0 samples in 0 frames"
+    assert process.returncode == 0

@@ -219,6 +219,6 @@ def test_every_finding_is_told_not_only_the_first(folder):
 
 def test_what_a_build_makes_contradicts_nothing(tmp_path):
     for crop in ("virtual-camera", "box"):
-        settings = BuildSettings(crop=crop, with_depth=True, workers=1)
+        settings = BuildSettings(crop=crop, with_depth=True, with_contour=True, workers=1)
         build(RAW, tmp_path / crop, settings, report=lambda done, samples, total: None)
         assert found(tmp_path / crop) == []

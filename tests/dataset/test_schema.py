@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import labelkit
-from labelkit.dataset.schema import DEPTH_FIELDS, SAMPLE_FIELDS
+from labelkit.dataset.schema import OPTIONAL_FIELDS, SAMPLE_FIELDS
 from labelkit.dataset.table import COLUMNS
 
 PAGE = Path(labelkit.__file__).parents[1] / "docs" / "shard-format.md"
@@ -22,7 +23,7 @@ def row_of(field):
 def test_the_page_lists_every_field_as_it_is_declared():
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     first = lines.index("| name | in a shard | in `labels.parquet` | what |") + 2
-    declared = [row_of(field) for field in (*SAMPLE_FIELDS, *DEPTH_FIELDS)]
+    declared = [row_of(field) for field in chain(SAMPLE_FIELDS, *OPTIONAL_FIELDS.values())]
     assert lines[first : first + len(declared) + 1] == [*declared, ""]
 
 

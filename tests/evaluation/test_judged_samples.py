@@ -32,7 +32,7 @@ def test_a_side_s_report_is_json_and_agrees_with_itself():
     assert sum(map(sum, report["cells"]["counts"])) == 4
     assert report["calibration"] is None
     assert report["worst_rows"] == [200, 300]
-    assert report["best_rows"] == [0, 100]
+    assert report["best_rows"] == [0, 100, 300]
 
 
 def test_an_uncertainty_that_is_stated_is_measured():
@@ -75,3 +75,12 @@ def test_the_order_of_the_samples_does_not_matter_to_a_comparison():
 
 def test_networks_asked_about_other_samples_are_not_compared():
     assert compare(judged([1, 2]), judged([1, 2], step=101)) is None
+
+
+def test_the_best_are_successes_and_of_the_surer_half_if_that_is_stated():
+    errors = [1, 2, 3, 4, 6, 7]
+    assert judged(errors).best() == [0, 1, 2, 3]
+    sure = np.array([9.0, 1.0, 9.0, 1.0, 1.0, 9.0])
+    assert judged(errors, sd_deg=sure).best() == [1, 3]
+    assert judged([20, 30]).best() == []
+    assert judged([20, 30]).worst() == [1]

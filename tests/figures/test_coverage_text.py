@@ -132,3 +132,25 @@ def test_counts_are_exact_as_far_as_there_is_room():
     coarse, fine = scattered(100_000, cells=Cells(7.0))[0], scattered(400_000)[0]
     assert re.search(r" \d{4} ", "".join(map_rows(text_of(coarse, {}))))
     assert " 4k " in "".join(map_rows(text_of(fine, {})))
+
+
+@pytest.mark.parametrize("times", [0, 1, 20, 1_000])
+@pytest.mark.parametrize("color", [False, True])
+def test_in_a_low_terminal_the_words_stand_next_to_the_map_and_none_is_lost(times, color):
+    once, participants = scattered(5000)
+    whole = replace(once, counts=once.counts * times)
+    low = ANSI.sub("", text_of(whole, participants, color=color, height=24)).splitlines()
+    full = ANSI.sub("", text_of(whole, participants, color=color)).splitlines()
+    assert len(low) < 24 <= len(full)
+    assert max(map(len, low)) <= 80
+    said = set(" ".join(low).split())
+    for sentence in full[-3:]:
+        assert set(sentence.split()) <= said
+    assert len(map_rows("\n".join(low))) >= whole.cells.side
+
+
+def test_a_terminal_that_is_high_enough_or_too_narrow_gets_the_words_below_the_map():
+    whole, participants = scattered(5000)
+    below = text_of(whole, participants)
+    assert text_of(whole, participants, height=60) == below
+    assert text_of(whole, participants, height=24, width=60) == text_of(whole, participants, width=60)

@@ -15,6 +15,7 @@ from labelkit.figures.error_maps import (
     Answers,
     calibration_figure,
     distribution_figure,
+    drift_figure,
     error_map_figure,
     scatter_figure,
 )
@@ -48,12 +49,12 @@ def test_errors_stand_where_the_picture_has_them():
 
 def test_drift_is_drawn_to_scale_from_the_cell_s_truth():
     errors = errors_by_cell(np.array([[-25.0, -5.0]]), np.array([[-15.0, -5.0]]), Cells(10, 45))
-    figure = error_map_figure(errors)
-    (quiver,) = [part for part in figure.axes[1].collections if hasattr(part, "U")]
+    figure = drift_figure(errors)
+    (quiver,) = [part for part in figure.axes[0].collections if hasattr(part, "U")]
     assert (quiver.X.item(), quiver.Y.item()) == (-25.0, -5.0)
     assert (quiver.U.item(), quiver.V.item()) == (10.0, 0.0)
     assert (quiver.angles, quiver.scale, quiver.scale_units) == ("xy", 1, "xy")
-    assert figure.axes[1].yaxis_inverted()
+    assert figure.axes[0].yaxis_inverted()
 
 
 def test_a_small_cell_is_left_without_numbers():

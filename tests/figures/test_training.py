@@ -23,6 +23,11 @@ def test_curves_show_the_epoch_that_was_kept():
     assert "run" in [text.get_text() for text in error.get_legend().get_texts()]
 
 
+def test_epochs_are_counted_in_whole_numbers():
+    run = Curves("run", np.array([0.3, 0.2]), np.array([15.0, 9.0]), 19.0, 2)
+    assert all(tick == int(tick) for axes in curves_figure([run]).axes for tick in axes.get_xticks())
+
+
 def test_a_negative_loss_is_not_cut_off():
     run = Curves("run", np.array([0.3, -0.2]), np.array([15.0, 9.0]), 19.0, 2)
     assert curves_figure([run]).axes[0].get_ylim()[0] < -0.2

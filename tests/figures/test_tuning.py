@@ -24,6 +24,11 @@ def test_the_history_shows_each_trial_the_best_so_far_and_what_did_not_learn():
     assert a.get_ylim() == b.get_ylim()
 
 
+def test_trials_are_counted_in_whole_numbers():
+    (axes,) = history_figure([tried("a", number, 14.0) for number in range(3)], ["a"], 20.0).axes
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+
+
 def test_a_search_in_which_nothing_learned_yet_has_a_history_too():
     assert figure_bytes(history_figure([tried("a", 1, None)], ["a", "b"], 20.0), "svg")
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from labelkit.geometry.camera import project
-from labelkit.imaging.segment import Hand, find_hand
+from labelkit.imaging.segment import Hand, Shows, find_hand
 from labelkit.records import Reason, Rejection
-from tests.scenes import KINECT, HandScene, turned
+from tests.scenes import KINECT, HandScene, capsules_depth_m, turned
 
 
 def found(depth_m, range_m=(0.4, 1.5)):
@@ -125,6 +125,76 @@ def test_a_hand_before_a_body_is_found_on_its_arm():
     hand = found(depth)
     assert isinstance(hand, Hand)
     assert np.hypot(*(hand.palm_px - project(scene.middle, KINECT))) < 20
+
+
+def found_at(depth_m, *palms):
+    """Find the hand as if the palm network knew the places of all open palms (u, v), and nothing else."""
+
+    def judge(hand):
+        if any(np.hypot(*(hand.palm_px - palm)) < 25 for palm in palms):
+            return Shows.PALM
+        return Shows.FIST if hand.on_arm else Shows.NOTHING
+
+    return find_hand(depth_m, focal_px=525.0, range_m=(0.4, 1.5), judge=judge)
+
+
+def is_at(hand, palm):
+    return isinstance(hand, Hand) and np.hypot(*(hand.palm_px - palm)) < 25
+
+
+def person(scene, shoulder):
+    """Film a person: the scene's hand, an upper arm from its elbow to a shoulder (x, y, z), and a trunk below that."""
+    elbow = scene.camera_from_hand @ [0, 0.045 + scene.forearm_m, 0.026] + scene.middle
+    trunk = np.add(shoulder, [0, 0.05, 0.1])
+    return nearer(
+        scene.depth_m(),
+        capsules_depth_m([(elbow, shoulder, 0.04), (trunk, np.add(trunk, [0, 0.6, 0]), 0.13)]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("turn_deg", "middle", "shoulder"),
+    [
+        ((0, 0, -50), (0.11, 0.03, 0.67), (-0.08, 0.06, 0.72)),  # the hand ends next to its own shoulder
+        ((-4, -8, 42), (0.10, 0.01, 0.68), (0.27, -0.05, 0.80)),
+        ((17, 18, -59), (-0.05, -0.02, 0.68), (-0.33, -0.06, 0.96)),
+    ],
+)
+def test_the_hand_of_a_bent_arm_is_found_though_the_elbow_is_farther_out(turn_deg, middle, shoulder):
+    scene = HandScene(camera_from_hand=turned(turn_deg), middle=np.array(middle), forearm_m=0.24)
+    palm = project(scene.middle, KINECT)
+    assert is_at(found_at(person(scene, shoulder), palm), palm)
+
+
+def test_a_hand_at_rest_is_no_second_hand_but_one_held_up_next_to_the_first_is():
+    first = HandScene(middle=np.array([-0.2, 0, 0.7]))
+    for z, raised in ((0.78, True), (0.95, False)):
+        second = HandScene(middle=np.array([0.25 * z / 0.7, 0, z]))
+        palms = [project(scene.middle, KINECT) for scene in (first, second)]
+        answer = found_at(nearer(first.depth_m(), second.depth_m()), *palms)
+        if raised:
+            assert isinstance(answer, Rejection)
+            assert answer.reason is Reason.TWO_HANDS
+        else:
+            assert is_at(answer, palms[0])
+
+
+def test_an_open_palm_counts_and_a_fist_next_to_it_does_not():
+    palm, fist = (HandScene(middle=np.array([x, 0, 0.8]), wall_m=1.4) for x in (-0.25, 0.2))
+    depth = nearer(palm.depth_m(), fist.depth_m())
+    assert is_at(found_at(depth, project(palm.middle, KINECT)), project(palm.middle, KINECT))
+    answer = found_at(depth)
+    assert isinstance(answer, Rejection)
+    assert answer.reason is Reason.TWO_HANDS
+
+
+def test_a_hand_half_hidden_by_something_in_front_is_none():
+    depth = HandScene(wall_m=1.4).depth_m()
+    assert isinstance(found(depth), Hand)
+    depth[:, 330:] = 0.45
+    answer = found(depth)
+    assert isinstance(answer, Rejection)
+    assert answer.reason is Reason.NO_HAND
 
 
 @given(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from labelkit.geometry.orientation import unit
+from labelkit.imaging.segment import Shows
 from labelkit.labelling.checks import (
     check_brightness,
     check_color_size,
@@ -14,7 +15,7 @@ from labelkit.labelling.checks import (
     check_points,
     check_size,
     check_tilt,
-    is_hand,
+    judge_hand,
 )
 from labelkit.records import Frame, Reason
 from tests.scenes import KINECT
@@ -51,18 +52,18 @@ def test_a_crop_in_which_nothing_can_be_seen_is_too_dark(brightest, fit):
 @pytest.mark.parametrize(
     ("seen_cm2", "on_limb_cm2", "doubt", "size", "on_arm", "expected"),
     [
-        (50, 50, 0.4, 1.0, False, True),  # an open hand whose arm is not seen
-        (50, 5, 0.4, 1.0, False, False),  # what looks like a palm is next to the limb
-        (50, 50, 1.1, 1.0, False, False),  # half of it may be none
-        (50, 50, 0.4, 1.3, False, False),  # no hand is so large
-        (50, 50, 1.1, 1.0, True, True),
-        (2, 0, np.inf, 1.0, True, True),  # a fist on an arm
-        (2, 0, np.inf, 1.0, False, False),
-        (0.2, 0, np.inf, 1.0, True, False),  # a table's edge
+        (50, 50, 0.4, 1.0, False, Shows.PALM),  # an open hand whose arm is not seen
+        (50, 5, 0.4, 1.0, False, Shows.NOTHING),  # what looks like a palm is next to the limb
+        (50, 50, 1.1, 1.0, False, Shows.NOTHING),  # half of it may be none
+        (50, 50, 0.4, 1.3, False, Shows.NOTHING),  # no hand is so large
+        (50, 50, 1.1, 1.0, True, Shows.FIST),
+        (2, 0, np.inf, 1.0, True, Shows.FIST),  # a fist on an arm
+        (2, 0, np.inf, 1.0, False, Shows.NOTHING),
+        (0.2, 0, np.inf, 1.0, True, Shows.NOTHING),  # a table's edge
     ],
 )
 def test_a_hand_shows_its_palm_or_is_a_fist_on_an_arm(seen_cm2, on_limb_cm2, doubt, size, on_arm, expected):
-    assert is_hand(seen_cm2 * 1e-4, on_limb_cm2 * 1e-4, doubt, size, on_arm=on_arm) is expected
+    assert judge_hand(seen_cm2 * 1e-4, on_limb_cm2 * 1e-4, doubt, size, on_arm=on_arm) is expected
 
 
 @pytest.mark.parametrize(("n", "fit"), [(299, False), (300, True)])

@@ -247,6 +247,20 @@ def test_no_depth_picture_gives_a_label_that_is_not_a_number(depth):
         assert_sound(got)
 
 
+def test_the_contour_starts_at_the_wrist_and_a_left_hand_has_that_of_its_mirror_image():
+    scene = HandScene(camera_from_hand=turned((0, 0, 15)), wall_m=1.2)
+    right = label(scene.frame(), with_contour=True).contour
+    assert right.shape == (1000,)
+    assert right[0] < 0.05
+    # From the wrist round there are the four fingers' tips and the thumb's.
+    assert np.count_nonzero(np.diff((right > 0.8).astype(int)) == 1) == 4
+    frame = scene.frame()
+    mirrored = Frame(frame.depth_m[:, ::-1].copy(), lambda: frame.read_color()[:, ::-1].copy(), 0.0)
+    left = label(mirrored, with_contour=True, handedness="left").contour
+    assert np.abs(left - right).max() < 0.05
+    assert label(scene.frame()).contour is None
+
+
 @pytest.mark.parametrize("tilt", [80, 88, 90, 95])
 def test_a_hand_edge_on_is_rejected(tilt):
     got = label(HandScene(camera_from_hand=turned((0, tilt, 0)), wall_m=2.5).frame())
@@ -261,6 +275,7 @@ CHANGED = {
     "crop": "box",
     "crop_margin": 0.3,
     "with_depth": True,
+    "with_contour": True,
     "min_points": 100_000,
     "max_rms_mm": 0.1,
     "min_inliers": 1.0,

@@ -162,7 +162,7 @@ def test_when_all_cells_are_full_it_is_done_and_says_so(raw, monkeypatch):
         table.write(*put(raw / "p01", k))
         table.label_all()
     state = table.state()
-    assert (state["done"], state["goal"], state["filled"], state["full_cells"]) == (True, None, 1.0, 4)
+    assert (state["done"], state["goal"], state["collected"], state["full_cells"]) == (True, None, 1.0, 4)
     assert state["words"] == "Every cell is full. Well done!"
     table.clock.now += 5.0  # the hand is gone, and need not come back
     assert table.state()["words"] == state["words"]
@@ -197,6 +197,26 @@ def test_an_empty_folder_is_no_trouble_and_one_that_is_gone_is(raw):
         table.look()
         table.clock.now += 5.0
     assert "there is no such folder" in table.state()["troubles"][0]
+
+
+def test_a_folder_that_is_not_there_yet_is_waited_for_and_is_no_trouble(tmp_path):
+    table = Table(tmp_path / "late\x1b")
+    for _ in range(2):
+        table.look()
+        table.clock.now += 5.0
+    assert (table.state()["troubles"], table.state()["words"]) == ([], "Waiting for the folder late\\x1b.")
+
+
+def test_the_first_sample_is_progress(raw):
+    table = Table(raw)
+    table.write(*put(begin(raw / "p01"), 0))
+    table.label_all()
+    state = table.state()
+    cells = len(state["counts"])
+    assert (state["begun_cells"], state["full_cells"]) == (1, 0)
+    assert state["collected"] == pytest.approx(1 / (2 * cells))  # of two samples in each cell
+    (person,) = state["participants"]
+    assert (person["collected"], person["begun_cells"]) == (state["collected"], 1)
 
 
 def test_the_state_is_json_whatever_files_are_called(raw):

@@ -23,11 +23,12 @@ def state(**changes):
         "hand": {"azimuth": -12.0, "elevation": 1.0},
         "goal": {"cell": 9 * CELLS.side + 12, "azimuth": 17.5, "elevation": 2.5, "needed": 10},
         "counts": counts[CELLS.reachable_mask].tolist(),
-        "filled": 1 / 256,
+        "collected": 1 / 256,
+        "begun_cells": 26,
         "full_cells": 1,
         "seconds": 75.4,
         "mirrored": False,
-        "participants": [{"name": "p01", "filled": 1 / 256}, {"name": "p02", "filled": 0.5}],
+        "participants": [{"name": "p01", "collected": 1 / 256}, {"name": "p02", "collected": 0.5}],
         "skipped": 0,
         "earlier": 0,
         "troubles": [],
@@ -67,7 +68,7 @@ def test_it_says_who_is_painted_how_far_and_what_to_do():
     text = game_text(state(), CELLS, TARGET, Terminal(80, False, True))
     assert text.startswith("Turn the palm a little to your left")
     assert "p01" in text
-    assert "<1 %, 1 cell full, 1:15" in text
+    assert "<1 %  cells: 26 begun, 1 full  1:15" in text
     assert "Others: p02 50 %" in text
     assert one_line(state()) == "p01 <1 %: turn the palm a little to your left"
 
@@ -80,6 +81,14 @@ def test_the_default_map_fits_a_terminal_of_24_lines_with_a_note_and_the_others(
         assert lines[-1] == "Others: p02 50 %"
 
 
+@pytest.mark.parametrize(
+    ("begun", "full", "bar"), [(0, 0, "-" * 20), (26, 1, "▒▒" + "-" * 18), (256, 128, "█" * 10 + "▒" * 10)]
+)
+def test_the_bar_shows_cells_that_are_begun_and_cells_that_are_full(begun, full, bar):
+    text = game_text(state(begun_cells=begun, full_cells=full), CELLS, TARGET, Terminal(80, False, True))
+    assert f"[{bar}]" in text
+
+
 def test_it_says_how_many_pictures_wait():
     text = game_text(state(skipped=12, earlier=7), CELLS, TARGET, Terminal(80, False, True))
     assert "12 pictures wait" in text
@@ -88,7 +97,7 @@ def test_it_says_how_many_pictures_wait():
 
 def test_before_anybody_came_there_is_an_empty_map():
     nobody = state(
-        words="Waiting for the first picture.", participant=None, hand=None, goal=None, participants=[], filled=0.0
+        words="Waiting for the first picture.", participant=None, hand=None, goal=None, participants=[], collected=0.0
     )
     text = game_text(nobody, CELLS, TARGET, Terminal(80, False, True))
     assert "nobody yet" in text

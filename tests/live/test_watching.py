@@ -56,6 +56,17 @@ def test_frames_sessions_and_participants_that_appear_are_seen_as_they_come(raw)
         assert [one["samples"] for one in state["participants"]] == [3, 1]
 
 
+def test_a_folder_that_comes_later_is_watched_from_then_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_IDLE_S", 1e9)  # only what the system reports can tell of it
+    monkeypatch.setattr(f"{__name__}.PATIENCE_S", 15.0)
+    with playing(tmp_path / "late") as until:
+        until(lambda state: state["words"] == "Waiting for the folder late.")
+        put(begin(tmp_path / "late" / "p01"), 0)
+        until(lambda state: state["samples"] == 1)
+        put(tmp_path / "late" / "p01", 1)
+        until(lambda state: state["samples"] == 2)
+
+
 def test_a_picture_that_is_written_before_the_first_look_began_is_a_new_one(raw):
     build = BuildSettings()
     game = Game(raw, COARSE, build)

@@ -12,7 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from labelkit.report.page import TEMPLATES, Column, Section, Shown, data_block, facts, note, page, plate, table
+from labelkit.report.page import (
+    TEMPLATES,
+    Column,
+    Section,
+    Shown,
+    breakable,
+    data_block,
+    facts,
+    glue,
+    note,
+    page,
+    plate,
+    table,
+)
 from labelkit.report.tiles import NormalArrow, tile, tiles
 
 HOSTILE = """<script>alert(1)</script>"' onload=alert(2) x='</style><!--]]>&lt;"""
@@ -132,3 +145,16 @@ def test_every_colour_of_words_stands_out_from_its_ground_by_4_5_to_1(scheme):
 def test_there_are_three_schemes_with_the_same_tokens():
     assert len(SCHEMES) == 3
     assert len({frozenset(scheme) for scheme in SCHEMES}) == 1
+
+
+def test_no_line_breaks_between_a_number_and_its_unit_and_commands_stay_as_they_are():
+    assert glue("53 % of 1.5 m, ± 0.3° (+3°, −5°), 4 people") == (  # noqa: RUF001
+        "53\xa0% of 1.5\xa0m, ±\xa00.3° (+3°,\xa0−5°), 4 people"  # noqa: RUF001
+    )
+    code = Markup("<code>labelkit show 'set 5 m' 9</code> 5 mm")
+    assert glue(code) == Markup("<code>labelkit show 'set 5 m' 9</code> 5\xa0mm")
+    assert not isinstance(glue("<b> 5 %"), Markup)
+
+
+def test_a_path_breaks_after_its_slashes_and_stays_text():
+    assert breakable("p01/<b>/1400003.598.png") == Markup("p01/<wbr>&lt;b&gt;/<wbr>1400003.598.png")

@@ -142,7 +142,9 @@ def test_what_the_guard_found_and_did_stands_on_the_page(page):
     assert "alive and centred before the first step" in quiet
     assert "No collapse was found while it trained" in quiet
     assert "was not fit to train, so weights were levelled on a batch: dense1_leaky spreads over 0.001" in loud
-    assert "gradients have vanished (0) went back to the weights of epoch 1, with 0.5 of the learning rate" in loud
+    assert "gradients have vanished (0) went back to the weights of epoch 1, with 0.5 times the learning rate" in loud
+    assert "Dotted" not in quiet
+    assert "Dotted: something was done." in loud
     both = text_of(run_page([result(), result("other", collapsed=True)]))
     assert "vanilla: all activations were alive" in both
     assert "other was not fit" in both

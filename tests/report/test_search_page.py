@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from labelkit.report.search_page import search_page
@@ -60,6 +62,17 @@ def test_a_page_says_what_ranks_first_what_mattered_and_every_trial(search):
     assert "the loss became &lt;nan&gt;" in html
     assert "on &lt;i&gt;dataset" in html
     assert html == page_of(search)
+
+
+def test_a_caption_explains_only_what_is_drawn(search):
+    assert "Crosses: not learned" in page_of(search)  # some diverged
+    assert "a gap is a setting" not in page_of(search)
+    trials = [trial for trial in search.trials() if trial.learned]
+    first = replace(trials[0], values={"filters": 7})
+    ranking = rank_structures(trials, ["stages-1", "stages-4"], 6)
+    html = search_page(search, [first, *trials[1:]], ranking, {}, []).decode()
+    assert "Crosses" not in html
+    assert "a gap is a setting that was not drawn" in html
 
 
 def test_a_structure_of_which_too_few_learned_is_pointed_out(search):

@@ -326,7 +326,9 @@ def test_a_network_that_collapses_for_its_rate_begins_anew_at_half_of_it(tmp_pat
         ("stuck", "nothing", 0, 0.25, 1.0, 2),
     ]
     assert len(epochs) == len(journal.signs) == journal.events[1].epoch + 12
-    assert "began again with new weights (draw 1), with 0.5 of the learning rate and 1 of the dropout" in caplog.text
+    assert (
+        "began again with new weights (draw 1), with 0.5 times the learning rate and 1 times the dropout" in caplog.text
+    )
     rates = {epoch.epoch: epoch.learning_rate for epoch in epochs}
     first = journal.events[0].epoch
     assert rates[first + 1] == pytest.approx(0.5 * rates[1])  # of a schedule that begins anew, too

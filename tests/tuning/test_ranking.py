@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelkit.tuning.ranking import find_unbeaten, rank_structures
+from labelkit.tuning.ranking import find_unbeaten, rank_structures, share_latency
 from labelkit.tuning.trial import Measured, Trial
 
 
@@ -51,3 +51,13 @@ def test_a_trial_is_beaten_by_one_that_is_as_fast_and_better_or_as_good_and_fast
     untimed, failed = trials("c", [1.0]), trials("d", [1.0], "collapsed", latency_ms=0.1)
     front = find_unbeaten([*slow, *fast, *as_good, *untimed, *failed])
     assert [(trial.structure, trial.number) for trial in front] == [("a", 1), ("b", 0)]
+
+
+def test_a_time_that_is_shorter_by_noise_is_nothing_to_trade_for_error():
+    worse, better = trials("a", [12.0], latency_ms=1.0), trials("b", [8.0], latency_ms=1.15)
+    clearly_faster = trials("c", [12.0], latency_ms=0.5)
+    assert [trial.structure for trial in find_unbeaten([*worse, *better])] == ["b"]
+    assert [trial.structure for trial in find_unbeaten([*worse, *better, *clearly_faster])] == ["c", "b"]
+    assert share_latency([*worse, *better, *trials("untimed", [1.0])])
+    assert not share_latency([*worse, *better, *clearly_faster])
+    assert not share_latency(trials("untimed", [1.0]))

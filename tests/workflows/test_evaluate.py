@@ -12,6 +12,7 @@ import pytest
 
 from labelkit.dataset.dataset import open_dataset
 from labelkit.dataset.manifest import FileEntry, read_manifest, write_manifest
+from labelkit.deploy.timing import Latency
 from labelkit.errors import DatasetError, OutputError, RunError, SettingsError
 from labelkit.files import sha256_of
 from labelkit.runs.folder import BEST, DIAGNOSTICS, FINISHED, INTERRUPTED, write_json, write_state
@@ -19,6 +20,7 @@ from labelkit.runs.plan import read_split
 from labelkit.settings import EvaluateSettings
 from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
+from labelkit.workflows import evaluate as module
 from labelkit.workflows.evaluate import evaluate
 from tests.commands import called, one_error
 from tests.datasets import make_dataset
@@ -96,6 +98,19 @@ def test_two_runs_stand_beside_each_other(run, dataset, capfd):
     assert code == 0
     assert "On the same samples the second is" in out
     assert [line for line in out.splitlines()[:-1] if len(line) > 80] == []
+
+
+def test_equal_networks_are_timed_once(run, dataset, monkeypatch, tmp_path):
+    equal = make_run(run.parent / "equal", dataset, SMALL.model_copy(update={"seed": 6, "dropout": 0.5}))
+    wider = make_run(run.parent / "wider", dataset, SMALL.model_copy(update={"filters": SMALL.filters + 1}))
+    times = iter([2.5, 3.5, 4.5])
+    monkeypatch.setattr(module, "measure_latency", lambda run: Latency(next(times), 9.0, 30, ""))
+
+    def found(second):
+        return [each["latency_ms"] for each in evaluate(run, second, out=tmp_path / f"{second.name}.html").runs]
+
+    assert found(equal) == [2.5, 2.5]
+    assert found(wider) == [3.5, 4.5]
 
 
 def test_a_dataset_that_moved_is_found_by_its_new_name(run, dataset, tmp_path):

@@ -366,6 +366,14 @@ def test_a_run_of_another_version_is_refused(tmp_path, capfd):
     assert "not a run of this version" in err
 
 
+@pytest.mark.parametrize(("file", "says"), [("forest.h5", "is a forest, not a network"), ("x", "has no weights yet")])
+def test_a_run_without_a_network_is_refused(file, says, tmp_path):
+    (tmp_path / "run.json").write_text('{"schema": "labelkit-run/2", "status": "running"}')
+    (tmp_path / file).touch()
+    with pytest.raises(RunError, match=says):
+        labelkit.predict(write_picture(tmp_path / "a.png", blob()), run=tmp_path)
+
+
 def test_a_video_takes_no_more_memory_the_longer_it_is(tmp_path):
     """Nothing is kept of what was handed out."""
     result = labelkit.predict(write_video(tmp_path / "a.mkv", [blob()] * 30), on_prediction=lambda each: None)

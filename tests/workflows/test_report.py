@@ -23,7 +23,8 @@ def dataset(tmp_path_factory):
 
 
 def section(html, title):
-    """The words of one section of a page, a line for each piece of text."""
+    """The words of one section of a page, a line for each piece of text; where lines may break is left out."""
+    html = html.replace("<wbr>", "").replace("\N{NO-BREAK SPACE}", " ")
     found = re.search(rf'<section [^>]*aria-labelledby="{title}-title">(.*?)</section>', html, re.DOTALL)
     return "\n".join(text.strip() for text in Tree(found[1]).text if text.strip())
 
@@ -114,6 +115,12 @@ def test_the_gallery_holds_six_samples_of_a_cell_at_most_and_none_that_repeats(t
     )
     assert len([1 for _, _, azimuth in captions if azimuth == "+12°"]) == 2  # the first of each hand held still
     assert len([1 for _, _, azimuth in captions if azimuth != "+12°"]) == 6
+
+
+def test_an_angle_that_rounds_to_zero_has_no_minus(tmp_path):
+    html = page_of(make_dataset(tmp_path / "set", participants=1, samples=3, angles_deg=np.full((3, 2), 90.3)))
+    assert "(+0°,\xa0+0°)" in html
+    assert "\N{MINUS SIGN}0°" not in html
 
 
 @pytest.fixture

@@ -74,8 +74,19 @@ def test_the_network_of_a_trial_is_timed_whether_it_learned_or_not(objective, tm
 
     monkeypatch.setattr(run_trial, "measure_latency", timed)
     monkeypatch.setattr(trainer.Stepper, "step", lambda *_: math.nan)
-    measured = run(replace(objective, latency=True), tmp_path / "0000")
+    measured = run(replace(objective, latency=True), tmp_path / "all" / "0000")
     assert (measured.outcome, measured.latency_ms) == ("diverged", 2.5)
+
+
+def test_equal_networks_are_timed_once_and_a_damaged_record_of_times_is_made_again(objective, tmp_path, monkeypatch):
+    times = iter([2.5, 3.5, 4.5])
+    monkeypatch.setattr(run_trial, "measure_latency", lambda run: deploy.Latency(next(times), 3.0, 30, "", 7.0, 800.0))
+    timing = replace(objective, latency=True)
+    home = tmp_path / "structure"
+    assert [run(timing, home / name, epochs=1).latency_ms for name in ("0000", "0001")] == [2.5, 2.5]
+    assert run(timing, home / "0002", epochs=1, filters=6).latency_ms == 3.5
+    (tmp_path / run_trial._TIMES).write_text("{")
+    assert run(timing, home / "0003", epochs=1).latency_ms == 4.5
 
 
 def test_a_network_that_cannot_be_timed_is_a_trial_all_the_same(objective, tmp_path, monkeypatch, caplog):
@@ -83,7 +94,7 @@ def test_a_network_that_cannot_be_timed_is_a_trial_all_the_same(objective, tmp_p
         raise RunError(f"{run}: measuring its latency took over 300 s")
 
     monkeypatch.setattr(run_trial, "measure_latency", hangs)
-    measured = run(replace(objective, latency=True), tmp_path / "0000", epochs=1)
+    measured = run(replace(objective, latency=True), tmp_path / "all" / "0000", epochs=1)
     assert (measured.epochs, measured.latency_ms) == (1, None)
     assert "took over 300 s" in caplog.text
 
@@ -162,7 +173,7 @@ def test_a_network_that_does_not_fit_into_memory_is_not_timed(objective, tmp_pat
     timed = []
     monkeypatch.setattr(run_trial, "fit_run", too_large)
     monkeypatch.setattr(run_trial, "measure_latency", timed.append)
-    assert run(replace(objective, latency=True), tmp_path / "0000").outcome == "impossible"
+    assert run(replace(objective, latency=True), tmp_path / "all" / "0000").outcome == "impossible"
     assert timed == []
 
 

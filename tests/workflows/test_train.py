@@ -261,7 +261,7 @@ def test_a_network_that_collapses_is_brought_back_and_all_who_ask_are_told(datas
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     for event in events:
         assert f"epoch {event['epoch']}: " in caplog.text
-        assert f"with {event['rate']:g} of the learning rate" in page
+        assert f"with {event['rate']:g} times the learning rate" in page
     code, out, _ = called(capsys, "train", dataset, *SMALL, *wild, "--no-guard", "--json", "--out", tmp_path / "free")
     assert (code, json.loads(out)["recoveries"]) == (0, 0)
     assert not (tmp_path / "free" / "guard.json").exists()

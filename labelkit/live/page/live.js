@@ -38,11 +38,14 @@
     set($("words"), sentence(state.words));
     $("words").classList.toggle("wrong", state.rejected !== null && state.words === state.rejected.advice);
     set($("person"), state.participant ?? "nobody yet");
-    set($("filled"), percent(state.filled));
-    set($("full"), `${state.full_cells} of ${cells.length}`);
+    set($("collected"), percent(state.collected));
+    set($("begun"), `${state.begun_cells} of ${cells.length}`);
+    set($("full"), String(state.full_cells));
     set($("timer"), clock(state.seconds));
-    $("bar").value = state.filled;
-    $("map").setAttribute("aria-label", `The map, ${percent(state.filled)} full`);
+    $("bar").setAttribute("aria-valuenow", String(Math.floor(100 * state.collected)));
+    $("bar-begun").style.width = `${(100 * state.begun_cells) / cells.length}%`;
+    $("bar-full").style.width = `${(100 * state.full_cells) / cells.length}%`;
+    $("map").setAttribute("aria-label", `The map: ${state.begun_cells} cells begun, ${state.full_cells} full, of ${cells.length}`);
     set($("state"), progress(state));
     set($("troubles"), state.troubles.join("\n\n"));
     hide("troubles", state.troubles.length === 0);
@@ -108,9 +111,9 @@
       }
       const [name, bar, share] = row.children;
       set(name, person.name);
-      bar.value = person.filled;
+      bar.value = person.collected;
       bar.setAttribute("aria-label", person.name);
-      set(share, percent(person.filled));
+      set(share, percent(person.collected));
       row.classList.toggle("now", person.name === state.participant);
     });
   }

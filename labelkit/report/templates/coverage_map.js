@@ -33,6 +33,7 @@
 
   function choose(cell) {
     goTo(cell);
+    map.querySelector(".mark").setAttribute("d", cells[cell].firstChild.getAttribute("d"));
     box.dispatchEvent(new CustomEvent("cell", { detail: cell }));
   }
 

@@ -67,3 +67,14 @@
 
   document.querySelectorAll(".table").forEach(setUp);
 })();
+
+// What is wider than the window says that it can be scrolled.
+(() => {
+  for (const box of document.querySelectorAll(".scroll")) {
+    const hint = Object.assign(document.createElement("p"), { className: "hint", textContent: "Scroll sideways to see all of it." });
+    hint.hidden = true;
+    box.before(hint);
+    new ResizeObserver(() => { hint.hidden = box.scrollWidth <= box.clientWidth + 1; }).observe(box);
+    box.querySelector("img")?.addEventListener("load", () => { hint.hidden = box.scrollWidth <= box.clientWidth + 1; });
+  }
+})();

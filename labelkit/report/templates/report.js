@@ -6,6 +6,10 @@
   const box = document.querySelector(".coverage");
   const chosen = document.querySelector(".chosen");
   const map = box.querySelector(".map");
+  const { angles } = JSON.parse(document.getElementById("coverage-data").textContent);
+  const signed = (angle) => (angle > 0 ? "+" : angle < 0 ? "\u2212" : "") + Math.abs(angle);
+  const placeOf = (cell) => `azimuth ${signed(angles[cell][0])}\u00b0, elevation ${signed(angles[cell][1])}\u00b0`;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   function drawn(name, attributes) {
     const element = document.createElementNS(SVG, name);
@@ -21,7 +25,7 @@
     arrow.append(drawn("line", { x1: 50, y1: 50, x2: x, y2: y }), drawn("circle", { cx: x, cy: y, r: 4 }));
     crop.append(drawn("image", { href: picture, width: 100, height: 100 }), arrow);
     const words = document.createElement("p");
-    words.textContent = caption;
+    words.append(...caption.replace("\u00b0, ", "\u00b0,\u00a0").split(/(?<=\/)/).flatMap((part, k) => (k ? [document.createElement("wbr"), part] : [part])));
     item.append(crop, words);
     return item;
   }
@@ -29,12 +33,12 @@
   box.addEventListener("cell", (event) => {
     const samples = gallery[event.detail];
     const heading = document.createElement("h3");
-    heading.textContent = samples.length ? "Samples of this cell" : "This cell holds no sample.";
+    heading.textContent = samples.length ? `Samples of the cell at ${placeOf(event.detail)}` : "This cell holds no sample.";
     const list = document.createElement("ul");
     list.className = "tiles";
     list.append(...samples.map(tile));
     chosen.replaceChildren(heading, list);
-    chosen.scrollIntoView({ block: "nearest" });
+    chosen.scrollIntoView({ block: "start", behavior: calm.matches ? "auto" : "smooth" });
   });
 
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Show hands in the cells" });

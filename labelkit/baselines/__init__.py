@@ -1,0 +1,1 @@
+"""Yardsticks to compare networks with: forests on contour features."""
