@@ -258,7 +258,7 @@ def main() -> None:
         if folders := trained(flags.folder / "runs", name):
             reports = [read_json(run, REPORT) for run in folders]
             real = [off_real(run, hands) for run in folders] if hands else []
-            (latency,) = labelkit.latency(folders[0])
+            (latency,) = labelkit.latency(folders[0], engines="keras")
             where = by_backdrop(reports, backdrops)
             rows.append(row_of(name, reports, real, latency.median_ms) | {"by_backdrop_deg": where})
     print(f"{'':<17}{'':>10}{'M mult-':>8}{'':>6}{'CMAE of strangers,':>19}{'before':>7}{'':>7}{'real':>6}")

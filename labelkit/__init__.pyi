@@ -9,9 +9,11 @@ from .workflows.coverage_map import coverage as coverage
 from .workflows.coverage_map import coverage_map as coverage_map
 from .workflows.demo import demo as demo
 from .workflows.evaluate import evaluate as evaluate
+from .workflows.export import export as export
 from .workflows.inspect import inspect as inspect
 from .workflows.latency import latency as latency
 from .workflows.play import play as play
+from .workflows.predict import predict as predict
 from .workflows.record import record as record
 from .workflows.report import report_dataset as report_dataset
 from .workflows.show import show as show

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from labelkit.errors import MissingExtraError
+from labelkit.stderr import keep_stderr_clean
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _LOUD = ("0", "1")  # levels at which a user wants to hear TensorFlow
@@ -30,24 +29,8 @@ def quiet() -> Iterator[None]:
     if os.environ.setdefault(_LOG_LEVEL, "2") in _LOUD:
         yield
         return
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    try:
-        saved = os.dup(2)
-    except OSError:  # this process has no stderr
+    with keep_stderr_clean():
         yield
-        return
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            said.seek(0)
-            os.write(saved, said.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 def load(name: str) -> Any:

@@ -407,6 +407,45 @@ class LatencySettings(Settings):
 
     # 1.5 s is several hundred calls of a network that takes 2 ms. Slow networks are still called 30 times.
     seconds: float = Field(1.5, gt=0, le=600, description="measuring time per network, s; at least 30 calls")
+    # Converting takes some twenty seconds a run.
+    engines: Literal["all", "keras"] = Field(
+        "all", description="runtimes: Keras, LiteRT and ONNX Runtime side by side, or Keras alone"
+    )
+
+
+class ExportSettings(Settings):
+    """Settings of `labelkit export`."""
+
+    command: ClassVar[str] = "export"
+
+    to: Literal["litert", "onnx", "keras"] = Field("litert", description="format of the file")
+    # Weights alone: pictures and sums stay float32. With all of it in int8 (tf.lite's static quantisation) the file is
+    # as small, and `small` takes longer and errs more (docs/deploy.md).
+    int8: bool = Field(False, description="litert: store weights in 8 bits, a quarter of the size")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.int8 and self.to != "litert":
+            raise ValueError(f"int8 goes with to = litert, not with {self.to}; leave it out")
+        return self
+
+    @property
+    def weights(self) -> Literal["float32", "int8"]:
+        """Type of the stored weights."""
+        return "int8" if self.int8 else "float32"
+
+
+class PredictSettings(Settings):
+    """Settings of `labelkit predict`."""
+
+    command: ClassVar[str] = "predict"
+
+    handedness: Literal["right", "left"] = Field("right", description="hand that the pictures show")
+    # The Kinect v1 has 0.82 times its width, most telephones 0.7 to 0.8 times their longer side.
+    focal_px: float = Field(
+        0.0, ge=0, description="with --box: focal length of the camera, pixels; 0: 0.8 times the picture's longer side"
+    )
+    seconds: float = Field(0.0, ge=0, description="with --camera: how long, s; 0: until Ctrl-C")
 
 
 class TuneSettings(Settings):

@@ -36,7 +36,9 @@ COMMANDS = {
     "card": "say what is stated about the dataset (licence, consent, ...), and state more",
     "withdraw": "take a participant out of the dataset, and out of runs made with it",
     "evaluate": "say how good a run's network is, where it errs and what it costs",
-    "latency": "say how long runs' networks take for one picture on one core",
+    "predict": "say how the hand in a plain picture, a video or a camera is turned",
+    "export": "convert a run's network for LiteRT, ONNX Runtime or plain Keras",
+    "latency": "say how long runs' networks take for one picture on one core, in every runtime",
 }
 
 # What Python and the system's loader say when there is too little memory for a thread or a library.

@@ -98,12 +98,26 @@ def read_color(path: Path) -> ColorImage:
 
 def color_from_bytes(content: bytes) -> ColorImage:
     """Decode a colour picture; as `read_color`."""
+    return _color_from_bytes(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
 
+
+def read_photo(path: Path) -> ColorImage:
+    """Read a picture as its photographer sees it: an EXIF orientation is applied.
+
+    Returns:
+        (H, W, 3) RGB uint8: 16 bits are scaled to 8, grey is repeated, CMYK is converted, alpha is left out.
+    Raises:
+        RawFrameError: no picture, or a damaged one.
+        OSError: the file cannot be read.
+    """
+    return _color_from_bytes(_read(path), cv2.IMREAD_COLOR)
+
+
+def _color_from_bytes(content: bytes, flags: int) -> ColorImage:
     header = header_of(content)
     if header.format == "PNM":
         return _scale_to_bytes(_pnm_pixels(content, header), header.white)
-    bgr = _decode(content, header, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+    return np.asarray(cv2.cvtColor(_decode(content, header, flags), cv2.COLOR_BGR2RGB))
 
 
 def depth_size(path: Path) -> tuple[int, int]:
@@ -198,7 +212,7 @@ def _decode(content: bytes, header: Header, flags: int) -> NDArray[Any]:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:
         pixels = None
-    if pixels is None or pixels.shape[:2] != (header.height, header.width):
+    if pixels is None or sorted(pixels.shape[:2]) != sorted(header.size):  # an orientation may swap them
         raise RawFrameError(f"is a {header.format} that does not decode")
     return np.asarray(pixels)
 

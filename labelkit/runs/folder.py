@@ -17,6 +17,7 @@ runs/vanilla/
   report.json         what came out
   report.html         the same as a page, with pictures
   events.out.tfevents.labelkit   history and diagnostics for TensorBoard
+  network.tflite      the network for `labelkit predict`, once it was asked for; `labelkit export` writes others
 
 An HDF5 file here begins with a line of text that holds the SHA-256 of what follows it.
 """

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from labelkit.curation.splits import FrameSplit, Split
 from labelkit.dataset.dataset import Dataset, open_dataset
 from labelkit.errors import RunError
+from labelkit.evaluation.predictions import Predictions
 from labelkit.keras import keras
 from labelkit.models import build_model
 from labelkit.runs.arrays import Weights, read_weights
@@ -19,7 +20,7 @@ from labelkit.runs.folder import BEST, PREDICTIONS, REPORT
 from labelkit.runs.plan import read_dataset, read_settings, read_split
 from labelkit.settings import FOREST, TrainSettings
 from labelkit.training.backend import start_keras
-from labelkit.training.predict import Predictions, predict
+from labelkit.training.predict import predict
 from labelkit.training.samples import Samples
 
 

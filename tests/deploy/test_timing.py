@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from labelkit.deploy.timing import measure_latency, time_calls_ms
+from labelkit.deploy.timing import CONVERTED, convert_apart, measure_latency, time_calls_ms
 from labelkit.errors import RunError
 from labelkit.runs.arrays import write_weights
 from labelkit.runs.folder import BEST
@@ -23,6 +23,17 @@ def test_a_run_s_network_is_measured_in_a_process_of_its_own(tmp_path):
     found = measure_latency(make_run(tmp_path / "run"), seconds=0.0)
     assert found.calls == 30
     assert 0 < found.median_ms <= found.p95_ms
+    assert found.first_answer_s > found.median_ms / 1000
+    assert found.memory_mb > 100  # TensorFlow alone takes more
+
+
+@pytest.mark.slow
+def test_every_runtime_is_measured_without_tensorflow(tmp_path):
+    run = make_run(tmp_path / "run")
+    convert_apart(run, tmp_path)
+    found = {name: measure_latency(run, seconds=0.0, exported=tmp_path / name) for name in CONVERTED}
+    assert [each.backend for each in found.values()] == ["litert", "litert", "onnxruntime"]
+    assert all(each.memory_mb < 300 for each in found.values())
 
 
 @pytest.mark.sweep

@@ -70,7 +70,7 @@ def test_the_network_of_a_trial_is_timed_whether_it_learned_or_not(objective, tm
         load_run(run)  # as the process that times it does
         with pytest.raises(Timeout):  # one network is timed at a time
             FileLock(run.parents[1] / run_trial._TIMING, timeout=0).acquire()
-        return deploy.Latency(2.5, 3.0, 30, "tensorflow")
+        return deploy.Latency(2.5, 3.0, 30, "tensorflow", 7.0, 800.0)
 
     monkeypatch.setattr(run_trial, "measure_latency", timed)
     monkeypatch.setattr(trainer.Stepper, "step", lambda *_: math.nan)
@@ -80,7 +80,7 @@ def test_the_network_of_a_trial_is_timed_whether_it_learned_or_not(objective, tm
 
 def test_equal_networks_are_timed_once_and_a_damaged_record_of_times_is_made_again(objective, tmp_path, monkeypatch):
     times = iter([2.5, 3.5, 4.5])
-    monkeypatch.setattr(run_trial, "measure_latency", lambda run: deploy.Latency(next(times), 3.0, 30, ""))
+    monkeypatch.setattr(run_trial, "measure_latency", lambda run: deploy.Latency(next(times), 3.0, 30, "", 7.0, 800.0))
     timing = replace(objective, latency=True)
     home = tmp_path / "structure"
     assert [run(timing, home / name, epochs=1).latency_ms for name in ("0000", "0001")] == [2.5, 2.5]
