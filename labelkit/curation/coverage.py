@@ -1,4 +1,4 @@
-"""How well samples cover orientation space: counts per cell, shares, gaps, balance, weights.
+"""How well samples cover orientation space: counts per cell, shares, gaps, balance.
 
 Only distinct samples count toward the target (labelkit.curation.distinct).
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.cells import FRONT, OUTSIDE, REGIONS, Cells, IntArray
-from labelkit.records import BoolArray, FloatArray
+from labelkit.records import BoolArray
 
 
 class Gap(NamedTuple):
@@ -234,29 +234,3 @@ def _count(
 def rank_groups(groups: Mapping[str, Coverage]) -> list[tuple[str, Coverage]]:
     """Sort groups by the share of full cells, then of started cells, the best first; then by name."""
     return sorted(groups.items(), key=lambda item: (-item[1].filled_share, -item[1].started_share, item[0]))
-
-
-def cell_weights(index: IntArray, cells: Cells, *, evenness: float = 1.0, least: int = 3) -> FloatArray:
-    """Weigh samples so that drawing by weight visits the cells evenly.
-
-    Args:
-        index: (n,) the samples' cells, from `cells_of_labels`.
-        cells: the cells.
-        evenness: 1 draws every cell that holds `least` samples or more equally often, 0 draws every sample
-            equally often; between them a cell's share is proportional to its count to the power 1 - evenness.
-        least: a cell with fewer samples is weighted as if it held this many, so that a lone sample is not
-            drawn all the time.
-    Returns:
-        (n,) positive weights of mean 1. A sample outside all reachable cells has weight 1.
-    Raises:
-        ValueError: evenness outside 0..1, or least under 1.
-    """
-    if not 0.0 <= evenness <= 1.0 or least < 1:
-        raise ValueError(f"evenness must be within 0..1 and least at least 1, not {evenness} and {least}")
-    index = np.asarray(index)
-    weights, inside = np.ones(len(index)), index != OUTSIDE
-    if inside.any():
-        counts = np.bincount(index[inside], minlength=cells.side**2)
-        share = np.maximum(counts, least)[index[inside]] ** -evenness
-        weights[inside] = share / share.mean()
-    return weights

@@ -68,10 +68,6 @@ class CardAnswers(BaseModel):
         """Return the answers with the keys in `stated` replaced; "" makes one blank."""
         return CardAnswers.model_validate({**self.model_dump(), **stated})
 
-    def list_answered(self) -> dict[str, str]:
-        """List the keys that are answered."""
-        return {key: answer for key, answer in self.model_dump().items() if answer}
-
 
 QUESTIONS: Mapping[str, str] = {key: str(field.title) for key, field in CardAnswers.model_fields.items()}
 

@@ -56,7 +56,7 @@ _TEXTS = [field.name for field in COLUMNS if field.type == pa.string()]
 _MOST_ROWS, _MOST_TIMES = 8, 1000
 
 # What pyarrow raises at a damaged file: its own errors and these.
-_UNREADABLE = (OSError, pa.ArrowException, MemoryError, OverflowError, UnicodeError)
+_UNREADABLE = (OSError, pa.ArrowException, MemoryError, OverflowError, RuntimeError, UnicodeError)
 
 _GROUP_ROWS = 65_536
 
@@ -196,8 +196,10 @@ def _text_bytes(column: pa.ChunkedArray) -> int:
 
 
 def _claims_too_much(metadata: pq.FileMetaData, size: int) -> bool:
-    """Judge what a file's own footer says, before anything is made room for."""
+    """Judge what a file's own footer says, before anything is made room for.
+
+    By row groups: asking pyarrow for a damaged column's metadata ends the process.
+    """
     groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
-    columns = [group.column(k).total_uncompressed_size for group in groups for k in range(group.num_columns)]
-    rows = [group.num_rows for group in groups]
-    return min(rows + columns, default=0) < 0 or sum(rows) > _MOST_ROWS * size or sum(columns) > _MOST_TIMES * size
+    rows, bytes_ = [group.num_rows for group in groups], [group.total_byte_size for group in groups]
+    return min(rows + bytes_, default=0) < 0 or sum(rows) > _MOST_ROWS * size or sum(bytes_) > _MOST_TIMES * size

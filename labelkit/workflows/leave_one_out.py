@@ -29,6 +29,7 @@ from labelkit.settings import TrainSettings
 from labelkit.training.load import dataset_of
 from labelkit.training.samples import Samples
 from labelkit.workflows.one_run import (
+    TrainOutcome,
     TrainResult,
     build_network,
     check_dataset,
@@ -41,9 +42,9 @@ from labelkit.workflows.one_run import (
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class LeaveOneOutResult:
-    """The result of all trainings: errors over all their test samples together, degrees, view frame.
+@dataclass(frozen=True, kw_only=True)
+class LeaveOneOutResult(TrainOutcome):
+    """The result of all trainings: errors over all their test samples together.
 
     Attributes:
         run: the folder that holds a run for each participant.
@@ -51,16 +52,6 @@ class LeaveOneOutResult:
         folds: each training by itself.
     """
 
-    run: str
-    model: str
-    test_samples: int
-    cmae_deg: float
-    constant_cmae_deg: float
-    cmae_ratio: float | None
-    mae_azimuth_deg: float
-    mae_elevation_deg: float
-    normal_median_deg: float
-    seconds: float
     folds: tuple[TrainResult, ...]
 
 

@@ -49,27 +49,18 @@ from labelkit.workflows.evaluate import assess, keep_page, keep_report
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """The result of a training. Errors are of the test, in degrees, view frame.
+@dataclass(frozen=True, kw_only=True)
+class TrainOutcome:
+    """What trainings came to, on samples that they did not see. Errors in degrees, view frame.
 
     Attributes:
         constant_cmae_deg: the CMAE of a predictor that always answers the median of the training angles.
         cmae_ratio: cmae_deg / constant_cmae_deg; at 1 the network learned nothing. None if the constant is never wrong.
-        samples_per_s: of the training steps.
-        recoveries: how often the guard went back to earlier weights, or started again with new ones.
-        leaks: whether single frames were split, so that the errors measure memory too.
     """
 
     run: str
-    dataset: str
     model: str
-    parameters: int
-    epochs: int
-    best_epoch: int
-    train_samples: int
     test_samples: int
-    test_participants: tuple[str, ...]
     cmae_deg: float
     constant_cmae_deg: float
     cmae_ratio: float | None
@@ -77,6 +68,24 @@ class TrainResult:
     mae_elevation_deg: float
     normal_median_deg: float
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult(TrainOutcome):
+    """The result of a training.
+
+    Attributes:
+        samples_per_s: of the training steps.
+        recoveries: how often the guard went back to earlier weights, or started again with new ones.
+        leaks: whether single frames were split, so that the errors measure memory too.
+    """
+
+    dataset: str
+    parameters: int
+    epochs: int
+    best_epoch: int
+    train_samples: int
+    test_participants: tuple[str, ...]
     samples_per_s: float
     recoveries: int
     leaks: bool

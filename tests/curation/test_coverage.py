@@ -11,7 +11,6 @@ from labelkit.cells import OUTSIDE, REGIONS, Cells
 from labelkit.curation.coverage import (
     Coverage,
     Gap,
-    cell_weights,
     coverage_by_group,
     measure_coverage,
     rank_groups,
@@ -168,36 +167,3 @@ def test_the_best_covered_group_ranks_first_and_ties_go_by_name():
     table[1, 1] = 1
     groups = {"b": even(0), "c": covering(table), "d": even(2), "a": even(0)}
     assert [name for name, _ in rank_groups(groups)] == ["d", "c", "a", "b"]
-
-
-placed = st.lists(st.sampled_from([OUTSIDE, 5, 6, 9, 10, 13]), min_size=1, max_size=80)
-
-
-@given(index=placed, evenness=st.floats(0, 1), least=st.integers(1, 9))
-def test_weights_have_mean_1_and_leave_those_outside_alone(index, evenness, least):
-    index = np.array(index)
-    weights = cell_weights(index, TWO, evenness=evenness, least=least)
-    assert weights.mean() == pytest.approx(1.0)
-    assert (weights > 0).all()
-    assert (weights[index == OUTSIDE] == 1.0).all()
-
-
-@given(index=placed)
-def test_full_evenness_draws_every_cell_alike_and_none_every_sample(index):
-    index = np.array(index)
-    even = cell_weights(index, TWO, evenness=1.0, least=1)
-    totals = [even[index == cell].sum() for cell in np.unique(index[index != OUTSIDE])]
-    assert totals == pytest.approx(totals[:1] * len(totals))
-    assert (cell_weights(index, TWO, evenness=0.0) == 1.0).all()
-
-
-def test_a_lone_sample_is_not_drawn_more_than_one_of_a_cell_with_the_least():
-    index = np.array([5] + [6] * 4 + [9] * 40)
-    weights = cell_weights(index, TWO, least=4)
-    assert weights[0] == weights[1] == pytest.approx(10 * weights[-1])
-
-
-@pytest.mark.parametrize("how", [{"evenness": 1.1}, {"evenness": float("nan")}, {"least": 0}])
-def test_weights_that_cannot_be_are_refused(how):
-    with pytest.raises(ValueError, match="evenness must be within"):
-        cell_weights(np.array([5]), TWO, **how)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,6 +14,8 @@ from hypothesis import strategies as st
 from labelkit.recordings.sidecar import TABLES, statements_from_tables
 from tests.hostile.fuzz import TARGETS, reads_or_refuses, refusing_in_one_line
 from tests.hostile.seeds import SEEDS
+
+REPOSITORY = Path(__file__).parents[2]
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(10**400),
@@ -93,3 +98,23 @@ def test_a_sidecar_that_states_anything_is_read_or_refused(data):
     values = VALUES | numbers | st.lists(numbers, max_size=4)
     with refusing_in_one_line():
         statements_from_tables({table: data.draw(st.dictionaries(keys, values, max_size=4))}, "recording.toml")
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("bit", range(8))
+def test_a_table_is_read_or_refused_whatever_bit_of_its_footer_is_wrong(bit):
+    # In a process of its own: there are damages at which Arrow ends it (once "Repetition level histogram size").
+    subprocess.run([sys.executable, "-c", FLIPS, str(bit)], cwd=REPOSITORY, check=True)
+
+
+FLIPS = """
+import struct, sys
+from tests.hostile.fuzz import reads_or_refuses
+from tests.hostile.seeds import SEEDS
+(content,) = SEEDS["table"]()
+(footer,) = struct.unpack("<I", content[-8:-4])
+for place in range(len(content) - 8 - footer, len(content)):
+    wrong = bytearray(content)
+    wrong[place] ^= 1 << int(sys.argv[1])
+    reads_or_refuses("table", bytes(wrong))
+"""
