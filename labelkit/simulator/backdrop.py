@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from labelkit.records import FloatArray, Intrinsics
+from labelkit.simulator.light import Place
 from labelkit.simulator.people import FARTHEST_M, Participant
 from labelkit.simulator.rays import cast, full_rays, scene_of
 from labelkit.simulator.surface import IntArray
@@ -18,6 +19,9 @@ _N_BOXES = 22
 _PATTERNED_SHARE = 0.6
 _PERIOD_M = 0.02, 0.4
 _CONTRAST = 0.1, 0.7
+
+# A panorama of 512 pixels would be a blur through a camera that sees 62 degrees of it: twice as much of it is shown.
+_WIDER = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +39,14 @@ class Backdrop:
     linear: FloatArray
 
 
-def make_backdrop(participant: Participant, intrinsics: Intrinsics, rng: np.random.Generator) -> Backdrop:
-    """Make the room of a participant."""
+def make_backdrop(
+    participant: Participant, intrinsics: Intrinsics, rng: np.random.Generator, place: Place | None = None
+) -> Backdrop:
+    """Make the room of a participant.
+
+    Args:
+        place: its light, and what is seen where nothing is within range; None: one lamp, and blurred shapes.
+    """
     rays = full_rays(intrinsics)
     height, width = rays.shape[:2]
     albedo = rng.uniform(0.25, 0.85) + rng.normal(0.0, 0.05, 3)
@@ -44,19 +54,21 @@ def make_backdrop(participant: Participant, intrinsics: Intrinsics, rng: np.rand
     cloudy = np.exp(rng.uniform(0.01, 0.06) * _draw_clouds(rng, height, width))
     if participant.backdrop == "none":
         nothing = np.full((height, width), np.nan, dtype=np.float32)
-        return Backdrop(nothing, nothing, _draw_far_away(rng, paint, height, width))
+        far_away = _draw_far_away(rng, paint, height, width) if place is None else place.look(rays, _WIDER)
+        return Backdrop(nothing, nothing, far_away)
     far = FARTHEST_M + participant.wall_m if participant.backdrop == "wall" else rng.uniform(2.2, 3.0)
     vertices, triangles, colors = _make_wall(rng, far, paint)
     things = np.zeros(len(triangles), dtype=np.int64)  # the object of each triangle; 0 is the wall
-    if participant.backdrop == "clutter":
+    if participant.backdrop in ("clutter", "body"):
         for number in range(1, _N_BOXES + 1):
-            box, sides, color = _make_box(rng, FARTHEST_M + 0.3, far)
+            box, sides, color = _make_box(rng, FARTHEST_M + (0.3 if participant.backdrop == "clutter" else 0.7), far)
             triangles = np.concatenate([triangles, sides + len(vertices)])
             vertices = np.concatenate([vertices, box])
             colors = np.concatenate([colors, np.tile(color, (len(sides), 1))])
             things = np.concatenate([things, np.full(len(sides), number)])
     hits = cast(scene_of(vertices, triangles), rays)
-    lit = _light(hits.normals, participant) * cloudy[..., None]
+    lit = _light(hits.normals, participant) if place is None else _light_from(place, hits.normals, rays)
+    lit = lit * cloudy[..., None]
     points = rays * np.where(hits.hit_mask, hits.depth_m, 0.0)[..., None]
     lit *= _draw_patterns(rng, points, things[hits.triangle])
     linear = np.where(hits.hit_mask[..., None], colors[hits.triangle] * lit, 0.0)
@@ -70,6 +82,12 @@ def make_backdrop(participant: Participant, intrinsics: Intrinsics, rng: np.rand
 def _light(normals: FloatArray, participant: Participant) -> FloatArray:
     facing = np.abs(np.einsum("hwc,c->hw", normals, participant.light))[..., None]
     return np.asarray((participant.ambient + (1.0 - participant.ambient) * facing) * participant.tint)
+
+
+def _light_from(place: Place, normals: FloatArray, rays: FloatArray) -> FloatArray:
+    facing = -np.sign(np.einsum("hwc,hwc->hw", normals, rays))[..., None] * normals
+    lamp = np.clip(facing @ place.lamp, 0.0, None)[..., None] * place.lamp_light
+    return np.asarray(place.diffuse(facing) + lamp)
 
 
 def _make_wall(rng: np.random.Generator, far: float, paint: FloatArray) -> tuple[FloatArray, IntArray, FloatArray]:

@@ -17,7 +17,7 @@ from labelkit.simulator.motion import draw_drift, walk_over_disc
 from labelkit.simulator.pose import Pose, rotation
 from labelkit.simulator.skeleton import HandShape
 
-BackdropKind = Literal["wall", "clutter", "none"]
+BackdropKind = Literal["wall", "clutter", "none", "body"]  # a body: only of whole people
 
 NEAREST_M, FARTHEST_M = 0.5, 1.0
 

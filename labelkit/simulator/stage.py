@@ -27,6 +27,7 @@ class Staged:
         centre: (3,) the palm's centre, in its plane.
         ray: (3,) unit, through the centre of the hand's box.
         box: x0, y0, x1, y1 of hand and fingers, pixels.
+        marks: (21, 3) of a whole person: wrist, then four joints of each digit, camera frame.
     """
 
     vertices: FloatArray
@@ -36,6 +37,7 @@ class Staged:
     centre: FloatArray
     ray: FloatArray
     box: FloatArray
+    marks: FloatArray | None = None
 
     @property
     def normal(self) -> FloatArray:
