@@ -68,8 +68,17 @@ class SimulateSettings(Settings):
     seed: int = Field(1, ge=0, description="the same seed gives the same files")
     # The study's disc. Inside it a hand is at most 48 degrees oblique (docs/conventions.md).
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the disc of centred angles, degrees")
+    # Arms: the networks that are shipped, the golden recording and the figures of docs/ were made with them.
+    subjects: Literal["arms", "people"] = Field(
+        "arms", description="arms before painted walls, or whole people in the light of real places"
+    )
+    hands: Literal["open", "relaxed", "gestures"] = Field("open", description="people: how they hold the fingers")
+    room: Literal["any", "body", "wall", "none"] = Field(
+        "any",
+        description="people: the body is behind the hand, or only the arm is seen before a wall or nothing",
+    )
     # 1: an open hand, as participants are asked for. At 3, fingers bend by 60 degrees, as in a relaxed hand, or 140.
-    curl: float = Field(1.0, ge=0, le=3, description="how much the fingers bend; 1: an open hand")
+    curl: float = Field(1.0, ge=0, le=3, description="arms: how much the fingers bend; 1: an open hand")
     # Off: the published noise models treat pixels as independent. docs/simulator.md compares both with real boards.
     correlated_noise: bool = Field(
         False, description="correlate the noise of neighbouring depth pixels, as in real sensors"

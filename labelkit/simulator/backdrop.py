@@ -22,6 +22,7 @@ _CONTRAST = 0.1, 0.7
 
 # A panorama of 512 pixels would be a blur through a camera that sees 62 degrees of it: twice as much of it is shown.
 _WIDER = 2.0
+_REAL_SHARE = 0.7  # of rooms behind a body: seen as in the panorama; else a painted wall and boxes
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,8 @@ def make_backdrop(
     """
     rays = full_rays(intrinsics)
     height, width = rays.shape[:2]
+    if participant.backdrop == "body" and place is not None and rng.random() < _REAL_SHARE:
+        return _look_at(place, rays, rng)
     albedo = rng.uniform(0.25, 0.85) + rng.normal(0.0, 0.05, 3)
     paint = np.clip(albedo, 0.08, 0.92) ** 2
     cloudy = np.exp(rng.uniform(0.01, 0.06) * _draw_clouds(rng, height, width))
@@ -82,6 +85,21 @@ def make_backdrop(
 def _light(normals: FloatArray, participant: Participant) -> FloatArray:
     facing = np.abs(np.einsum("hwc,c->hw", normals, participant.light))[..., None]
     return np.asarray((participant.ambient + (1.0 - participant.ambient) * facing) * participant.tint)
+
+
+def _look_at(place: Place, rays: FloatArray, rng: np.random.Generator) -> Backdrop:
+    """Show a real place; half of them lie out of range, the others at 1.8-3.5 m, seen as a wall by the depth sensor."""
+    picture = cv2.GaussianBlur(place.look(rays, rng.uniform(1.2, 2.2)), (0, 0), rng.uniform(0.6, 3.0))
+    height, width = rays.shape[:2]
+    nothing = np.full((height, width), np.nan, dtype=np.float32)
+    if rng.random() < 0.5:
+        return Backdrop(nothing, nothing, picture)
+    corners, wall, _ = _make_wall(rng, rng.uniform(1.8, 3.5), np.ones(3))
+    hits = cast(scene_of(corners, wall), rays)
+    cos_tilt = np.abs(np.einsum("hwc,hwc->hw", hits.normals, rays / np.linalg.norm(rays, axis=-1, keepdims=True)))
+    return Backdrop(
+        np.where(hits.hit_mask, hits.depth_m, np.nan).astype(np.float32), cos_tilt.astype(np.float32), picture
+    )
 
 
 def _light_from(place: Place, normals: FloatArray, rays: FloatArray) -> FloatArray:

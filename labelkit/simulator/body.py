@@ -46,6 +46,10 @@ _FACING = 0.75  # palmar skin: its normal within 41 degrees of the palm's, as in
 _CREASE_MM = 8.0  # from the wrist joint to the crease
 _SHIRT_MM = 6.0
 _HAIR_MM = 9.0
+_HAIRY_SHARE = 0.93
+_FAR_OUT_M = 0.05
+_HEM_M, _HAIRLINE = 0.015, 0.12  # over so much the shirt, and the hair, reach their full thickness
+_LAP_M = 0.16  # the lowest part of the mesh, which is drawn out
 
 
 def bone_of(name: str, parents: Mapping[str, str]) -> Iterator[tuple[int, float]]:
@@ -93,7 +97,9 @@ class Person:
         body_frame: (3, 3): the body's left, up and front as columns.
         upper_arm, forearm: (3,) unit, shoulder to elbow and elbow to wrist.
         outline: indices of the vertices of palm and fingers.
-        cloth, hair: (n,) masks of vertices.
+        shirt: (n,) metres inside the shirt; less than 0: outside.
+        locks: (n,) above 0 inside the hair.
+        eyes: (n,) mask of vertices.
         palmar, tip, nail: (n,), 0..1.
         left: whether it is a left hand.
         sex, age: 0 female .. 1 male; 0 young .. 1 old.
@@ -113,8 +119,9 @@ class Person:
     upper_arm: FloatArray
     forearm: FloatArray
     outline: IntArray
-    cloth: BoolArray
-    hair: BoolArray
+    shirt: FloatArray
+    locks: FloatArray
+    eyes: BoolArray
     palmar: FloatArray
     tip: FloatArray
     nail: FloatArray
@@ -133,7 +140,21 @@ def _load() -> tuple[dict[str, Any], dict[str, Any]]:
     body = loaded[0]
     quads = body["quads"].astype(np.int64)
     body["triangles"] = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    body["eyes"] = _find_islands(body["triangles"], len(body["bones"]))
     return body, loaded[1]
+
+
+def _find_islands(triangles: IntArray, n: int) -> BoolArray:
+    """Find the vertices that the skin's surface does not join: the eyeballs."""
+    lowest = np.arange(n)
+    while True:
+        least = lowest[triangles].min(axis=1)
+        before = lowest.copy()
+        for corner in range(3):
+            np.minimum.at(lowest, triangles[:, corner], least)
+        lowest = lowest[lowest]
+        if np.array_equal(lowest, before):
+            return np.asarray(lowest != np.bincount(lowest).argmax())
 
 
 def draw_person(rng: np.random.Generator, *, left: bool, sleeve_mm: float | None) -> Person:
@@ -196,7 +217,7 @@ def _draw_points(rng: np.random.Generator, sex: float, age: float) -> FloatArray
 
 def _assemble(
     points: FloatArray,
-    at: dict[str, FloatArray],
+    at: Mapping[str, FloatArray],
     *,
     broader: float,
     fingers: FloatArray,
@@ -227,7 +248,7 @@ def _assemble(
     digits = np.array([[place[f"r-finger-{d}-{k}"] for k in range(1, 5)] for d in range(1, 6)])
     joints = _joints(place, digits)
     # straighten: fingers into the plane, forearm to +y
-    turns, shifts, digits = _straighten(joints, digits, place)
+    turns, shifts, digits = _straighten(digits, place["r-elbow"])
     skin = _blend_linear(skin, bones, weights, turns, shifts)
     arm = [FOREARM_BONE, ELBOW_BONE, UPPER_ARM_BONE, TORSO_BONE, HEAD_BONE, *range(OTHER_UPPER_BONE, len(BONES))]
     joints[arm] = joints[arm] @ turns[FOREARM_BONE].T
@@ -235,7 +256,9 @@ def _assemble(
         joints[[digit_bone(d, k) for k in range(3)]] = digits[d, :3]
     body_frame = turns[FOREARM_BONE] @ body_frame
     # proportions of the hand
-    per_digit = [sum(weights[:, c] * (bones[:, c] == digit_bone(d, k)) for c in range(4) for k in range(3)) for d in range(5)]
+    per_digit = [
+        sum(weights[:, c] * (bones[:, c] == digit_bone(d, k)) for c in range(4) for k in range(3)) for d in range(5)
+    ]
     for d in range(1, 5):
         way = digits[d, 3] - digits[d, 0]
         way /= np.linalg.norm(way)
@@ -256,10 +279,15 @@ def _assemble(
         joints[[digit_bone(d, k) for k in range(3)]] = digits[d, :3]
     # clothes and hair lie on the skin
     normals = _normals(skin, triangles)
-    cloth, hair = _dress(skin, bones, joints, place, body_frame, sleeve_m, rng)
-    skin = skin + normals * (MM * (_SHIRT_MM * cloth + _HAIR_MM * hair * rng.uniform(0.3, 1.6)))[:, None]
+    shirt, locks = _dress(skin, bones, joints, body_frame, sleeve_m, rng)
+    locks = np.where(stored["eyes"], -1.0, locks)
+    cloth = shirt > 0.0
+    worn = _SHIRT_MM * rng.uniform(0.7, 2.0) * np.clip(shirt / _HEM_M, 0.0, 1.0)
+    worn = MM * (worn + _HAIR_MM * rng.uniform(0.3, 1.6) * np.clip(locks / _HAIRLINE, 0.0, 1.0))
+    skin = _hang(skin + normals * worn[:, None], triangles, cloth, rng)
+    skin = _lengthen(skin, bones, body_frame)
     normals = _normals(skin, triangles)
-    parts = _parts(skin, normals, bones, weights, per_digit, cloth)[triangles].max(axis=1)
+    parts = _parts(skin, normals, bones, per_digit, cloth)[triangles].max(axis=1)
     palm_turn, origin = palm_frame(skin, triangles, parts)
     mirror = np.array([-1.0 if left else 1.0, 1.0, 1.0])
     to_hand = palm_turn.T * mirror
@@ -302,8 +330,9 @@ def _assemble(
         upper_arm=upper / np.linalg.norm(upper),
         forearm=fore / np.linalg.norm(fore),
         outline=np.nonzero(np.isin(bones[:, 0], [PALM_BONE, *range(3, 18)]) & (skin[:, 1] < 0.0))[0],
-        cloth=cloth,
-        hair=hair,
+        shirt=shirt,
+        locks=locks,
+        eyes=stored["eyes"],
         palmar=np.clip(-(normals[:, 2]) * 1.2 + 0.4, 0.0, 1.0) * np.isin(bones[:, 0], [PALM_BONE, *range(3, 18)]),
         tip=tip,
         nail=nail,
@@ -313,7 +342,7 @@ def _assemble(
     )
 
 
-def _joints(place: dict[str, FloatArray], digits: FloatArray) -> FloatArray:
+def _joints(place: Mapping[str, FloatArray], digits: FloatArray) -> FloatArray:
     joints = np.zeros((len(BONES), 3))
     joints[UPPER_ARM_BONE] = joints[ELBOW_BONE] = place["r-elbow"]
     joints[TORSO_BONE], joints[HEAD_BONE] = place["r-shoulder"], place["neck"]
@@ -324,9 +353,7 @@ def _joints(place: dict[str, FloatArray], digits: FloatArray) -> FloatArray:
     return joints
 
 
-def _straighten(
-    joints: FloatArray, digits: FloatArray, place: dict[str, FloatArray]
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _straighten(digits: FloatArray, elbow: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Find the rotations that lay the fingers into the plane z = 0 of their knuckles and the forearm along +y.
 
     Returns:
@@ -335,7 +362,7 @@ def _straighten(
     turns = np.tile(np.eye(3), (len(BONES), 1, 1))
     shifts = np.zeros((len(BONES), 3))
     turns[[FOREARM_BONE, ELBOW_BONE, UPPER_ARM_BONE, *range(TORSO_BONE, len(BONES))]] = shortest_turn(
-        place["r-elbow"] / np.linalg.norm(place["r-elbow"]), np.array([0.0, 1.0, 0.0])
+        elbow / np.linalg.norm(elbow), np.array([0.0, 1.0, 0.0])
     )
     straight = digits.copy()
     for d in range(1, 5):
@@ -376,21 +403,44 @@ def _normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
     return np.asarray(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12))
 
 
+def _hang(skin: FloatArray, triangles: IntArray, cloth: BoolArray, rng: np.random.Generator) -> FloatArray:
+    """Let a shirt hang: it bridges hollows, and has folds."""
+    n = len(skin)
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    edges = edges[cloth[edges].all(axis=1)]  # a surface has each edge in both directions, but at the hem
+    count = np.maximum(np.bincount(edges[:, 0], minlength=n), 1)[:, None]
+    inner = cloth & (np.bincount(edges[:, 0], minlength=n) > 0)
+    for _ in range(int(rng.integers(4, 16))):
+        means = np.stack([np.bincount(edges[:, 0], skin[edges[:, 1], k], n) for k in range(3)], axis=-1) / count
+        skin = np.where(inner[:, None], 0.4 * skin + 0.6 * means, skin)
+    waves, phases = rng.normal(0.0, 1.0, (6, 3)) * (30.0, 60.0, 30.0), rng.uniform(0.0, 2.0 * np.pi, 6)
+    folds = np.tanh(1.5 * np.cos(skin @ waves.T + phases)).mean(axis=1)
+    depth = 4.0 * MM * rng.uniform(0.3, 1.3) * inner
+    return np.asarray(skin + _normals(skin, triangles) * (depth * folds)[:, None])
+
+
+def _lengthen(skin: FloatArray, bones: IntArray, body_frame: FloatArray) -> FloatArray:
+    """Let the body go on below the seat, where the mesh ends, so that no picture shows an end."""
+    height = skin @ body_frame[:, 1]
+    torso = bones[:, 0] == TORSO_BONE
+    below = np.clip(height[torso].min() + _LAP_M - height, 0.0, None) * torso
+    return np.asarray(skin - (20.0 * below)[:, None] * body_frame[:, 1])
+
+
 def _dress(
     skin: FloatArray,
     bones: IntArray,
     joints: FloatArray,
-    place: dict[str, FloatArray],
     body_frame: FloatArray,
     sleeve_m: float | None,
     rng: np.random.Generator,
-) -> tuple[BoolArray, BoolArray]:
-    """Choose the vertices under a shirt with sleeves, and those under hair."""
+) -> tuple[FloatArray, FloatArray]:
+    """Measure how far each vertex lies inside a shirt with sleeves, and inside hair; less than 0: outside."""
     main = bones[:, 0]
     up, front = body_frame[:, 1], body_frame[:, 2]
     elbow, other = joints[UPPER_ARM_BONE], joints[OTHER_FOREARM_BONE]
     above = (skin - joints[HEAD_BONE]) @ up
-    cloth = (main == TORSO_BONE) & (above < rng.uniform(-0.09, 0.01) + 0.02)
+    inside = np.where(np.isin(main, [TORSO_BONE, HEAD_BONE]), rng.uniform(-0.07, 0.03) - above, -_FAR_OUT_M)
     if sleeve_m is None:
         short = rng.uniform(0.3, 0.9)
         for bone, shoulder, end in (
@@ -398,28 +448,28 @@ def _dress(
             (OTHER_UPPER_BONE, joints[OTHER_UPPER_BONE], other),
         ):
             way = end - shoulder
-            cloth |= (main == bone) & (((skin - shoulder) @ way) / (way @ way) < short)
+            ends = short * np.linalg.norm(way) - (skin - shoulder) @ way / np.linalg.norm(way)
+            inside = np.where(main == bone, ends, inside)
     else:
-        cloth |= np.isin(main, [FOREARM_BONE, ELBOW_BONE, UPPER_ARM_BONE]) & (skin[:, 1] > sleeve_m)
+        inside = np.where(np.isin(main, [FOREARM_BONE, ELBOW_BONE, UPPER_ARM_BONE]), skin[:, 1] - sleeve_m, inside)
         wrist = joints[OTHER_HAND_BONE]
         way = other - wrist
-        cloth |= main == OTHER_UPPER_BONE
-        cloth |= (main == OTHER_FOREARM_BONE) & ((skin - wrist) @ way / np.linalg.norm(way) > sleeve_m)
+        inside[main == OTHER_UPPER_BONE] = _FAR_OUT_M
+        along = (skin - wrist) @ way / np.linalg.norm(way)
+        inside = np.where(main == OTHER_FOREARM_BONE, along - sleeve_m, inside)
     head = main == HEAD_BONE
-    mid = place.get("head", joints[HEAD_BONE])
-    del mid
     height = above / max(float(above[head].max()), 1e-6)
     ahead = (skin - skin[head].mean(axis=0)) @ front
     reach = float(np.abs(ahead[head]).max())
-    hair = head & ((height > 0.86) | ((ahead < 0.15 * reach) & (height > rng.uniform(0.1, 0.5))))
-    return cloth, hair & bool(rng.random() < 0.93)
+    locks = np.maximum(height - 0.86, np.minimum(0.15 - ahead / reach, height - rng.uniform(0.1, 0.5)))
+    locks = np.where(head, locks, -1.0)
+    return inside, locks if rng.random() < _HAIRY_SHARE else np.full(len(skin), -1.0)
 
 
 def _parts(
     skin: FloatArray,
     normals: FloatArray,
     bones: IntArray,
-    weights: FloatArray,
     per_digit: list[Any],
     cloth: BoolArray,
 ) -> IntArray:

@@ -93,7 +93,7 @@ def expose(linear: FloatArray, exposure: float, camera: LensAndChip, rng: np.ran
         picture = cv2.addWeighted(picture, 1.0 + camera.sharpen, soft, -camera.sharpen, 0.0)
     picture = cv2.LUT(picture, _curve(camera))
     coded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, camera.jpeg])[1]
-    return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))[..., ::-1])
 
 
 def _curve(camera: LensAndChip) -> ColorImage:

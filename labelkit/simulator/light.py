@@ -20,6 +20,7 @@ BACKGROUND_SIZE = 512, 256
 GLOSSY_SIZE = 32, 16
 
 _BRIGHTEST = 40.0  # times the mean of a panorama; a background that is brighter is white in any exposure
+_WHITE = np.float32(3.0)
 
 
 def encode_radiance(radiance: FloatArray) -> NDArray[np.uint8]:
@@ -29,7 +30,7 @@ def encode_radiance(radiance: FloatArray) -> NDArray[np.uint8]:
         radiance: (...), 1 is the panorama's mean.
     """
     share = np.log1p(50.0 * np.clip(radiance, 0.0, _BRIGHTEST)) / np.log1p(50.0 * _BRIGHTEST)
-    return np.rint(255.0 * share).astype(np.uint8)
+    return np.asarray(np.rint(255.0 * share), dtype=np.uint8)
 
 
 def decode_radiance(coded: NDArray[np.uint8]) -> FloatArray:
@@ -58,7 +59,7 @@ class Place:
         lamp: (3,) unit, toward the brightest spot.
         lamp_light: (3,), what a white surface that faces the lamp adds.
         glossy: (h, w, 3), blurred radiance by direction.
-        radiance: (H, W, 3), radiance by direction.
+        radiance: (H, W, 3), radiance by direction, up to what is white in any exposure.
         world_from_camera: (3, 3), from the camera frame to that of both maps.
     """
 
@@ -78,7 +79,9 @@ class Place:
     def mirror(self, ways: FloatArray) -> FloatArray:
         """Give the blurred radiance (n, 3) from unit directions (n, 3), camera frame."""
         u, v = _pixels(ways @ self.world_from_camera.T, self.glossy.shape)
-        return np.asarray(self.glossy[np.rint(v).astype(int) % self.glossy.shape[0], np.rint(u).astype(int) % self.glossy.shape[1]])
+        return np.asarray(
+            self.glossy[np.rint(v).astype(int) % self.glossy.shape[0], np.rint(u).astype(int) % self.glossy.shape[1]]
+        )
 
     def look(self, rays: FloatArray, zoom: float = 1.0) -> FloatArray:
         """Give the radiance (H, W, 3) along rays (H, W, 3), camera frame; a zoom above 1 shows a wider part."""
@@ -87,9 +90,9 @@ class Place:
         u, v = _pixels(ways @ self.world_from_camera.T, self.radiance.shape)
         return np.asarray(
             cv2.remap(
-                self.radiance, u.astype(np.float32), v.astype(np.float32), cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP
+                self.radiance, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
             )
-        ).clip(0.0)
+        )
 
 
 def _pixels(ways: FloatArray, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
@@ -126,7 +129,11 @@ def draw_place(rng: np.random.Generator) -> Place:
         lamp=lamp,
         lamp_light=np.minimum(lamp_light * tint, 3.0),
         glossy=stored["glossy"][k].astype(np.float32) * tint.astype(np.float32),
-        radiance=decode_radiance(cv2.imdecode(stored[f"background{k}"], cv2.IMREAD_COLOR)) * tint.astype(np.float32),
+        radiance=np.minimum(
+            decode_radiance(np.asarray(cv2.imdecode(stored[f"background{k}"], cv2.IMREAD_COLOR)))
+            * tint.astype(np.float32),
+            _WHITE,
+        ),
         world_from_camera=world_from_camera,
     )
 

@@ -36,14 +36,17 @@ class Look:
     """The surface of a person.
 
     Attributes:
-        albedo: (n, 3) linear colour of each vertex.
-        gloss: (n,) strength of its reflection; 0 of cloth.
+        albedo: (n, 3) linear colour of the skin at each vertex.
+        cloth, hair: (3,) linear colours of what covers it.
+        gloss: (n,) strength of the skin's reflection.
         palm_marks, back_marks: (H, W, 3) float32 factors of the skin's colour, by place on the hand at rest.
         cloth_marks: (K, K) float32 factors of the cloth's colour, repeated every `cloth_period_m`.
         cloth_period_m: see there.
     """
 
     albedo: FloatArray
+    cloth: FloatArray
+    hair: FloatArray
     gloss: FloatArray
     palm_marks: FloatArray
     back_marks: FloatArray
@@ -63,11 +66,12 @@ def draw_look(person: Person, participant: Participant, rng: np.random.Generator
     nail = (0.55 * person.nail)[:, None]
     color = color + nail * (0.6 * _NAIL + 0.4 * color - color)
     hair = _HAIR[int(rng.integers(len(_HAIR)))] if person.age < 0.6 else np.array([150.0, 148.0, 145.0])
-    color[person.hair] = hair * (1.0 + 0.25 * blotch[person.hair])
-    color[person.cloth] = 255.0 * participant.cloth
-    gloss = np.where(person.cloth, 0.0, np.where(person.hair, 0.5, 1.0)) * participant.gloss * 10.0
+    color[person.eyes] = 45.0
+    gloss = np.where(person.locks > 0.0, 0.5, 1.0) * participant.gloss * 10.0
     return Look(
         albedo=np.clip(color / 255.0, 0.02, 0.95) ** 2,  # approximately the curve of sRGB
+        cloth=np.clip(participant.cloth, 0.02, 0.95) ** 2,
+        hair=(hair / 255.0) ** 2,
         gloss=gloss * (1.0 + 1.2 * person.nail),
         palm_marks=_draw_palm(person, rng),
         back_marks=_draw_back(person, rng),
@@ -202,4 +206,3 @@ def _draw_cloth(rng: np.random.Generator) -> FloatArray:
     waves = np.tanh(rng.uniform(0.5, 4.0) * np.sin(at))
     both = {0: np.zeros((64, 64)), 1: np.tile(waves, (64, 1)), 2: 0.5 * (waves + waves[:, None])}[kind]
     return np.asarray(np.exp(-strength * both + 0.05 * rng.standard_normal((64, 64))), dtype=np.float32)
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from labelkit.records import FloatArray
@@ -73,7 +75,7 @@ def pose_person(
         turns[bone], shifts[bone] = turn, at[bone] - turn @ joints[bone]
     settle(TORSO_BONE, body_turn @ person.body_frame.T, UPPER_ARM_BONE)
     settle(HEAD_BONE, turns[TORSO_BONE], TORSO_BONE)
-    _rest_other_arm(person, turns, at, settle, body_turn, behind=other_arm_behind)
+    _rest_other_arm(person, turns, settle, body_turn, behind=other_arm_behind)
     vertices, normals = blend_dual(person, turns, shifts)
     own = person.mark_bones
     marks = np.einsum("nij,nj->ni", turns[own], person.marks) + shifts[own]
@@ -81,11 +83,15 @@ def pose_person(
 
 
 def _rest_other_arm(
-    person: Person, turns: FloatArray, at: FloatArray, settle: object, body_turn: FloatArray, *, behind: bool
+    person: Person,
+    turns: FloatArray,
+    settle: Callable[[int, FloatArray, int], None],
+    body_turn: FloatArray,
+    *,
+    behind: bool,
 ) -> None:
-    assert callable(settle)
     joints, torso = person.joints, turns[TORSO_BONE]
-    outward, up, front = body_turn.T * ((1.0,), (1.0,), (1.0,))
+    outward, up, front = body_turn.T
     if (torso @ (joints[OTHER_UPPER_BONE] - joints[TORSO_BONE])) @ outward < 0.0:
         outward = -outward
     way = torso @ (joints[OTHER_FOREARM_BONE] - joints[OTHER_UPPER_BONE])
@@ -157,7 +163,7 @@ def _blend(
     length = np.linalg.norm(q0, axis=1, keepdims=True)
     q0, qd = q0 / length, qd / length
     conjugate = q0 * (1.0, -1.0, -1.0, -1.0)
-    return _matrices(q0), 2.0 * _multiply(qd, conjugate)[:, 1:]
+    return _matrices(q0), np.asarray(2.0 * _multiply(qd, conjugate)[:, 1:])
 
 
 def _multiply(a: FloatArray, b: FloatArray) -> FloatArray:

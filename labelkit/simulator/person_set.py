@@ -9,7 +9,7 @@ import numpy as np
 
 from labelkit.records import ColorImage, FloatArray, Handedness, Intrinsics
 from labelkit.simulator.backdrop import Backdrop, make_backdrop
-from labelkit.simulator.body import Person, draw_person
+from labelkit.simulator.body import ELBOW_BONE, TORSO_BONE, Person, draw_person
 from labelkit.simulator.color_camera import LensAndChip, draw_color_camera, expose
 from labelkit.simulator.kinect import sense
 from labelkit.simulator.light import Place, draw_place
@@ -17,7 +17,6 @@ from labelkit.simulator.look import Look, draw_look
 from labelkit.simulator.motion import draw_drift
 from labelkit.simulator.people import BackdropKind, Moment, Participant, draw_participant
 from labelkit.simulator.people_pose import pose_hand, pose_person
-from labelkit.simulator.pose import Pose
 from labelkit.simulator.rays import full_rays
 from labelkit.simulator.render import Rendered, draw_empty
 from labelkit.simulator.render_person import draw_person_frame
@@ -177,7 +176,7 @@ class PersonSet:
         )
         self.camera: LensAndChip = draw_color_camera(np.random.default_rng([seed, index, _CAMERA]))
 
-    def complete(self, moments: list[Moment | None]) -> list[PersonMoment | None]:
+    def complete(self, moments: list[Moment | None]) -> list[Moment | None]:
         """Add the body to a recording's moments."""
         rng = np.random.default_rng([self._seed, self._index, _BODY_MANNER])
         manner = BodyManner(rng, len(moments), self.participant, self.hands)
@@ -187,7 +186,7 @@ class PersonSet:
         """Pose the person and place the whole hand in the picture."""
         person = self.person
         turn, centre, ray, box = aim(pose_hand(person, moment.pose), moment, self._intrinsics)
-        pose = replace(moment.pose, upper_arm=_bend_elbow(person, moment, turn))
+        pose = replace(moment.pose, upper_arm=_bend_elbow(moment, turn))
         vertices, normals, joints, marks = pose_person(
             person, pose, turn.T @ moment.body_turn, other_arm_behind=self.hidden_hand
         )
@@ -221,10 +220,9 @@ class PersonSet:
         return sense(rendered.depth_m, rendered.cos_tilt, rng, correlated=correlated), color
 
 
-def _bend_elbow(person: Person, moment: PersonMoment, turn: FloatArray) -> FloatArray:
+def _bend_elbow(moment: PersonMoment, turn: FloatArray) -> FloatArray:
     """Find where the shoulder is from the elbow, (3,) hand frame, within the elbow's limits."""
-    flexion, deviation = moment.pose.wrist
-    del deviation
+    flexion = moment.pose.wrist[0]
     forearm = np.array([0.0, -np.cos(flexion), -np.sin(flexion)])  # from the elbow to the wrist
     wanted = moment.shoulder @ turn
     wanted = wanted / np.linalg.norm(wanted)
@@ -236,13 +234,20 @@ def _bend_elbow(person: Person, moment: PersonMoment, turn: FloatArray) -> Float
 
 def reach_in(person: Person) -> Person:
     """Keep only the arm, with an upper arm so long that it leaves the picture."""
-    own = np.isin(person.bones[:, 0], [*range(18), 18])
+    own = np.isin(person.bones[:, 0], range(ELBOW_BONE + 1))
     axis = -person.upper_arm  # to the shoulder
-    beyond = np.clip((person.vertices - person.joints[UPPER_ARM_BONE]) @ axis, 0.0, None) * own
-    kept = own[person.triangles].all(axis=1)
+    along = (person.vertices - person.joints[UPPER_ARM_BONE]) @ axis
+    whole = (person.joints[TORSO_BONE] - person.joints[UPPER_ARM_BONE]) @ axis
+    kept = (own & (along < 0.7 * whole))[person.triangles].all(axis=1)
+    # beyond the elbow only the upper arm moves the skin, or the longer part would turn with the torso
+    far = own & (along > 0.3 * whole)
+    bones = person.bones.copy()
+    bones[far] = UPPER_ARM_BONE
+    beyond = np.clip(along - 0.3 * whole, 0.0, None) * own
     return replace(
         person,
-        vertices=person.vertices + 3.0 * beyond[:, None] * axis,
+        vertices=person.vertices + 6.0 * beyond[:, None] * axis,
+        bones=bones,
         triangles=person.triangles[kept],
         parts=person.parts[kept],
     )

@@ -193,7 +193,9 @@ def _wall_light(
     return np.asarray(1.0 - np.float32(0.8 * (1.0 - participant.ambient)) * dark)
 
 
-def cover_outline(scene: Any, hit: BoolArray, rays: FloatArray, behind: FloatArray, intrinsics: Intrinsics) -> FloatArray:
+def cover_outline(
+    scene: Any, hit: BoolArray, rays: FloatArray, behind: FloatArray, intrinsics: Intrinsics
+) -> FloatArray:
     """Compute the share of each pixel that the arm covers, with four more rays per pixel of its outline."""
     whole = hit.astype(np.uint8)
     window = np.ones((3, 3), dtype=np.uint8)

@@ -16,6 +16,7 @@ from labelkit.simulator.rays import cast, find_blocked, scene_of
 from labelkit.simulator.render import Rendered, cover_outline, find_window, spread
 from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.stage import Staged
+from labelkit.simulator.surface import IntArray
 
 _LIFT_M = 0.003  # shadow rays start so far above the skin, so that a coarse mesh does not shade itself
 _SHADOW_STEP = 8  # pixels between samples of the shadow on the room
@@ -68,7 +69,7 @@ def _shade(
     look: Look,
     staged: Staged,
     place: Place,
-    triangle: FloatArray,
+    triangle: IntArray,
     weights: FloatArray,
     points: FloatArray,
     ray: FloatArray,
@@ -84,7 +85,8 @@ def _shade(
             person.vertices * (side, 1.0, 1.0),
             look.gloss[:, None],
             person.palmar[:, None],
-            person.cloth[:, None],
+            person.shirt[:, None],
+            person.locks[:, None],
         ],
         axis=1,
     ).astype(np.float32)
@@ -92,7 +94,11 @@ def _shade(
     mixed = sum(weights[:, k, None].astype(np.float32) * per_vertex[corners[:, k]] for k in range(3))
     assert not isinstance(mixed, int)
     albedo, diffuse, normals, rest = mixed[:, :3], mixed[:, 3:6], mixed[:, 6:9], mixed[:, 9:12]
-    gloss, palmar, cloth = mixed[:, 12], mixed[:, 13], mixed[:, 14] > 0.5
+    gloss, palmar, cloth = mixed[:, 12], mixed[:, 13], mixed[:, 14] > 0.0
+    # sharp hems, although the mesh is coarse
+    albedo[mixed[:, 15] > 0.0] = look.hair
+    albedo[cloth] = look.cloth
+    gloss[cloth] = 0.0
     albedo = albedo * _marks(person, look, triangle, rest, palmar, cloth)
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
     facing = normals @ place.lamp.astype(np.float32)
@@ -121,7 +127,7 @@ def _gloss(place: Place, normals: FloatArray, ray: FloatArray, gloss: FloatArray
 
 
 def _marks(
-    person: Person, look: Look, triangle: FloatArray, rest: FloatArray, palmar: FloatArray, cloth: BoolArray
+    person: Person, look: Look, triangle: IntArray, rest: FloatArray, palmar: FloatArray, cloth: BoolArray
 ) -> FloatArray:
     """Look up the fine marks of skin and cloth: (n, 3) factors."""
     marks = np.ones((len(rest), 3), dtype=np.float32)

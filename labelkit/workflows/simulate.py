@@ -183,6 +183,9 @@ def _record(staging: Path, settings: SimulateSettings, index: int, progress: Pro
         reach_deg=settings.reach_deg,
         curl=settings.curl,
         correlated=settings.correlated_noise,
+        people=settings.subjects == "people",
+        hands=settings.hands,
+        room=None if settings.room == "any" else settings.room,
         masks=staging / "truth" if settings.with_masks else None,
         on_frame=lambda: progress(True),
     )

@@ -140,9 +140,7 @@ def _split_light(radiance: FloatArray) -> dict[str, FloatArray]:
     polar = (np.arange(height) + 0.5) / height * np.pi
     round_about = (np.arange(width) + 0.5) / width * 2 * np.pi
     sine, cosine = np.sin(polar)[:, None], np.cos(polar)[:, None]
-    ways = np.stack(
-        [sine * np.sin(round_about), -cosine * np.ones(width), sine * np.cos(round_about)], axis=-1
-    )
+    ways = np.stack([sine * np.sin(round_about), -cosine * np.ones(width), sine * np.cos(round_about)], axis=-1)
     solid = np.broadcast_to(sine * (np.pi / height) * (2 * np.pi / width), (height, width))
     radiance = radiance / (np.einsum("hwc,hw->", radiance, solid) / (12 * np.pi))
     bright = radiance.mean(axis=-1)
