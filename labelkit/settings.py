@@ -74,8 +74,7 @@ class SimulateSettings(Settings):
     )
     hands: Literal["open", "relaxed", "gestures"] = Field("open", description="people: how they hold the fingers")
     room: Literal["any", "body", "wall", "none"] = Field(
-        "any",
-        description="people: the body is behind the hand, or only the arm is seen before a wall or nothing",
+        "any", description="people: all of the body is seen, or only the arm, before a wall or nothing"
     )
     # 1: an open hand, as participants are asked for. At 3, fingers bend by 60 degrees, as in a relaxed hand, or 140.
     curl: float = Field(1.0, ge=0, le=3, description="arms: how much the fingers bend; 1: an open hand")
@@ -86,6 +85,14 @@ class SimulateSettings(Settings):
     # Off: only the benchmarks that fit the true palm pixels read the masks.
     with_masks: bool = Field(False, description="write masks to OUT/truth/: palm, fingers, forearm and sleeve")
     workers: int = Field(0, ge=0, description="processes; 0 takes one per core", json_schema_extra=HOW)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.subjects == "arms" and (self.hands != "open" or self.room != "any"):
+            raise ValueError("hands and room need subjects people; the hands of arms bend by curl")
+        if self.subjects == "people" and self.curl != 1.0:
+            raise ValueError("curl needs subjects arms; people hold the fingers as hands says: open, relaxed, gestures")
+        return self
 
 
 class RecordSettings(Settings):

@@ -22,7 +22,7 @@ _CONTRAST = 0.1, 0.7
 
 # A panorama of 512 pixels would be a blur through a camera that sees 62 degrees of it: twice as much of it is shown.
 _WIDER = 2.0
-_REAL_SHARE = 0.7  # of rooms behind a body: seen as in the panorama; else a painted wall and boxes
+_REAL_SHARE = 0.7  # of rooms with a whole person: seen as in the panorama; else a painted wall and boxes
 
 
 @dataclass(frozen=True, eq=False)

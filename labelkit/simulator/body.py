@@ -292,17 +292,17 @@ def _assemble(
     mirror = np.array([-1.0 if left else 1.0, 1.0, 1.0])
     to_hand = palm_turn.T * mirror
 
-    def moved(p: FloatArray) -> FloatArray:
+    def move(p: FloatArray) -> FloatArray:
         return np.asarray((p - origin) @ to_hand)
 
-    marks = moved(np.concatenate([[np.zeros(3)], digits.reshape(-1, 3)]))
+    marks = move(np.concatenate([[np.zeros(3)], digits.reshape(-1, 3)]))
     axes = []
     for d in range(5):
         way = digits[d, 1] - digits[d, 0]
         toward = np.array([0.0, 0.0, -1.0]) if d else digits[4, 0] - digits[0, 0] + (0.0, 0.0, -0.02)
         axis = np.cross(way, toward) @ to_hand
         axes.append(axis / np.linalg.norm(axis) * mirror[0])
-    joints, normals = moved(joints), normals @ to_hand
+    joints, normals = move(joints), normals @ to_hand
     frame = (to_hand.T @ body_frame) * mirror  # a left-handed body is the mirror image: its left is its right's image
     upper = joints[UPPER_ARM_BONE] - joints[TORSO_BONE]
     fore = joints[FOREARM_BONE] - joints[UPPER_ARM_BONE]
@@ -316,7 +316,7 @@ def _assemble(
         facing = (_normals(skin, triangles) @ (dorsal / np.linalg.norm(dorsal))) > 0.75
         nail = np.maximum(nail, (along > 0.55) * facing)
     return Person(
-        vertices=moved(skin),
+        vertices=move(skin),
         normals=normals,
         triangles=triangles[:, ::-1] if left else triangles,
         parts=parts,
@@ -407,9 +407,9 @@ def _hang(skin: FloatArray, triangles: IntArray, cloth: BoolArray, rng: np.rando
     """Let a shirt hang: it bridges hollows, and has folds."""
     n = len(skin)
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    edges = edges[cloth[edges].all(axis=1)]  # a surface has each edge in both directions, but at the hem
+    hem = np.bincount(edges[:, 0], ~cloth[edges[:, 1]], n) + np.bincount(edges[:, 1], ~cloth[edges[:, 0]], n)
+    inner = cloth & (hem == 0)
     count = np.maximum(np.bincount(edges[:, 0], minlength=n), 1)[:, None]
-    inner = cloth & (np.bincount(edges[:, 0], minlength=n) > 0)
     for _ in range(int(rng.integers(4, 16))):
         means = np.stack([np.bincount(edges[:, 0], skin[edges[:, 1], k], n) for k in range(3)], axis=-1) / count
         skin = np.where(inner[:, None], 0.4 * skin + 0.6 * means, skin)

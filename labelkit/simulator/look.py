@@ -32,7 +32,7 @@ _BLOOD = np.array([1.0, 0.80, 0.80])  # what redness leaves of each colour
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Appearance:
     """The surface of a person.
 
     Attributes:
@@ -54,7 +54,7 @@ class Look:
     cloth_period_m: float
 
 
-def draw_look(person: Person, participant: Participant, rng: np.random.Generator) -> Look:
+def draw_look(person: Person, participant: Participant, rng: np.random.Generator) -> Appearance:
     """Draw the colours of a person with a participant's skin and cloth."""
     skin, palm = 255.0 * participant.skin, 255.0 * participant.palm_skin
     color = skin + person.palmar[:, None] * (palm - skin)
@@ -68,7 +68,7 @@ def draw_look(person: Person, participant: Participant, rng: np.random.Generator
     hair = _HAIR[int(rng.integers(len(_HAIR)))] if person.age < 0.6 else np.array([150.0, 148.0, 145.0])
     color[person.eyes] = 45.0
     gloss = np.where(person.locks > 0.0, 0.5, 1.0) * participant.gloss * 10.0
-    return Look(
+    return Appearance(
         albedo=np.clip(color / 255.0, 0.02, 0.95) ** 2,  # approximately the curve of sRGB
         cloth=np.clip(participant.cloth, 0.02, 0.95) ** 2,
         hair=(hair / 255.0) ** 2,
@@ -81,7 +81,7 @@ def draw_look(person: Person, participant: Participant, rng: np.random.Generator
 
 
 def mark_at(marks: FloatArray, places: FloatArray) -> FloatArray:
-    """Look up the marks (n, 3) at places (n, 2+) on the hand at rest, metres, of a right hand."""
+    """Appearance up the marks (n, 3) at places (n, 2+) on the hand at rest, metres, of a right hand."""
     texel = np.rint((places[:, :2] / MM - _CORNER_MM) / _TEXEL_MM).astype(np.int32)
     height, width = marks.shape[:2]
     return np.asarray(marks[np.clip(texel[:, 1], 0, height - 1), np.clip(texel[:, 0], 0, width - 1)])

@@ -37,7 +37,7 @@ def pose_hand(person: Person, pose: Pose) -> FloatArray:
 
 
 def pose_person(
-    person: Person, pose: Pose, body_turn: FloatArray, *, other_arm_behind: bool
+    person: Person, pose: Pose, body_turn: FloatArray, *, hide_hand: bool
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Pose the whole body; the palm does not move.
 
@@ -45,7 +45,7 @@ def pose_person(
         person: at rest.
         pose: its `upper_arm` points from the elbow to the shoulder.
         body_turn: (3, 3), the body's left, up and front as columns, hand frame.
-        other_arm_behind: whether the other hand is behind the back; else it hangs down in front of the body.
+        hide_hand: whether the back hides the other hand; else it lies in front of the body.
     Returns:
         vertices (n, 3) and unit normals (n, 3), the bones' joints (len(BONES), 3) and the marks (21, 3), hand frame.
     """
@@ -75,7 +75,7 @@ def pose_person(
         turns[bone], shifts[bone] = turn, at[bone] - turn @ joints[bone]
     settle(TORSO_BONE, body_turn @ person.body_frame.T, UPPER_ARM_BONE)
     settle(HEAD_BONE, turns[TORSO_BONE], TORSO_BONE)
-    _rest_other_arm(person, turns, settle, body_turn, behind=other_arm_behind)
+    _rest_other_arm(person, turns, settle, body_turn, behind=hide_hand)
     vertices, normals = blend_dual(person, turns, shifts)
     own = person.mark_bones
     marks = np.einsum("nij,nj->ni", turns[own], person.marks) + shifts[own]
@@ -197,11 +197,9 @@ def _quaternions(turns: FloatArray) -> FloatArray:
 
 def _matrices(q: FloatArray) -> FloatArray:
     w, x, y, z = q.T
-    return np.stack(
-        [
-            np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], axis=-1),
-            np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], axis=-1),
-            np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=-1),
-        ],
-        axis=1,
-    )
+    rows = [
+        np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], axis=-1),
+        np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], axis=-1),
+        np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=-1),
+    ]
+    return np.stack(rows, axis=1)

@@ -13,7 +13,7 @@ from labelkit.simulator.body import ELBOW_BONE, TORSO_BONE, Person, draw_person
 from labelkit.simulator.color_camera import LensAndChip, draw_color_camera, expose
 from labelkit.simulator.kinect import sense
 from labelkit.simulator.light import Place, draw_place
-from labelkit.simulator.look import Look, draw_look
+from labelkit.simulator.look import Appearance, draw_look
 from labelkit.simulator.motion import draw_drift
 from labelkit.simulator.people import BackdropKind, Moment, Participant, draw_participant
 from labelkit.simulator.people_pose import pose_hand, pose_person
@@ -28,12 +28,12 @@ Hands = Literal["open", "relaxed", "gestures"]
 # Purposes of random generators, for their keys (seed, participant, purpose); others: recorder.py, sources/simulated.py.
 _BODY, _LOOK, _PLACE, _BACKDROP, _CAMERA, _BODY_MANNER = 10, 11, 12, 13, 14, 15
 
-# The room of a participant, unless one is asked for: the person is seen behind the hand, or only the arm reaches in
+# The room of a participant, unless one is asked for: the picture shows the whole person, or only an arm that reaches in
 # before a wall or before nothing within range.
 _ROOMS: tuple[BackdropKind, ...] = ("body", "wall", "none")
 _ROOM_SHARES = (0.5, 0.3, 0.2)
 
-# At rest in the lap or behind the back: half of the participants each.
+# The other hand rests in front of the body, or the back hides it.
 _HIDDEN_SHARE = 0.5
 
 # The elbow's angle between upper arm and forearm: from sharply bent to almost straight.
@@ -166,7 +166,7 @@ class PersonSet:
         self._seed, self._index, self._intrinsics = seed, index, intrinsics
         shape = self.participant.shape
         self.person: Person = draw_person(body_rng, left=shape.left, sleeve_mm=shape.sleeve_mm)
-        self.look: Look = draw_look(self.person, self.participant, np.random.default_rng([seed, index, _LOOK]))
+        self.look: Appearance = draw_look(self.person, self.participant, np.random.default_rng([seed, index, _LOOK]))
         if chosen != "body":
             self.person = reach_in(self.person)
         self.place: Place = draw_place(np.random.default_rng([seed, index, _PLACE]))
@@ -188,7 +188,7 @@ class PersonSet:
         turn, centre, ray, box = aim(pose_hand(person, moment.pose), moment, self._intrinsics)
         pose = replace(moment.pose, upper_arm=_bend_elbow(moment, turn))
         vertices, normals, joints, marks = pose_person(
-            person, pose, turn.T @ moment.body_turn, other_arm_behind=self.hidden_hand
+            person, pose, turn.T @ moment.body_turn, hide_hand=self.hidden_hand
         )
         return Staged(
             vertices=vertices @ turn.T + centre,

@@ -11,7 +11,7 @@ from labelkit.records import BoolArray, FloatArray, Intrinsics
 from labelkit.simulator.backdrop import Backdrop
 from labelkit.simulator.body import Person
 from labelkit.simulator.light import Place
-from labelkit.simulator.look import Look, mark_at
+from labelkit.simulator.look import Appearance, mark_at
 from labelkit.simulator.rays import cast, find_blocked, scene_of
 from labelkit.simulator.render import Rendered, cover_outline, find_window, spread
 from labelkit.simulator.rig import BodyPart
@@ -20,14 +20,14 @@ from labelkit.simulator.surface import IntArray
 
 _LIFT_M = 0.003  # shadow rays start so far above the skin, so that a coarse mesh does not shade itself
 _SHADOW_STEP = 8  # pixels between samples of the shadow on the room
-# Light that enters skin leaves it beside: it softens the edge of shade, red most.
+# Light that enters skin leaves it some millimetres away, which softens the edge of shade, red most.
 _SOFT = np.array([0.28, 0.12, 0.06], dtype=np.float32)
 _FRESNEL = 0.04  # of skin, straight on
 
 
 def draw_person_frame(
     person: Person,
-    look: Look,
+    look: Appearance,
     staged: Staged,
     place: Place,
     backdrop: Backdrop,
@@ -66,7 +66,7 @@ def draw_person_frame(
 
 def _shade(
     person: Person,
-    look: Look,
+    look: Appearance,
     staged: Staged,
     place: Place,
     triangle: IntArray,
@@ -127,9 +127,9 @@ def _gloss(place: Place, normals: FloatArray, ray: FloatArray, gloss: FloatArray
 
 
 def _marks(
-    person: Person, look: Look, triangle: IntArray, rest: FloatArray, palmar: FloatArray, cloth: BoolArray
+    person: Person, look: Appearance, triangle: IntArray, rest: FloatArray, palmar: FloatArray, cloth: BoolArray
 ) -> FloatArray:
-    """Look up the fine marks of skin and cloth: (n, 3) factors."""
+    """Appearance up the fine marks of skin and cloth: (n, 3) factors."""
     marks = np.ones((len(rest), 3), dtype=np.float32)
     on_hand = np.isin(person.parts[triangle], [BodyPart.PALM, BodyPart.FINGERS, BodyPart.EDGE, BodyPart.FOREARM])
     hand = on_hand & ~cloth
