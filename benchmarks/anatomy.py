@@ -4,7 +4,7 @@
 
 All hands are measured alike, from their mesh and 21 joints. Palm: the skin that faces as the joints' plane does (within
 41 degrees), from 8 mm beyond the wrist to 8 mm beyond the line through the knuckles of index and little finger, without
-the root of the thumb (beyond the line from the thumb's first joint to the index finger's knuckle). The real hand:
+the root of the thumb (what is nearer to the thumb's metacarpal than to the fingers'). The real hand:
 hand_mesh_truth (LABELKIT_TEST_DATA, else ../shared/data), the frames of an open hand; a model fitted to one person. The
 table goes to stdout, all figures to benchmarks/results/anatomy.json.
 """
@@ -43,6 +43,13 @@ COLUMNS = {
 }
 
 
+def distances(points: FloatArray, start: FloatArray, end: FloatArray) -> FloatArray:
+    """Measure how far points (n, 3) are from a line's piece."""
+    way = end - start
+    share = np.clip((points - start) @ way / (way @ way), 0.0, 1.0)
+    return np.asarray(np.linalg.norm(points - start - share[:, None] * way, axis=1))
+
+
 def measure(
     vertices: FloatArray, triangles: IntArray, joints: FloatArray, facing: FloatArray, own: FloatArray | None
 ) -> dict[str, float]:
@@ -72,10 +79,11 @@ def measure(
     low, high = joints[17] - joints[0], joints[5] - joints[0]
     share = (side - low @ across) / ((high - low) @ across)
     roots = low @ up + share * ((high - low) @ up)
-    thumb = joints[1] - joints[0]
-    ball = thumb @ across + (rise - thumb @ up) / ((high - thumb) @ up) * ((high - thumb) @ across)
+    metacarpals = [(joints[1], joints[2]), *((joints[0], joints[k]) for k in (5, 9, 13, 17))]
+    apart = np.stack([distances(centres, start, end) for start, end in metacarpals])
+    ball = apart[0] < apart[1:].min(axis=0)
     near = np.linalg.norm(centres - joints[[0, 5, 17]].mean(axis=0), axis=1) < 0.12
-    inside = (faces @ palmar > FACING * area) & (rise > CREASE_M) & (rise < roots + ROOT_M) & (side < ball) & near
+    inside = (faces @ palmar > FACING * area) & (rise > CREASE_M) & (rise < roots + ROOT_M) & ~ball & near
     origin = np.average(centres[inside], axis=0, weights=area[inside])
     _, ways = np.linalg.eigh(np.cov(centres[inside].T, aweights=area[inside]))
     fitted = ways[:, 0] * np.sign(ways[:, 0] @ palmar)

@@ -40,10 +40,10 @@ ELBOW_BONE, TORSO_BONE, HEAD_BONE, OTHER_UPPER_BONE, OTHER_FOREARM_BONE, OTHER_H
 # Hand length and breadth, mm: mean and sd of women and men in Gordon et al. 1989 (ANSUR, Natick TR-89/044).
 _LENGTH_MM = (180.5, 9.7), (193.8, 9.8)
 _BREADTH_MM = (79.4, 3.8), (90.4, 4.2)
-_BASE_BREADTH_SHARE = 0.425  # of its length, the breadth of MakeHuman's hand: measured on the base mesh
+_BASE_BREADTH_SHARE = 0.467  # of its length, the breadth across the knuckles of the hand that the targets draw
 
 _FACING = 0.75  # palmar skin: its normal within 41 degrees of the palm's, as in rig.py
-_CREASE_MM = 8.0  # from the wrist joint to the crease
+_CREASE_MM = 8.0  # from the wrist joint to the crease, toward the fingers
 _SHIRT_MM = 6.0
 _HAIR_MM = 9.0
 _HAIRY_SHARE = 0.93
@@ -173,8 +173,9 @@ def draw_person(rng: np.random.Generator, *, left: bool, sleeve_mm: float | None
     at = {name.removeprefix("joint-"): points[n + k] for k, name in enumerate(names)}
     number = int(sex)
     length = float(np.clip(rng.normal(*_LENGTH_MM[number]), _LENGTH_MM[number][0] * 0.85, _LENGTH_MM[number][0] * 1.15))
-    breadth = length * float(np.clip(rng.normal(_BREADTH_MM[number][0] / _LENGTH_MM[number][0], 0.015), 0.39, 0.52))
-    scale = (length - _CREASE_MM) * MM / np.linalg.norm(at["r-finger-3-4"] - at["r-hand"])
+    breadth = length * float(np.clip(rng.normal(_BREADTH_MM[number][0] / _LENGTH_MM[number][0], 0.008), 0.39, 0.52))
+    chain = np.array([at["r-hand"], *(at[f"r-finger-3-{k}"] for k in range(1, 5))])
+    scale = (length + _CREASE_MM) * MM / np.linalg.norm(np.diff(chain, axis=0), axis=1).sum()
     return _assemble(
         points * scale,
         {name: place * scale for name, place in at.items()},
