@@ -46,14 +46,14 @@ class LensAndChip:
 
 def draw_color_camera(rng: np.random.Generator) -> LensAndChip:
     """Draw a camera; some are good, some are old, some are set wrongly."""
-    warm, green = rng.normal(0.0, 0.10), rng.normal(0.0, 0.03)
+    warm, green = rng.normal(0.0, 0.07), rng.normal(0.0, 0.02)
     return LensAndChip(
         blur_px=float(rng.uniform(0.35, 1.2)),
         fringe=float(rng.normal(0.0, 0.0008)),
         vignette=float(rng.uniform(0.0, 0.35)),
-        saturation=float(rng.uniform(0.75, 1.35)),
+        saturation=float(rng.uniform(0.7, 1.25)),
         gains=(float(np.exp(warm)), float(np.exp(green)), float(np.exp(-warm))),
-        exposure=float(np.exp(rng.normal(0.1, 0.4))),
+        exposure=float(np.exp(rng.normal(0.05, 0.3))),
         shot=float(rng.uniform(0.8, 4.0)),
         read=float(np.exp(rng.uniform(np.log(0.05), np.log(0.5)))),
         tone=float(np.exp(rng.uniform(-0.25, 0.2))),

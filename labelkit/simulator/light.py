@@ -122,7 +122,7 @@ def draw_place(rng: np.random.Generator) -> Place:
     scale = 1.0 / max(0.65 * float(front.mean()) + 0.35 * float(around), 1e-3)
     # white balance takes most of the light's colour away
     cast = front / max(float(front.mean()), 1e-6)
-    tint = scale * np.clip(cast, 0.3, 3.0) ** -rng.uniform(0.5, 1.0)
+    tint = scale * np.clip(cast, 0.3, 3.0) ** -rng.uniform(0.65, 1.0)
     return Place(
         name=str(stored["names"][k]),
         irradiance=irradiance * tint,

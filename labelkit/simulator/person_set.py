@@ -39,8 +39,8 @@ _HIDDEN_SHARE = 0.5
 # The elbow's angle between upper arm and forearm: from sharply bent to almost straight.
 _ELBOW_RAD = np.deg2rad(40.0), np.deg2rad(172.0)
 
-# Curl of a hand at ease per joint from the knuckle outward, degrees, and how much more toward the little finger
-# (Lee & Jung 2014, Ergonomics: resting hand; rounded).
+# Curl of a hand at ease per joint from the knuckle outward, degrees, and how much more toward the little finger:
+# assumed.
 _AT_EASE_DEG = np.array([28.0, 36.0, 18.0])
 _MORE_PER_FINGER = np.array([0.0, 0.0, 0.12, 0.25, 0.4])
 _THUMB_AT_EASE_DEG = np.array([8.0, 12.0, 18.0])
@@ -94,6 +94,8 @@ class BodyManner:
         self._drift = draw_drift(rng, n_frames, (6,), 20.0)
         self._ease = rng.uniform(0.6, 1.2)
         self._fingers = draw_drift(rng, n_frames, (5, 3))
+        # from fingers together to a hand spread wide: thumb, then the other fingers
+        self._spread = np.deg2rad(np.array([rng.uniform(-5.0, 32.0), *([rng.uniform(-1.0, 4.0)] * 4)]))
         self._gesture = _draw_gestures(rng, n_frames)
 
     def complete(self, k: int, moment: Moment) -> PersonMoment:
@@ -106,7 +108,9 @@ class BodyManner:
         else:
             shoulder = np.array([0.15 * self._out + 0.1 * sway[3], 0.97, 0.35 + 0.08 * sway[4]])
         known = {field.name: getattr(moment, field.name) for field in fields(Moment)}
-        known["pose"] = replace(moment.pose, curl=self._curl(k, moment.pose.curl))
+        curl = self._curl(k, moment.pose.curl)
+        straight = np.clip(1.0 - curl[:, 0] / np.deg2rad(60.0), 0.0, 1.0)  # bent fingers cannot be spread
+        known["pose"] = replace(moment.pose, curl=curl, splay=moment.pose.splay + straight * self._spread)
         return PersonMoment(**known, body_turn=turn, shoulder=shoulder)
 
     def _curl(self, k: int, open_curl: FloatArray) -> FloatArray:
