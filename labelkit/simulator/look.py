@@ -24,7 +24,8 @@ _LINES = (
     ((0.18, 0.92), (0.04, 0.84), (-0.16, 0.76), (-0.40, 0.72)),
     ((0.38, 0.74), (0.26, 0.62), (0.15, 0.42), (0.10, 0.18)),
 )
-_MINOR_LINES = 14
+_MINOR_LINES = 24
+_CREASE_MM, _VEIN_MM = 0.5, 0.6  # how deep a crease is, how high a vein
 
 _HAIR = np.array([[30, 24, 20], [60, 42, 28], [100, 72, 45], [165, 130, 85], [130, 128, 125]])
 _NAIL = np.array([225.0, 175.0, 165.0])
@@ -40,6 +41,7 @@ class Appearance:
         cloth, hair: (3,) linear colours of what covers it.
         gloss: (n,) strength of the skin's reflection.
         palm_marks, back_marks: (H, W, 3) float32 factors of the skin's colour, by place on the hand at rest.
+        palm_slopes, back_slopes: (H, W, 2) float32, by how much the skin rises along x and y there.
         cloth_marks: (K, K) float32 factors of the cloth's colour, repeated every `cloth_period_m`.
         cloth_period_m: see there.
     """
@@ -50,6 +52,8 @@ class Appearance:
     gloss: FloatArray
     palm_marks: FloatArray
     back_marks: FloatArray
+    palm_slopes: FloatArray
+    back_slopes: FloatArray
     cloth_marks: FloatArray
     cloth_period_m: float
 
@@ -68,23 +72,34 @@ def draw_look(person: Person, participant: Participant, rng: np.random.Generator
     hair = _HAIR[int(rng.integers(len(_HAIR)))] if person.age < 0.6 else np.array([150.0, 148.0, 145.0])
     color[person.eyes] = 45.0
     gloss = np.where(person.locks > 0.0, 0.5, 1.0) * participant.gloss * 10.0
+    palm_marks, palm_slopes = _draw_palm(person, rng)
+    back_marks, back_slopes = _draw_back(person, rng)
     return Appearance(
         albedo=np.clip(color / 255.0, 0.02, 0.95) ** 2,  # approximately the curve of sRGB
         cloth=np.clip(participant.cloth, 0.02, 0.95) ** 2,
         hair=(hair / 255.0) ** 2,
         gloss=gloss * (1.0 + 1.2 * person.nail),
-        palm_marks=_draw_palm(person, rng),
-        back_marks=_draw_back(person, rng),
+        palm_marks=palm_marks,
+        back_marks=back_marks,
+        palm_slopes=palm_slopes,
+        back_slopes=back_slopes,
         cloth_marks=_draw_cloth(rng),
         cloth_period_m=float(np.exp(rng.uniform(np.log(0.02), np.log(0.3)))),
     )
 
 
 def mark_at(marks: FloatArray, places: FloatArray) -> FloatArray:
-    """Appearance up the marks (n, 3) at places (n, 2+) on the hand at rest, metres, of a right hand."""
+    """Look up marks (n, 3), or slopes (n, 2), at places (n, 2+) on the hand at rest, metres, of a right hand."""
     texel = np.rint((places[:, :2] / MM - _CORNER_MM) / _TEXEL_MM).astype(np.int32)
     height, width = marks.shape[:2]
     return np.asarray(marks[np.clip(texel[:, 1], 0, height - 1), np.clip(texel[:, 0], 0, width - 1)])
+
+
+def cloth_mark_at(look: Appearance, places: FloatArray) -> FloatArray:
+    """Look up the cloth's factor (n, 1) at places (n, 2+) of the body at rest, metres."""
+    period = look.cloth_period_m / len(look.cloth_marks)
+    at = np.floor(places[:, :2] / period).astype(int) % len(look.cloth_marks)
+    return np.asarray(look.cloth_marks[at[:, 1], at[:, 0]][:, None])
 
 
 def _draw_noise(rng: np.random.Generator, texels: float) -> FloatArray:
@@ -129,7 +144,7 @@ def _smooth(points: FloatArray, times: int = 3) -> FloatArray:
     return points
 
 
-def _draw_palm(person: Person, rng: np.random.Generator) -> FloatArray:
+def _draw_palm(person: Person, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     marks = _right_marks(person)
     sheet = _Sheet()
     wrist, knuckle = marks[0], marks[9]
@@ -158,9 +173,12 @@ def _draw_palm(person: Person, rng: np.random.Generator) -> FloatArray:
         for segment, share in creases:
             way = joints[min(segment + 1, 3)] - joints[segment]
             _cross(sheet, joints[segment] + share * way, way, strong * rng.uniform(0.5, 1.0), rng)
-    mottled = rng.uniform(0.02, 0.05) * (_draw_noise(rng, 6.0) + 1.2 * _draw_noise(rng, 22.0) + _draw_noise(rng, 60.0))
-    ridges = rng.uniform(0.01, 0.03) * _draw_noise(rng, 1.0)
-    return _color_marks(sheet.depth, mottled, ridges, rng.uniform(0.3, 0.5))
+    mottled = rng.uniform(0.02, 0.06) * (_draw_noise(rng, 6.0) + 1.2 * _draw_noise(rng, 22.0) + _draw_noise(rng, 60.0))
+    fine = _draw_noise(rng, 1.0)
+    height_mm = -_CREASE_MM * sheet.depth + rng.uniform(0.05, 0.15) * _draw_noise(rng, 4.0)
+    height_mm += rng.uniform(0.1, 0.4) * _draw_noise(rng, 14.0) + rng.uniform(0.01, 0.04) * fine
+    marks_drawn = _color_marks(sheet.depth, mottled, rng.uniform(0.02, 0.05) * fine, rng.uniform(0.3, 0.55))
+    return marks_drawn, _slopes(height_mm)
 
 
 def _cross(sheet: _Sheet, middle: FloatArray, way: FloatArray, strength: float, rng: np.random.Generator) -> None:
@@ -172,7 +190,7 @@ def _cross(sheet: _Sheet, middle: FloatArray, way: FloatArray, strength: float, 
     sheet.draw(middle + at * across + bowed, rng.uniform(0.45, 0.7), strength)
 
 
-def _draw_back(person: Person, rng: np.random.Generator) -> FloatArray:
+def _draw_back(person: Person, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     marks = _right_marks(person)
     sheet = _Sheet()
     for digit in range(5):
@@ -187,8 +205,19 @@ def _draw_back(person: Person, rng: np.random.Generator) -> FloatArray:
         points = np.linspace(ends[0], ends[1], 5) + rng.normal(0.0, 2.5, (5, 2))
         veins.draw(points, 1.3, rng.uniform(0.1, 0.6))
     mottled = rng.uniform(0.01, 0.03) * (_draw_noise(rng, 8.0) + _draw_noise(rng, 30.0))
-    colored = _color_marks(sheet.depth, mottled, 0.01 * _draw_noise(rng, 1.0), 0.3)
-    return np.asarray(colored * (1.0 - veins.depth[..., None] * np.array([0.22, 0.10, 0.06])), dtype=np.float32)
+    fine = _draw_noise(rng, 1.0)
+    colored = _color_marks(sheet.depth, mottled, 0.015 * fine, 0.3)
+    colored = np.asarray(colored * (1.0 - veins.depth[..., None] * np.array([0.22, 0.10, 0.06])), dtype=np.float32)
+    height_mm = _VEIN_MM * veins.depth - 0.5 * _CREASE_MM * sheet.depth
+    height_mm += 0.1 * _draw_noise(rng, 5.0) + 0.2 * _draw_noise(rng, 16.0) + 0.02 * fine
+    return colored, _slopes(height_mm)
+
+
+def _slopes(height_mm: FloatArray) -> FloatArray:
+    """Compute how much a relief rises along x and y: (H, W, 2), as seen at 1-2 mm a pixel."""
+    smooth = cv2.GaussianBlur(height_mm.astype(np.float32), (0, 0), 0.8)
+    along_y, along_x = np.gradient(smooth, _TEXEL_MM)
+    return np.stack([along_x, along_y], axis=-1).astype(np.float32)
 
 
 def _color_marks(depth: FloatArray, mottled: FloatArray, ridges: FloatArray, darkest: float) -> FloatArray:

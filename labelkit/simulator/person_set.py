@@ -15,7 +15,7 @@ from labelkit.simulator.kinect import sense
 from labelkit.simulator.light import Place, draw_place
 from labelkit.simulator.look import Appearance, draw_look
 from labelkit.simulator.motion import draw_drift
-from labelkit.simulator.people import BackdropKind, Moment, Participant, draw_participant
+from labelkit.simulator.people import BackdropKind, Moment, Participant, draw_participant, hand_turn, least_flexion
 from labelkit.simulator.people_pose import pose_hand, pose_person
 from labelkit.simulator.rays import full_rays
 from labelkit.simulator.render import Rendered, draw_empty
@@ -35,6 +35,11 @@ _ROOM_SHARES = (0.5, 0.3, 0.2)
 
 # The other hand rests in front of the body, or the back hides it.
 _HIDDEN_SHARE = 0.5
+
+# A head is not to hide the hand: the elbow stays farther from the camera than the wrist by this share of the forearm,
+# as far as the wrist can be bent (73 degrees: Ryu et al. 1991, J. Hand Surg. 16A, 409; rounded down).
+_ELBOW_BACK = 0.15
+_MOST_FLEXION_RAD = np.deg2rad(70.0)
 
 # The elbow's angle between upper arm and forearm: from sharply bent to almost straight.
 _ELBOW_RAD = np.deg2rad(40.0), np.deg2rad(172.0)
@@ -110,7 +115,16 @@ class BodyManner:
         known = {field.name: getattr(moment, field.name) for field in fields(Moment)}
         curl = self._curl(k, moment.pose.curl)
         straight = np.clip(1.0 - curl[:, 0] / np.deg2rad(60.0), 0.0, 1.0)  # bent fingers cannot be spread
-        known["pose"] = replace(moment.pose, curl=curl, splay=moment.pose.splay + straight * self._spread)
+        flexion, deviation = moment.pose.wrist
+        if self._behind:
+            least = least_flexion(hand_turn(moment.angles_deg, moment.in_plane_rad), -_ELBOW_BACK)
+            flexion = max(flexion, min(least, _MOST_FLEXION_RAD))
+        known["pose"] = replace(
+            moment.pose,
+            curl=curl,
+            splay=moment.pose.splay + straight * self._spread,
+            wrist=(flexion, deviation),
+        )
         return PersonMoment(**known, body_turn=turn, shoulder=shoulder)
 
     def _curl(self, k: int, open_curl: FloatArray) -> FloatArray:

@@ -20,7 +20,7 @@ from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.stage import Staged
 
 _SHADOW_STEP = 4  # pixels between samples of the shadow on the wall; a blur makes it soft
-_SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
+SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
 _SHININESS = 18.0
 
 
@@ -202,7 +202,7 @@ def cover_outline(
     outline = cv2.dilate(whole, window) != cv2.erode(whole, window)
     cover = hit.astype(np.float32)
     between = rays[outline]
-    shifts = np.array([[du / intrinsics.fx, dv / intrinsics.fy, 0.0] for du, dv in _SUBPIXELS], dtype=np.float32)
+    shifts = np.array([[du / intrinsics.fx, dv / intrinsics.fy, 0.0] for du, dv in SUBPIXELS], dtype=np.float32)
     depth = cast(scene, between[:, None] + shifts).depth_m
     cover[outline] = np.mean(np.isfinite(depth) & ~(depth > behind[outline][:, None]), axis=1)
     return cover

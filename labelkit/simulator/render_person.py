@@ -11,9 +11,9 @@ from labelkit.records import BoolArray, FloatArray, Intrinsics
 from labelkit.simulator.backdrop import Backdrop
 from labelkit.simulator.body import Person
 from labelkit.simulator.light import Place
-from labelkit.simulator.look import Appearance, mark_at
+from labelkit.simulator.look import Appearance, cloth_mark_at, mark_at
 from labelkit.simulator.rays import cast, find_blocked, scene_of
-from labelkit.simulator.render import Rendered, cover_outline, find_window, spread
+from labelkit.simulator.render import SUBPIXELS, Rendered, cover_outline, find_window, spread
 from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.stage import Staged
 from labelkit.simulator.surface import IntArray
@@ -22,6 +22,8 @@ _LIFT_M = 0.003  # shadow rays start so far above the skin, so that a coarse mes
 _SHADOW_STEP = 8  # pixels between samples of the shadow on the room
 # Light that enters skin leaves it some millimetres away, which softens the edge of shade, red most.
 _SOFT = np.array([0.28, 0.12, 0.06], dtype=np.float32)
+_JUMP_M = 0.015  # a step in depth that is an edge
+_BARE = [BodyPart.PALM, BodyPart.FINGERS, BodyPart.EDGE, BodyPart.FOREARM]
 _FRESNEL = 0.04  # of skin, straight on
 
 
@@ -60,6 +62,7 @@ def draw_person_frame(
     cover = cover_outline(scene, hit, rays[window], behind, intrinsics)[..., None]
     color = np.zeros((*hit.shape, 3), dtype=np.float32)
     color[hit] = lit
+    _soften_edges(scene, color, np.where(hit, hits.depth_m, np.inf).astype(np.float32), rays[window], intrinsics)
     linear[window] += cover * (spread(color, hit) - linear[window])
     return Rendered(depth, cos_tilt, parts, linear)
 
@@ -99,8 +102,20 @@ def _shade(
     albedo[mixed[:, 15] > 0.0] = look.hair
     albedo[cloth] = look.cloth
     gloss[cloth] = 0.0
-    albedo = albedo * _marks(person, look, triangle, rest, palmar, cloth)
+    bare = ~cloth & np.isin(person.parts[triangle], _BARE)
+    share = np.clip(2.0 * palmar[bare] - 0.5, 0.0, 1.0)[:, None]
+
+    def mark(back: FloatArray, palm: FloatArray) -> FloatArray:
+        on_back = mark_at(back, rest[bare])
+        return np.asarray(on_back + share * (mark_at(palm, rest[bare]) - on_back))
+
+    albedo[bare] *= mark(look.back_marks, look.palm_marks)
+    albedo[cloth] *= cloth_mark_at(look, rest[cloth])
+    # the slopes of the hand at rest, carried along by the palm
+    normals[bare] -= mark(look.back_slopes, look.palm_slopes) @ (staged.turn[:, :2] * (side, 1.0)).T
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
+    normals = normals.astype(np.float32)
+    diffuse[bare] = place.diffuse(normals[bare])
     facing = normals @ place.lamp.astype(np.float32)
     lamp = np.clip((facing[:, None] + _SOFT) / (1.0 + _SOFT), 0.0, None)
     lamp[cloth] = np.clip(facing[cloth], 0.0, None)[:, None]
@@ -126,20 +141,30 @@ def _gloss(place: Place, normals: FloatArray, ray: FloatArray, gloss: FloatArray
     return np.asarray(fresnel[:, None] * (place.mirror(mirrored) + lamp[:, None] * place.lamp_light))
 
 
-def _marks(
-    person: Person, look: Appearance, triangle: IntArray, rest: FloatArray, palmar: FloatArray, cloth: BoolArray
-) -> FloatArray:
-    """Appearance up the fine marks of skin and cloth: (n, 3) factors."""
-    marks = np.ones((len(rest), 3), dtype=np.float32)
-    on_hand = np.isin(person.parts[triangle], [BodyPart.PALM, BodyPart.FINGERS, BodyPart.EDGE, BodyPart.FOREARM])
-    hand = on_hand & ~cloth
-    share = np.clip(2.0 * palmar[hand] - 0.5, 0.0, 1.0)[:, None]
-    back, front = mark_at(look.back_marks, rest[hand]), mark_at(look.palm_marks, rest[hand])
-    marks[hand] = back + share * (front - back)
-    period = look.cloth_period_m / len(look.cloth_marks)
-    at = np.floor(rest[cloth][:, :2] / period).astype(int) % len(look.cloth_marks)
-    marks[cloth] = look.cloth_marks[at[:, 1], at[:, 0]][:, None]
-    return marks
+def _soften_edges(scene: Any, color: FloatArray, depth_m: FloatArray, rays: FloatArray, intrinsics: Intrinsics) -> None:
+    """Mix the colours where a near part of the person borders on a far one, by four more rays per pixel.
+
+    Each of the four takes the colour of the neighbour whose depth is nearest to its own.
+    """
+    filled = np.where(np.isfinite(depth_m), depth_m, np.float32(0.0))
+    around = np.ones((3, 3), dtype=np.uint8)
+    near = cv2.erode(np.where(filled > 0.0, filled, np.float32(99.0)), around)
+    v, u = np.nonzero((cv2.dilate(filled, around) - near > _JUMP_M) & (filled > 0.0))
+    if len(v) == 0:
+        return
+    shifts = np.array([[du / intrinsics.fx, dv / intrinsics.fy, 0.0] for du, dv in SUBPIXELS], dtype=np.float32)
+    seen = cast(scene, rays[v, u][:, None] + shifts).depth_m
+    dv, du = np.mgrid[-1:2, -1:2].reshape(2, 9)
+    rows = np.clip(v[:, None] + dv, 0, filled.shape[0] - 1)
+    columns = np.clip(u[:, None] + du, 0, filled.shape[1] - 1)
+    neighbours = np.where(filled > 0.0, filled, np.float32(1e3))[rows, columns]
+    chosen = np.argmin(np.abs(seen[..., None] - neighbours[:, None]), axis=-1)
+    pick = np.arange(len(v))[:, None]
+    mixed = color[rows[pick, chosen], columns[pick, chosen]]
+    kept = np.isfinite(seen)[..., None]
+    count = kept.sum(axis=1)
+    whole = count[:, 0] > 0
+    color[v[whole], u[whole]] = ((mixed * kept).sum(axis=1) / np.maximum(count, 1))[whole]
 
 
 def _shadow_on_room(scene: Any, backdrop: Backdrop, rays: FloatArray, place: Place) -> FloatArray:
