@@ -78,7 +78,7 @@ class Place:
 
     def mirror(self, ways: FloatArray) -> FloatArray:
         """Give the blurred radiance (n, 3) from unit directions (n, 3), camera frame."""
-        u, v = _pixels(ways @ self.world_from_camera.T, self.glossy.shape)
+        u, v = _pixels((ways @ self.world_from_camera.T).astype(np.float32), self.glossy.shape)
         return np.asarray(
             self.glossy[np.rint(v).astype(int) % self.glossy.shape[0], np.rint(u).astype(int) % self.glossy.shape[1]]
         )
