@@ -14,7 +14,7 @@ from labelkit.wording import number_of, shell_command
 
 # Options that need --live, and options that go with OUT alone.
 _LIVE = ("follow", "participant", "session", "handedness", "fps", "seconds")
-_NOT_LIVE = ("participants", "frames", "with_masks", "subjects", "hands", "room", "workers", "overwrite")
+_NOT_LIVE = ("participants", "frames", "with_masks", "workers", "overwrite")
 
 
 @click.command("simulate")

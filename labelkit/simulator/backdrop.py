@@ -22,6 +22,7 @@ _CONTRAST = 0.1, 0.7
 
 # A panorama of 512 pixels would be a blur through a camera that sees 62 degrees of it: twice as much of it is shown.
 _WIDER = 2.0
+_N_PIECES, _STANDING_SHARE = 10, 0.7  # floor, furniture and pictures of a room with a person
 _REAL_SHARE = 0.7  # of rooms with a whole person: seen as in the panorama; else a painted wall and boxes
 
 
@@ -62,9 +63,10 @@ def make_backdrop(
     far = FARTHEST_M + participant.wall_m if participant.backdrop == "wall" else rng.uniform(2.2, 3.0)
     vertices, triangles, colors = _make_wall(rng, far, paint)
     things = np.zeros(len(triangles), dtype=np.int64)  # the object of each triangle; 0 is the wall
-    if participant.backdrop in ("clutter", "body"):
-        for number in range(1, _N_BOXES + 1):
-            box, sides, color = _make_box(rng, FARTHEST_M + (0.3 if participant.backdrop == "clutter" else 0.7), far)
+    furnished = participant.backdrop == "body"
+    if furnished or participant.backdrop == "clutter":
+        for number in range(1, (_N_PIECES if furnished else _N_BOXES) + 1):
+            box, sides, color = _make_piece(rng, number, far) if furnished else _make_box(rng, FARTHEST_M + 0.3, far)
             triangles = np.concatenate([triangles, sides + len(vertices)])
             vertices = np.concatenate([vertices, box])
             colors = np.concatenate([colors, np.tile(color, (len(sides), 1))])
@@ -131,6 +133,22 @@ def _make_box(rng: np.random.Generator, near: float, far: float) -> tuple[FloatA
     sides = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     color = np.clip(rng.uniform(0.15, 0.85) + rng.normal(0.0, 0.15, 3), 0.05, 0.95) ** 2
     return (unit * size) @ turn.T + centre, sides, color
+
+
+def _make_piece(rng: np.random.Generator, number: int, far: float) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Place the floor (piece 1), or a box that stands on it or hangs on the wall: furniture, in a rough way."""
+    floor_m = 0.75  # below the camera, which stands on a desk
+    box, sides, color = _make_box(rng, FARTHEST_M + 0.7, far)
+    color = color.mean() + 0.5 * (color - color.mean())  # furniture is seldom bright
+    low, high = box.min(axis=0), box.max(axis=0)
+    if number == 1:
+        size, corner = np.array([8.0, 0.1, far + 2.0]), np.array([-4.0, floor_m, 0.4])
+        return (box - low) / (high - low) * size + corner, sides, color
+    if rng.random() < _STANDING_SHARE:
+        box = (box - (0.0, high[1], 0.0)) * (1.5, rng.uniform(1.0, 4.0), 1.0) + (0.0, floor_m, 0.0)
+    else:
+        box = (box - (0.0, 0.0, high[2])) * (1.0, 1.0, 0.2) + (0.0, -0.2, far)
+    return box, sides, color
 
 
 def _draw_patterns(rng: np.random.Generator, points: FloatArray, things: IntArray) -> FloatArray:

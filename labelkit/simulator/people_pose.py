@@ -192,7 +192,7 @@ def _quaternions(turns: FloatArray) -> FloatArray:
         xy, xz, yz = m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[1, 2] + m[2, 1]
         row = ([squares[0], a, b, c], [a, squares[1], xy, xz], [b, xy, squares[2], yz], [c, xz, yz, squares[3]])
         found[k] = np.array(row[largest]) / (2.0 * np.sqrt(squares[largest]))
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True))
 
 
 def _matrices(q: FloatArray) -> FloatArray:

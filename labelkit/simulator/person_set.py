@@ -194,10 +194,14 @@ class PersonSet:
         )
         self.camera: LensAndChip = draw_color_camera(np.random.default_rng([seed, index, _CAMERA]))
 
+    def draw_manner(self, n_frames: int) -> BodyManner:
+        """Draw how the body moves in so many frames."""
+        rng = np.random.default_rng([self._seed, self._index, _BODY_MANNER])
+        return BodyManner(rng, n_frames, self.participant, self.hands)
+
     def complete(self, moments: list[Moment | None]) -> list[Moment | None]:
         """Add the body to a recording's moments."""
-        rng = np.random.default_rng([self._seed, self._index, _BODY_MANNER])
-        manner = BodyManner(rng, len(moments), self.participant, self.hands)
+        manner = self.draw_manner(len(moments))
         return [None if moment is None else manner.complete(k, moment) for k, moment in enumerate(moments)]
 
     def place_person(self, moment: PersonMoment) -> Staged:
