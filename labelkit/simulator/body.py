@@ -411,7 +411,7 @@ def _hang(skin: FloatArray, triangles: IntArray, cloth: BoolArray, rng: np.rando
     hem = np.bincount(edges[:, 0], ~cloth[edges[:, 1]], n) + np.bincount(edges[:, 1], ~cloth[edges[:, 0]], n)
     inner = cloth & (hem == 0)
     count = np.maximum(np.bincount(edges[:, 0], minlength=n), 1)[:, None]
-    for _ in range(int(rng.integers(4, 16))):
+    for _ in range(int(rng.integers(20, 50))):
         means = np.stack([np.bincount(edges[:, 0], skin[edges[:, 1], k], n) for k in range(3)], axis=-1) / count
         skin = np.where(inner[:, None], 0.4 * skin + 0.6 * means, skin)
     waves, phases = rng.normal(0.0, 1.0, (6, 3)) * (30.0, 60.0, 30.0), rng.uniform(0.0, 2.0 * np.pi, 6)

@@ -53,7 +53,7 @@ def draw_color_camera(rng: np.random.Generator) -> LensAndChip:
         vignette=float(rng.uniform(0.0, 0.35)),
         saturation=float(rng.uniform(0.7, 1.25)),
         gains=(float(np.exp(warm)), float(np.exp(green)), float(np.exp(-warm))),
-        exposure=float(np.exp(rng.normal(0.05, 0.3))),
+        exposure=float(np.exp(rng.normal(-0.12, 0.3))),
         shot=float(rng.uniform(0.8, 4.0)),
         read=float(np.exp(rng.uniform(np.log(0.05), np.log(0.5)))),
         tone=float(np.exp(rng.uniform(-0.25, 0.2))),

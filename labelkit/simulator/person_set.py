@@ -41,6 +41,8 @@ _HIDDEN_SHARE = 0.5
 _ELBOW_BACK = 0.15
 _MOST_FLEXION_RAD = np.deg2rad(70.0)
 
+_REACH_M = 1.2  # length of an upper arm that reaches in from out of the picture
+
 # The elbow's angle between upper arm and forearm: from sharply bent to almost straight.
 _ELBOW_RAD = np.deg2rad(40.0), np.deg2rad(172.0)
 
@@ -260,15 +262,17 @@ def reach_in(person: Person) -> Person:
     axis = -person.upper_arm  # to the shoulder
     along = (person.vertices - person.joints[UPPER_ARM_BONE]) @ axis
     whole = (person.joints[TORSO_BONE] - person.joints[UPPER_ARM_BONE]) @ axis
-    kept = (own & (along < 0.7 * whole))[person.triangles].all(axis=1)
-    # beyond the elbow only the upper arm moves the skin, or the longer part would turn with the torso
-    far = own & (along > 0.3 * whole)
+    kept = (own & (along < 0.8 * whole))[person.triangles].all(axis=1)
+    # far from the elbow only the upper arm moves the skin, or the longer part would turn with the torso
+    near = 0.3 * whole
     bones = person.bones.copy()
-    bones[far] = UPPER_ARM_BONE
-    beyond = np.clip(along - 0.3 * whole, 0.0, None) * own
+    bones[own & (along > near)] = UPPER_ARM_BONE
+    end = along[np.unique(person.triangles[kept])].max()
+    longer = (_REACH_M - near) / (end - near) - 1.0
+    beyond = np.clip(along - near, 0.0, None) * own
     return replace(
         person,
-        vertices=person.vertices + 6.0 * beyond[:, None] * axis,
+        vertices=person.vertices + longer * beyond[:, None] * axis,
         bones=bones,
         triangles=person.triangles[kept],
         parts=person.parts[kept],
