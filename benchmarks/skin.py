@@ -1,13 +1,13 @@
 """Compare the skin of simulated hands with pictures of real palms: colours, their spread, and sharpness.
 
-    python benchmarks/skin.py [--people 60] [--sheet FOLDER]
+    python benchmarks/skin.py [--people 60] [--sheet FILE]
 
 Real: open_palms_207 (LABELKIT_TEST_DATA, else ../shared/data), one palm each of some two hundred students of one
 university, before white paper, made by one or two cameras: their skin is less varied than that of all people.
 Simulated: one frame of each of so many people and arms, cut out round the hand and scaled to 100x100 as well. Skin: of
 real pictures what Otsu's threshold parts from the paper by colour, of simulated ones what the mask says is palm or
 finger; both without the outermost pixels. The table goes to stdout, all figures to benchmarks/results/skin.json.
---sheet writes contact sheets of 48 people: 16 per way to hold the fingers, in all rooms.
+--sheet writes a contact sheet of 48 people: 16 per way to hold the fingers, in all rooms.
 """
 
 from __future__ import annotations
@@ -102,22 +102,26 @@ def histogram(hands: list[tuple[ColorImage, BoolArray]]) -> FloatArray:
     return np.asarray(total / total.sum())
 
 
-def write_sheets(folder: Path) -> None:
-    """Write contact sheets of 48 people: for each way to hold the fingers 16, whole pictures at half size."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, hands in enumerate(("open", "relaxed", "gestures")):
-        pictures = [
-            cv2.resize(simulated(100 + 16 * number + k, people=True, hands=hands)[2], (320, 240)) for k in range(16)
-        ]
-        rows = [np.hstack(pictures[row : row + 4]) for row in range(0, 16, 4)]
-        (folder / f"people-{hands}.jpg").write_bytes(cv2.imencode(".jpg", np.vstack(rows))[1].tobytes())
+def write_sheet(path: Path) -> None:
+    """Write a contact sheet of 48 people: two rows of eight for each way to hold the fingers."""
+    ways: tuple[Hands, ...] = ("open", "relaxed", "gestures")
+    pictures = [
+        cv2.resize(
+            simulated(100 + 16 * number + k, people=True, hands=hands)[2], (200, 150), interpolation=cv2.INTER_AREA
+        )
+        for number, hands in enumerate(ways)
+        for k in range(16)
+    ]
+    rows = [np.hstack(pictures[row : row + 8]) for row in range(0, len(pictures), 8)]
+    coded = cv2.imencode(path.suffix, np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    path.write_bytes(coded.tobytes())
 
 
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, default=60, help="people, and arms, to film (60)")
-    parser.add_argument("--sheet", type=Path, help="folder for contact sheets")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="write a contact sheet, .jpg or .png")
     given = parser.parse_args()
     data = Path(os.environ.get("LABELKIT_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     started = time.process_time()
@@ -141,7 +145,7 @@ def main() -> None:
     shared = {name: float(np.minimum(found, counted.get("real", found)).sum()) for name, found in counted.items()}
     print("| colours shared with the real ones, % |", " | ".join(f"{100 * shared[name]:.0f}" for name in rows), "|")
     if given.sheet:
-        write_sheets(given.sheet)
+        write_sheet(given.sheet)
     RESULT.parent.mkdir(exist_ok=True)
     seconds = time.process_time() - started
     RESULT.write_text(json.dumps({"shared": shared, "cpu_seconds": seconds, **result}, indent=1), encoding="utf-8")

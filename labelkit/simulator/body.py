@@ -89,6 +89,7 @@ class Person:
         vertices, normals: (n, 3).
         triangles: (m, 3), counter-clockwise from outside.
         parts: (m,) BodyPart of each triangle.
+        shown: indices of the vertices that triangles have.
         bones: (n, 4) the bones that move a vertex; weights: (n, 4).
         joints: (len(BONES), 3): the point about which each bone turns.
         marks: (21, 3): wrist, then four joints of each digit from its root to its tip.
@@ -109,6 +110,7 @@ class Person:
     normals: FloatArray
     triangles: IntArray
     parts: IntArray
+    shown: IntArray
     bones: IntArray
     weights: FloatArray
     joints: FloatArray
@@ -321,6 +323,7 @@ def _assemble(
         normals=normals,
         triangles=triangles[:, ::-1] if left else triangles,
         parts=parts,
+        shown=np.arange(n),
         bones=bones,
         weights=weights,
         joints=joints,

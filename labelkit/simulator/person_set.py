@@ -267,7 +267,8 @@ def reach_in(person: Person) -> Person:
     near = 0.3 * whole
     bones = person.bones.copy()
     bones[own & (along > near)] = UPPER_ARM_BONE
-    end = along[np.unique(person.triangles[kept])].max()
+    shown = np.unique(person.triangles[kept])
+    end = along[shown].max()
     longer = (_REACH_M - near) / (end - near) - 1.0
     beyond = np.clip(along - near, 0.0, None) * own
     return replace(
@@ -276,4 +277,5 @@ def reach_in(person: Person) -> Person:
         bones=bones,
         triangles=person.triangles[kept],
         parts=person.parts[kept],
+        shown=shown,
     )

@@ -43,7 +43,7 @@ def draw_person_frame(
         staged: the person in the camera frame.
         rays: (H, W, 3) of all pixels.
     """
-    window = find_window(staged.vertices[np.unique(person.triangles)], intrinsics)
+    window = find_window(staged.vertices[person.shown], intrinsics)
     scene = scene_of(staged.vertices, person.triangles)
     hits = cast(scene, rays[window])
     behind = backdrop.depth_m[window]
@@ -136,9 +136,16 @@ def _gloss(place: Place, normals: FloatArray, ray: FloatArray, gloss: FloatArray
     """Reflect the place in skin: a blurred mirror, stronger at grazing angles (Schlick 1994), and the lamp."""
     cosine = np.clip(-np.einsum("ij,ij->i", normals, ray), 0.0, 1.0)
     mirrored = ray + 2.0 * cosine[:, None] * normals
-    fresnel = (_FRESNEL + (0.4 - _FRESNEL) * (1.0 - cosine) ** 5) * gloss
-    lamp = np.clip(mirrored @ place.lamp.astype(np.float32), 0.0, 1.0) ** 24 * lit * 2.0
-    return np.asarray(fresnel[:, None] * (place.mirror(mirrored) + lamp[:, None] * place.lamp_light))
+    grazing = 1.0 - cosine
+    grazing *= (grazing * grazing) * (grazing * grazing)
+    fresnel = (_FRESNEL + (0.4 - _FRESNEL) * grazing) * gloss
+    # products, since powers take longer: here to the 24th
+    toward = np.clip(mirrored @ place.lamp.astype(np.float32), 0.0, 1.0)
+    toward = (toward * toward * toward) * lit
+    for _ in range(3):
+        toward *= toward
+    lamp = (2.0 * toward)[:, None] * place.lamp_light.astype(np.float32)
+    return np.asarray(fresnel[:, None] * (place.mirror(mirrored) + lamp))
 
 
 def _soften_edges(scene: Any, color: FloatArray, depth_m: FloatArray, rays: FloatArray, intrinsics: Intrinsics) -> None:

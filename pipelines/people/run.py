@@ -118,8 +118,7 @@ def make_light(source: Path, out: Path) -> None:
         channels = OpenEXR.File(str(path)).channels()
         first = channels[next(iter(channels))].pixels
         radiance = first if first.ndim == 3 else np.stack([channels[c].pixels for c in "RGB"], axis=-1)
-        radiance = np.nan_to_num(radiance[..., :3].astype(np.float32), posinf=1e4).clip(0, 2e3)
-        for name, value in _split_light(radiance).items():
+        for name, value in _split_light(_repair(radiance[..., :3].astype(np.float32))).items():
             made[name].append(value)
     np.savez_compressed(
         out / "light.npz",
@@ -130,6 +129,21 @@ def make_light(source: Path, out: Path) -> None:
         glossy=np.array(made["glossy"], dtype=np.float16),
         **{f"background{k}": value for k, value in enumerate(made["background"])},  # type: ignore[arg-type]
     )
+
+
+def _repair(radiance: FloatArray) -> FloatArray:
+    """Undo what lossy compression left: dark rings about lamps, and two suns that are bright in blue alone."""
+    dark = (radiance < 0.0).any(axis=-1).astype(np.uint8)
+    radiance = np.clip(radiance, 0.0, 2e3)
+    rings = cv2.dilate(dark, np.ones((3, 3), np.uint8)).astype(bool)
+    median = cv2.medianBlur(radiance, 5)
+    radiance = np.where(rings[..., None], np.maximum(radiance, median), radiance)
+    middle = np.sort(radiance, axis=-1)[..., 1]
+    blue = radiance[..., 2]
+    broken = (blue > 4.0 * middle) & (blue > 10.0 * np.median(radiance))
+    broken = cv2.dilate(broken.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    around = cv2.dilate(middle, np.ones((7, 7), np.uint8))
+    return np.where(broken[..., None], around[..., None], radiance)
 
 
 def _split_light(radiance: FloatArray) -> dict[str, FloatArray]:
