@@ -68,8 +68,16 @@ class SimulateSettings(Settings):
     seed: int = Field(1, ge=0, description="the same seed gives the same files")
     # The study's disc. Inside it a hand is at most 48 degrees oblique (docs/conventions.md).
     reach_deg: float = Field(45.0, gt=0, le=60, description="radius of the disc of centred angles, degrees")
+    # Arms: the networks that are shipped, the golden recording and the figures of docs/ were made with them.
+    subjects: Literal["arms", "people"] = Field(
+        "arms", description="arms before painted walls, or whole people in the light of real places"
+    )
+    hands: Literal["open", "relaxed", "gestures"] = Field("open", description="people: how they hold the fingers")
+    room: Literal["any", "body", "wall", "none"] = Field(
+        "any", description="people: all of the body is seen, or only the arm, before a wall or nothing"
+    )
     # 1: an open hand, as participants are asked for. At 3, fingers bend by 60 degrees, as in a relaxed hand, or 140.
-    curl: float = Field(1.0, ge=0, le=3, description="how much the fingers bend; 1: an open hand")
+    curl: float = Field(1.0, ge=0, le=3, description="arms: how much the fingers bend; 1: an open hand")
     # Off: the published noise models treat pixels as independent. docs/simulator.md compares both with real boards.
     correlated_noise: bool = Field(
         False, description="correlate the noise of neighbouring depth pixels, as in real sensors"
@@ -77,6 +85,14 @@ class SimulateSettings(Settings):
     # Off: only the benchmarks that fit the true palm pixels read the masks.
     with_masks: bool = Field(False, description="write masks to OUT/truth/: palm, fingers, forearm and sleeve")
     workers: int = Field(0, ge=0, description="processes; 0 takes one per core", json_schema_extra=HOW)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.subjects == "arms" and (self.hands != "open" or self.room != "any"):
+            raise ValueError("hands and room need subjects people; the hands of arms bend by curl")
+        if self.subjects == "people" and self.curl != 1.0:
+            raise ValueError("curl needs subjects arms; people hold the fingers as hands says: open, relaxed, gestures")
+        return self
 
 
 class RecordSettings(Settings):

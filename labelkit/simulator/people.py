@@ -17,7 +17,7 @@ from labelkit.simulator.motion import draw_drift, walk_over_disc
 from labelkit.simulator.pose import Pose, rotation
 from labelkit.simulator.skeleton import HandShape
 
-BackdropKind = Literal["wall", "clutter", "none"]
+BackdropKind = Literal["wall", "clutter", "none", "body"]  # a body: only of whole people
 
 NEAREST_M, FARTHEST_M = 0.5, 1.0
 
@@ -230,7 +230,7 @@ def _draw_pose(bend: FloatArray, fingers: FloatArray, turn: FloatArray, curled: 
         curled: how much the fingers bend; 1: an open hand.
     """
     flexion = np.clip(_BENT_SD_DEG * bend[0], -_BENT_MOST_DEG, _BENT_MOST_DEG)
-    flexion = max(np.deg2rad(flexion), _least_flexion(turn))
+    flexion = max(np.deg2rad(flexion), least_flexion(turn))
     deviation = np.deg2rad(np.clip(8.0 * bend[1], -18.0, 18.0))
     splay = np.deg2rad(np.clip(3.0 * fingers[:, 0], -4.0, 7.0))
     splay[0] = np.deg2rad(np.clip(9.0 * fingers[0, 0], -16.0, 14.0))
@@ -241,8 +241,15 @@ def _draw_pose(bend: FloatArray, fingers: FloatArray, turn: FloatArray, curled: 
     return Pose(splay, curl, (float(flexion), float(deviation)), turn.T @ np.array([0.1, 0.97, 0.22]))
 
 
-def _least_flexion(turn: FloatArray) -> float:
-    """Find the least wrist flexion that keeps the elbow away from the camera."""
+def least_flexion(turn: FloatArray, toward: float = _ELBOW_TOWARD) -> float:
+    """Find the least wrist flexion that keeps the elbow away from the camera.
+
+    Args:
+        turn: (3, 3) rotation from hand to view frame.
+        toward: by which share of its length the forearm may come toward the camera; less than 0: it must go away.
+    Returns:
+        radians.
+    """
     down, back = turn[2, 1], turn[2, 2]
     amplitude = np.hypot(down, back)
-    return float(np.arctan2(back, down) - np.arccos(max(-1.0, -_ELBOW_TOWARD / amplitude)))
+    return float(np.arctan2(back, down) - np.arccos(np.clip(-toward / amplitude, -1.0, 1.0)))

@@ -69,14 +69,29 @@ def _bone_transforms(arm: Arm, pose: Pose) -> tuple[FloatArray, FloatArray, Floa
     attach(FOREARM_BONE, PALM_BONE, rotation(np.array([1.0, 0.0, 0.0]), flexion) @ wrist)
     attach(UPPER_ARM_BONE, FOREARM_BONE, np.eye(3))
     turns[UPPER_ARM_BONE] = _toward(turns[FOREARM_BONE][:, 1], pose.upper_arm) @ turns[FOREARM_BONE]
-    for digit in range(5):
-        spread = rotation(np.array([0.0, 0.0, 1.0]), side * _OUTWARD[digit] * pose.splay[digit])
-        for segment in range(3):
+    for digit, local in enumerate(finger_turns(arm.axes, pose, left=arm.left)):
+        for segment, turn in enumerate(local):
             bone = digit_bone(digit, segment)
-            curl = rotation(arm.axes[digit], pose.curl[digit, segment])
-            attach(bone, bone - 1 if segment else PALM_BONE, spread @ curl if segment == 0 else curl)
+            attach(bone, bone - 1 if segment else PALM_BONE, turn)
     shifts = joints - np.einsum("bij,bj->bi", turns, arm.joints)
     return turns, shifts, joints
+
+
+def finger_turns(axes: FloatArray, pose: Pose, *, left: bool) -> FloatArray:
+    """Turn each bone of the digits against the one before it, from the knuckle outward: (5, 3, 3, 3).
+
+    Args:
+        axes: (5, 3), the axis about which each digit curls.
+        pose: only `splay` and `curl` are used.
+        left: whether it is a left hand.
+    """
+    turns = np.empty((5, 3, 3, 3))
+    for digit in range(5):
+        outward = (-1.0 if left else 1.0) * _OUTWARD[digit] * pose.splay[digit]
+        for segment in range(3):
+            turns[digit, segment] = rotation(axes[digit], pose.curl[digit, segment])
+        turns[digit, 0] = rotation(np.array([0.0, 0.0, 1.0]), outward) @ turns[digit, 0]
+    return turns
 
 
 def _toward(direction: FloatArray, target: FloatArray) -> FloatArray:

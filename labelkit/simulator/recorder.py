@@ -14,11 +14,12 @@ from labelkit.records import ColorImage, FloatArray, Handedness, Intrinsics
 from labelkit.simulator.backdrop import Backdrop, make_backdrop
 from labelkit.simulator.hand import Arm, build_arm
 from labelkit.simulator.kinect import sense
-from labelkit.simulator.people import Moment, Participant, draw_moments, draw_participant
+from labelkit.simulator.people import BackdropKind, Moment, Participant, draw_moments, draw_participant
+from labelkit.simulator.person_set import Hands, PersonSet
 from labelkit.simulator.rays import full_rays
 from labelkit.simulator.render import Rendered, draw, draw_empty, photograph, skin_colors
 from labelkit.simulator.stage import Staged, stage
-from labelkit.simulator.truth import TruthRow, truth_of, truth_of_empty
+from labelkit.simulator.truth import TruthRow, truth_of, truth_of_empty, truth_of_person
 
 # A registered Kinect v1 as OpenNI and the TUM benchmark give it.
 INTRINSICS = Intrinsics(fx=525.0, fy=525.0, cx=319.5, cy=239.5, width=640, height=480)
@@ -51,6 +52,10 @@ class FilmSet:
         skin_rng = np.random.default_rng([seed, index, _SKIN])
         self.colors: FloatArray = skin_colors(self.arm, self.participant, skin_rng)
 
+    def complete(self, moments: list[Moment | None]) -> list[Moment | None]:
+        """Give the moments back: an arm needs no more."""
+        return moments
+
     def shoot(self, moment: Moment | None) -> tuple[Staged | None, Rendered]:
         """Render one exact frame, with or without a hand."""
         if moment is None:
@@ -77,6 +82,9 @@ def record(
     reach_deg: float,
     curl: float,
     correlated: bool,
+    people: bool = False,
+    hands: Hands = "open",
+    room: BackdropKind | None = None,
     masks: Path | None,
     on_frame: Callable[[], None],
 ) -> list[TruthRow]:
@@ -87,11 +95,15 @@ def record(
         index: of the participant; the result does not depend on other participants.
         curl: how much the fingers bend; 1: an open hand.
         correlated: whether the noise of neighbouring depth pixels is correlated.
+        people: whether to film whole people in real light; else arms before painted walls, which know no other
+            hands and rooms.
+        hands, room: of people; a room of None is drawn at random.
         masks: folder for the masks of the parts, or None.
         on_frame: called after each frame; an exception from it ends the recording.
     """
-    film_set = FilmSet(seed, index, curl=curl)
+    film_set = PersonSet(seed, index, INTRINSICS, hands=hands, room=room) if people else FilmSet(seed, index, curl=curl)
     participant = film_set.participant
+    moments = film_set.complete(draw_moments(seed, index, frames, reach_deg, participant))
     if masks:
         make_folder(masks / participant.name)
     stamps = _stamps(np.random.default_rng([seed, index, _STAMPS]), frames)
@@ -105,7 +117,7 @@ def record(
         title=f"labelkit simulate, seed {seed}, participant {participant.name}",
         simulated=True,
     ) as writer:
-        for k, moment in enumerate(draw_moments(seed, index, frames, reach_deg, participant)):
+        for k, moment in enumerate(moments):
             staged, rendered = film_set.shoot(moment)
             depth_m, color = film_set.develop(moment, rendered, frame_rng(seed, index, k), correlated=correlated)
             frame = f"{participant.name}/{writer.add(depth_m, stamps[k, 0], color, stamps[k, 1])}"
@@ -113,9 +125,10 @@ def record(
                 mask = masks / participant.name / Path(frame).name
                 write_bytes(mask, cv2.imencode(".png", rendered.parts)[1].tobytes())
             if moment is None or staged is None:
-                rows.append(truth_of_empty(participant, frame))
+                rows.append(truth_of_empty(participant, frame, people=people))
             else:
-                rows.append(truth_of(participant, frame, moment, staged, rendered, INTRINSICS))
+                row = truth_of(participant, frame, moment, staged, rendered, INTRINSICS)
+                rows.append(truth_of_person(row, staged, rendered) if people else row)
             on_frame()
     return rows
 

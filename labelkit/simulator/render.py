@@ -20,7 +20,7 @@ from labelkit.simulator.rig import BodyPart
 from labelkit.simulator.stage import Staged
 
 _SHADOW_STEP = 4  # pixels between samples of the shadow on the wall; a blur makes it soft
-_SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
+SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
 _SHININESS = 18.0
 
 
@@ -77,7 +77,7 @@ def draw(
         rays: (H, W, 3) of all pixels.
     """
     scene = scene_of(staged.vertices, arm.triangles)
-    window = _window(staged.vertices, intrinsics)
+    window = find_window(staged.vertices, intrinsics)
     hits = cast(scene, rays[window])
     behind = backdrop.depth_m[window]
     hit = hits.hit_mask & ~(hits.depth_m > behind)
@@ -92,10 +92,10 @@ def draw(
     cos_tilt[window][hit] = np.abs(np.einsum("ij,ij->i", hits.normals[hit], ray))
 
     linear = backdrop.linear * _repeat_thrice(_wall_light(scene, backdrop, rays, moment, participant))
-    cover = _coverage(scene, hit, rays[window], behind, intrinsics)[..., None]
+    cover = cover_outline(scene, hit, rays[window], behind, intrinsics)[..., None]
     arm_color = np.zeros((*hit.shape, 3), dtype=np.float32)
     arm_color[hit] = lit
-    linear[window] += cover * (_spread(arm_color, hit) - linear[window])
+    linear[window] += cover * (spread(arm_color, hit) - linear[window])
     return Rendered(depth, cos_tilt, parts, linear)
 
 
@@ -137,7 +137,7 @@ def _repeat_thrice(picture: FloatArray) -> FloatArray:
     return np.asarray(cv2.merge([picture, picture, picture]))
 
 
-def _window(vertices: FloatArray, intrinsics: Intrinsics) -> tuple[slice, slice]:
+def find_window(vertices: FloatArray, intrinsics: Intrinsics) -> tuple[slice, slice]:
     """Find the part of the picture that can show the arm."""
     if vertices[:, 2].min() < 0.05:  # a point at the camera has no pixel
         return slice(0, intrinsics.height), slice(0, intrinsics.width)
@@ -193,20 +193,22 @@ def _wall_light(
     return np.asarray(1.0 - np.float32(0.8 * (1.0 - participant.ambient)) * dark)
 
 
-def _coverage(scene: Any, hit: BoolArray, rays: FloatArray, behind: FloatArray, intrinsics: Intrinsics) -> FloatArray:
+def cover_outline(
+    scene: Any, hit: BoolArray, rays: FloatArray, behind: FloatArray, intrinsics: Intrinsics
+) -> FloatArray:
     """Compute the share of each pixel that the arm covers, with four more rays per pixel of its outline."""
     whole = hit.astype(np.uint8)
     window = np.ones((3, 3), dtype=np.uint8)
     outline = cv2.dilate(whole, window) != cv2.erode(whole, window)
     cover = hit.astype(np.float32)
     between = rays[outline]
-    shifts = np.array([[du / intrinsics.fx, dv / intrinsics.fy, 0.0] for du, dv in _SUBPIXELS], dtype=np.float32)
+    shifts = np.array([[du / intrinsics.fx, dv / intrinsics.fy, 0.0] for du, dv in SUBPIXELS], dtype=np.float32)
     depth = cast(scene, between[:, None] + shifts).depth_m
     cover[outline] = np.mean(np.isfinite(depth) & ~(depth > behind[outline][:, None]), axis=1)
     return cover
 
 
-def _spread(color: FloatArray, hit: BoolArray) -> FloatArray:
+def spread(color: FloatArray, hit: BoolArray) -> FloatArray:
     """Extend the arm's colour by one pixel beyond its outline, for the pixels that it covers in part."""
     weight = cv2.blur(hit.astype(np.float32), (3, 3))
     around = cv2.blur(color, (3, 3)) / np.maximum(weight, 1e-6)[..., None]

@@ -28,6 +28,8 @@ class BodyPart(IntEnum):
     FOREARM = 3
     SLEEVE = 4
     EDGE = 5  # edge and back of the palm's body, and the moving part of the ball of the thumb
+    BODY = 6  # the rest of a participant: torso, head, upper arms and the other forearm, with their clothes
+    SECOND_HAND = 7
 
 
 def along_digits(vertices: FloatArray, skeleton: Skeleton) -> tuple[IntArray, FloatArray]:

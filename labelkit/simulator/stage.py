@@ -27,6 +27,7 @@ class Staged:
         centre: (3,) the palm's centre, in its plane.
         ray: (3,) unit, through the centre of the hand's box.
         box: x0, y0, x1, y1 of hand and fingers, pixels.
+        marks: (21, 3) of a whole person: wrist, then four joints of each digit, camera frame.
     """
 
     vertices: FloatArray
@@ -36,6 +37,7 @@ class Staged:
     centre: FloatArray
     ray: FloatArray
     box: FloatArray
+    marks: FloatArray | None = None
 
     @property
     def normal(self) -> FloatArray:
@@ -46,7 +48,27 @@ class Staged:
 def stage(arm: Arm, moment: Moment, intrinsics: Intrinsics) -> Staged:
     """Place the whole hand in the picture; its orientation is exact along the ray to its box's centre."""
     vertices, normals, joints = bend(arm, moment.pose)
-    outline = vertices[arm.outline]
+    turn, centre, ray, box = aim(vertices[arm.outline], moment, intrinsics)
+    return Staged(
+        vertices=vertices @ turn.T + centre,
+        normals=normals @ turn.T,
+        joints=joints @ turn.T + centre,
+        turn=turn,
+        centre=centre,
+        ray=ray,
+        box=box,
+    )
+
+
+def aim(
+    outline: FloatArray, moment: Moment, intrinsics: Intrinsics
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Place the outline (k, 3) of a hand, hand frame, whole in the picture.
+
+    Returns:
+        The rotation (3, 3) and shift (3,) from hand to camera frame, the unit ray (3,) through the middle of the box,
+        and the box (4,) x0, y0, x1, y1, pixels.
+    """
     view = hand_turn(moment.angles_deg, moment.in_plane_rad)
     middle = np.array([intrinsics.width - 1, intrinsics.height - 1]) / 2.0
     target = middle + (2.0 * moment.place - 1.0) * _room(outline @ view.T, moment.distance_m, intrinsics)
@@ -56,15 +78,7 @@ def stage(arm: Arm, moment: Moment, intrinsics: Intrinsics) -> Staged:
             break
         target = middle + 0.8 * (target - middle)
     ray = rays_through(target, intrinsics)
-    return Staged(
-        vertices=vertices @ turn.T + centre,
-        normals=normals @ turn.T,
-        joints=joints @ turn.T + centre,
-        turn=turn,
-        centre=centre,
-        ray=ray / np.linalg.norm(ray),
-        box=box,
-    )
+    return turn, centre, ray / np.linalg.norm(ray), box
 
 
 def _room(outline: FloatArray, distance_m: float, intrinsics: Intrinsics) -> FloatArray:

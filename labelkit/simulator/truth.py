@@ -13,7 +13,7 @@ import numpy as np
 
 from labelkit.geometry.camera import project
 from labelkit.geometry.orientation import angle_between, angles_deg_from_normal, view_from_camera
-from labelkit.records import Intrinsics
+from labelkit.records import FloatArray, Intrinsics
 from labelkit.simulator.people import Moment, Participant
 from labelkit.simulator.render import Rendered
 from labelkit.simulator.rig import BodyPart
@@ -72,9 +72,27 @@ class TruthRow:
     hand_pixels: int | None = None
 
 
-def truth_of_empty(participant: Participant, frame: str) -> TruthRow:
+@dataclass(frozen=True)
+class PersonRow(TruthRow):
+    """One frame of truth.csv with whole people: the joint plane, 21 joints, and how many pixels show what."""
+
+    joints_nx: float | None = None
+    joints_ny: float | None = None
+    joints_nz: float | None = None
+    joint_angle: float | None = None
+    forearm_pixels: int | None = None
+    sleeve_pixels: int | None = None
+    body_pixels: int | None = None
+    second_hand_pixels: int | None = None
+    joints: tuple[float | None, ...] = (None,) * 63  # x y z of each joint
+
+
+_NESTED = {"joints": tuple(f"joint{k}_{axis}" for k in range(21) for axis in "xyz")}
+
+
+def truth_of_empty(participant: Participant, frame: str, *, people: bool = False) -> TruthRow:
     """Make the row of a frame without a hand."""
-    return TruthRow(
+    return (PersonRow if people else TruthRow)(
         participant=participant.name,
         recording=participant.name,
         frame=frame,
@@ -140,14 +158,54 @@ def truth_of(
     )
 
 
+def truth_of_person(row: TruthRow, staged: Staged, rendered: Rendered) -> PersonRow:
+    """Add what only whole people have to a frame's row."""
+    assert staged.marks is not None
+    normal = joint_plane_normal(staged.marks)
+    normal *= -np.sign(normal @ staged.marks[0])
+    seen = np.bincount(rendered.parts.ravel(), minlength=len(BodyPart))
+    return PersonRow(
+        **{field.name: getattr(row, field.name) for field in dataclasses.fields(TruthRow)},
+        joints_nx=float(normal[0]),
+        joints_ny=float(normal[1]),
+        joints_nz=float(normal[2]),
+        joint_angle=float(np.rad2deg(angle_between(normal, staged.normal))),
+        forearm_pixels=int(seen[BodyPart.FOREARM]),
+        sleeve_pixels=int(seen[BodyPart.SLEEVE]),
+        body_pixels=int(seen[BodyPart.BODY]),
+        second_hand_pixels=int(seen[BodyPart.SECOND_HAND]),
+        joints=tuple(float(x) for x in staged.marks.ravel()),
+    )
+
+
+def joint_plane_normal(joints: FloatArray) -> FloatArray:
+    """Fit the plane through the wrist and the four knuckles of 21 joints (21, 3); its unit normal has either sign."""
+    five = joints[[0, 5, 9, 13, 17]]
+    return np.asarray(np.linalg.svd(five - five.mean(axis=0))[2][2])
+
+
 def as_csv(rows: Iterable[TruthRow]) -> str:
     """Write rows as CSV with a header; numbers have eight decimals, and None becomes an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in dataclasses.fields(TruthRow))
+    header: list[str] = []
     for row in rows:
-        writer.writerow(_text_from_value(value) for value in dataclasses.astuple(row))
+        values = _flat(row)
+        if not header:
+            header = list(values)
+            writer.writerow(header)
+        writer.writerow(_text_from_value(value) for value in values.values())
     return text.getvalue()
+
+
+def _flat(row: TruthRow) -> dict[str, Any]:
+    """List a row's columns in order; a tuple has one column for each of its numbers."""
+    flat: dict[str, Any] = {}
+    for field in dataclasses.fields(row):
+        value = getattr(row, field.name)
+        names = _NESTED.get(field.name)
+        flat.update(zip(names, value, strict=True) if names else [(field.name, value)])
+    return flat
 
 
 def _text_from_value(value: str | float | None) -> str:

@@ -101,7 +101,7 @@ def simulate_live(
 
     Args:
         raw: the folder of recordings; made if it is not there.
-        settings: only seed, reach_deg, curl and correlated_noise are used.
+        settings: participants, frames, with_masks and workers are not used.
         participant, session, handedness, fps, seconds: as of `RecordSettings`.
         follow: the address of a painting game, whose arrow the participant follows until its map is full; without
             one, the hand turns about freely.
@@ -122,6 +122,9 @@ def simulate_live(
         reach_deg=settings.reach_deg,
         curl=settings.curl,
         correlated=settings.correlated_noise,
+        people=settings.subjects == "people",
+        hands=settings.hands,
+        room=None if settings.room == "any" else settings.room,
     )
     if follow is None:
         return record_from(source, Path(raw), wanted, quiet=quiet)
@@ -183,6 +186,9 @@ def _record(staging: Path, settings: SimulateSettings, index: int, progress: Pro
         reach_deg=settings.reach_deg,
         curl=settings.curl,
         correlated=settings.correlated_noise,
+        people=settings.subjects == "people",
+        hands=settings.hands,
+        room=None if settings.room == "any" else settings.room,
         masks=staging / "truth" if settings.with_masks else None,
         on_frame=lambda: progress(True),
     )

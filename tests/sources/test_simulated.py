@@ -106,6 +106,17 @@ def test_another_name_or_seed_is_another_person_and_the_same_is_the_same(clock):
     assert not np.array_equal(one, seeded)
 
 
+def test_whole_people_are_filmed_where_that_is_asked_for(clock):
+    how = {"people": True, "room": "none"}
+    one, again = (shots(2, **how) for _ in range(2))
+    assert [np.array_equal(a.color, b.color) for a, b in zip(one, again, strict=True)] == [True, True]
+    assert not np.array_equal(one[0].color, shots(1)[0].color)
+    bent = shots(1, **how, hands="gestures")[0]
+    assert not np.array_equal(one[0].color, bent.color)
+    for shot in one:
+        assert 0.4 < np.nanmin(shot.depth_m) < 1.0
+
+
 @pytest.mark.parametrize(("handedness", "in_picture"), [("right", 25.0), ("left", -25.0)])
 def test_a_left_hand_follows_the_mirrored_goal_in_the_picture(clock, monkeypatch, handedness, in_picture):
     turned = []

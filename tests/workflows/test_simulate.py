@@ -162,3 +162,57 @@ def test_settings_out_of_range_are_refused_before_anything_is_written(tmp_path, 
     assert code == 2
     assert flags[0][2:] in err
     assert not (tmp_path / "out").exists()
+
+
+PEOPLE = SimulateSettings(participants=2, frames=3, seed=5, workers=1, with_masks=True, subjects="people")
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    return simulate(tmp_path_factory.mktemp("people"), PEOPLE, quiet=True)
+
+
+def test_people_have_the_columns_of_arms_and_more(people, simulated):
+    rows, before = rows_of(people), rows_of(simulated)
+    assert list(rows[0])[: len(before[0])] == list(before[0])
+    more = set(rows[0]) - set(before[0])
+    assert {"joints_nx", "joint_angle", "body_pixels", "second_hand_pixels", "joint0_x", "joint20_z"} <= more
+    for row in rows:
+        assert len(row) == len(rows[0])
+        if row["hand"] == "1":
+            assert all(row[name] for name in more)
+            assert 0 < float(row["joint_angle"]) < 10
+            mask = cv2.imread(str(people.out / "truth" / row["frame"].replace("/depth/", "/")), -1)
+            assert np.count_nonzero(mask == 6) == int(row["body_pixels"])
+
+
+def test_the_same_seed_gives_the_same_people_whatever_the_workers(people, tmp_path):
+    simulate(tmp_path, PEOPLE.model_copy(update={"workers": 2}), quiet=True)
+    assert digests(tmp_path) == digests(people.out)
+
+
+def test_a_person_does_not_depend_on_who_else_is_recorded(people, tmp_path):
+    simulate(tmp_path, PEOPLE.model_copy(update={"participants": 1}), quiet=True)
+    assert digests(tmp_path / "raw" / "p01") == digests(people.raw / "p01")
+
+
+@pytest.mark.parametrize("room", ["body", "wall", "none"])
+def test_the_room_that_is_asked_for_is_the_one_recorded(tmp_path, room):
+    asked = PEOPLE.model_copy(update={"room": room, "participants": 1, "frames": 1})
+    assert {row["backdrop"] for row in rows_of(simulate(tmp_path, asked, quiet=True))} == {room}
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--hands", "relaxed"], "subjects people"),
+        (["--room", "wall"], "subjects people"),
+        (["--subjects", "people", "--curl", "2"], "subjects arms"),
+        (["--subjects", "cats"], "people"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(tmp_path, capsys, flags, named):
+    code, _, err = called(capsys, "simulate", str(tmp_path / "out"), *flags)
+    assert code == 2
+    assert named in err
+    assert not (tmp_path / "out").exists()
