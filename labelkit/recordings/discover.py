@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from labelkit.errors import RecordingError, nearest
+from labelkit.errors import MissingExtraError, RecordingError, nearest
 from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
 from labelkit.recordings.formats import Format, Unread, count_unread, describe_unread, list_unread
 from labelkit.recordings.listing import (
@@ -32,6 +32,7 @@ from labelkit.recordings.participants import (
     settle_participant,
 )
 from labelkit.recordings.reader import FrameSource, OtherLayoutError, PictureSource, Problem, Reader
+from labelkit.recordings.readers.clouds import open_clouds
 from labelkit.recordings.readers.pairs import open_pairs
 from labelkit.recordings.readers.patterns import open_patterns
 from labelkit.recordings.readers.tum import open_tum
@@ -45,7 +46,12 @@ from labelkit.wording import shell_command
 log = logging.getLogger(__name__)
 
 # Asked in this order; the first reader that recognises a folder reads it. Patterns come first, as a user stated them.
-READERS: Mapping[str, Reader] = {"patterns": open_patterns, "tum": open_tum, "pairs": open_pairs}
+READERS: Mapping[str, Reader] = {
+    "patterns": open_patterns,
+    "tum": open_tum,
+    "pairs": open_pairs,
+    "clouds": open_clouds,
+}
 
 READER_GROUP = "labelkit.readers"  # entry points of other packages' readers, which are asked last
 
@@ -256,10 +262,15 @@ def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Ca
     misses = []
     for layout, reader in readers.items():
         try:
-            return [_settle(raw, folder, layout, found, sidecar) for found in reader(folder, sidecar, max_gap_s)]
+            return [
+                _settle(raw, folder, layout, found, sidecar)
+                if len(found)
+                else _describe_empty(raw, folder, layout, found)
+                for found in reader(folder, sidecar, max_gap_s)
+            ]
         except OtherLayoutError as miss:
             misses.append(f"{layout}: {miss}")
-        except RecordingError as error:
+        except (RecordingError, MissingExtraError) as error:
             return [_describe_trouble(raw, folder, str(error), layout)]
         except OSError as error:
             return [
@@ -274,7 +285,7 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
     sidecar = settle_participant(_sidecar_down(raw, folder, source.depth_folder, sidecar), portable_from_name(name))
     stated = gather(source, sidecar, layout=layout, participant=guess_participant(place, raw))
     pictures = source if isinstance(source, PictureSource) else None
-    problems = (*problems_of(stated), *(pictures.problems if pictures else ()))
+    problems = (*problems_of(stated), *getattr(source, "problems", ()))
     unused = find_unused_lists(folder, {"", *pictures.places()}, pictures.lists) if pictures else []
     near_m, far_m = stated.value("range_m")
     return Candidate(
@@ -359,6 +370,14 @@ def _describe_trouble(raw: Path, folder: Path, says: str, layout: str | None = N
     return Candidate(portable_from_name(_name_below(raw, folder)) or ".", folder, layout, problems=(Problem(says),))
 
 
+def _describe_empty(raw: Path, folder: Path, layout: str, source: FrameSource) -> Candidate:
+    """Describe a file that a reader knows and cannot read."""
+    place = _name_below(raw, folder)
+    name = "/".join(part for part in (place, source.clip) if part) or "."
+    problems = tuple(getattr(source, "problems", ())) or (Problem("holds no frame"),)
+    return Candidate(portable_from_name(name), folder, layout, problems=problems)
+
+
 def _name_participant(candidate: Candidate) -> Named:
     assert candidate.stated
     assert candidate.source
@@ -370,13 +389,15 @@ def _name_participant(candidate: Candidate) -> Named:
 
 
 def _find_unread(raw: Path, places: Sequence[_Place], candidates: Sequence[Candidate]) -> Iterator[tuple[str, Format]]:
-    """List the files in formats that are not read, but for those in folders of another package's reader."""
+    """List the files in formats that no recording holds; those in folders of another package's reader are its own."""
     others = [candidate.folder for candidate in candidates if candidate.layout not in (None, *READERS)]
+    read_by = {(candidate.folder, candidate.layout) for candidate in candidates}
     for place in places:
         if not any(place.folder.is_relative_to(folder) for folder in others):
             yield from (
                 (portable_from_name((place.folder / name).relative_to(raw).as_posix()), known)
                 for name, known in place.unread
+                if not any((folder, known.layout) in read_by for folder in (place.folder, place.folder.parent))
             )
 
 

@@ -1,6 +1,6 @@
-"""Files that look like recordings and that no reader of this version reads, with the way out of each format.
+"""Files that look like recordings and that are part of none, with the way out of each format.
 
-A new reader takes its format's line out of the table.
+The format of a new reader states its layout here: only its files next to another recording are then listed.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ class Format(NamedTuple):
     Attributes:
         way_out: what to do with its files.
         magic: the first bytes of a file, by which one without a suffix is recognised.
+        layout: the reader that reads such files, unless pictures of another recording are next to them.
     """
 
     name: str
     way_out: str
     magic: bytes = b""
+    layout: str = ""
 
 
 _PICTURES = "save colour as JPEG or PNG and depth as 16-bit PNG"
 _ROS = f"{_PICTURES}, each picture under the time stamp of its message"
 _ARRAYS = f"{_PICTURES}, one of each for a frame"
 _VIDEO = "unpack colour into pictures (ffmpeg); depth has to come from the recording that the video was made of"
-_CLOUD = "it has no colour picture to label; export the colour and depth pictures that it was made of"
+_APART = "put it into a folder of its own, without the pictures of another recording"
 
 _MKV = Format("Matroska, as the Azure Kinect recorder writes it", f"{_PICTURES} (ffmpeg)", b"\x1a\x45\xdf\xa3")
 _BAG = Format("ROS 1 or RealSense bag", f"with ROS or the RealSense SDK, {_ROS}", b"#ROSBAG V")
@@ -50,7 +52,7 @@ _EXR = Format("OpenEXR picture", "save it as 16-bit PNG, in steps that depth_uni
 _PFM = Format("PFM picture", "save it as 16-bit PNG, in steps that depth_unit_m states")
 _HEIC = Format("HEIF picture", "save it as JPEG or PNG")
 _VID = Format("video", _VIDEO)
-_PCD = Format("point cloud", _CLOUD, b"# .PCD")
+_PCD = Format("point cloud", _APART, b"# .PCD", "clouds")
 _ZIP = Format("archive", "unpack it", b"PK\x03\x04")
 
 UNREAD: Mapping[str, Format] = {
@@ -111,6 +113,8 @@ class Unread(NamedTuple):
     def describe(self) -> str:
         """Say how many there are, where, and the way out."""
         which = f"{self.files:,} files, the first is {self.first}" if self.files > 1 else self.first
+        if self.format.layout:
+            return f"part of no recording: {self.format.name} ({which}); {self.format.way_out}"
         return f"not read by this version: {self.format.name} ({which}); {self.format.way_out}"
 
 

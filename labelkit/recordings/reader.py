@@ -20,7 +20,7 @@ from labelkit.recordings import pictures
 from labelkit.recordings.sidecar import Sidecar
 from labelkit.records import ColorImage, FrameName
 
-_LOOKED_BACK = 2  # frames with which a frame is compared
+LOOKED_BACK = 2  # frames with which a frame is compared
 _BLOCK_BYTES = 65_536
 
 
@@ -166,12 +166,12 @@ class PictureSource:
             "depth" or "colour"; None if neither is.
         """
         pair = self.pairs[index]
-        before = self.pairs[max(0, index - _LOOKED_BACK) : index]
+        before = self.pairs[max(0, index - LOOKED_BACK) : index]
         for kind, file, earlier in (
             ("depth", pair.depth, [one.depth for one in before]),
             ("colour", pair.color, [one.color for one in before]),
         ):
-            if file and any(_is_same(self.folder / file, self.folder / other) for other in earlier if other):
+            if file and any(is_same_file(self.folder / file, self.folder / other) for other in earlier if other):
                 return kind
         return None
 
@@ -186,7 +186,7 @@ class PictureSource:
         return self.folder / name
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def is_same_file(one: Path, other: Path) -> bool:
     """Whether two files hold the same bytes; False if one cannot be read."""
     try:
         if one.stat().st_size != other.stat().st_size:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from labelkit.errors import RawFrameError
 from labelkit.recordings.listing import portable_from_name
-from labelkit.recordings.reader import FrameSource, PictureSource
+from labelkit.recordings.reader import FrameSource
 from labelkit.recordings.sidecar import FILE_NAME
 from labelkit.records import (
     Calibration,
@@ -208,7 +208,8 @@ def _check_unit(stored: NDArray[np.uint16], unit_m: float) -> Unreadable | None:
 
 
 def _check_repeat(source: FrameSource, index: int) -> Unreadable | None:
-    kind = source.find_repeat(index) if isinstance(source, PictureSource) else None
+    find_repeat = getattr(source, "find_repeat", None)  # not every format can tell cheaply
+    kind = find_repeat(index) if find_repeat else None
     if kind is None:
         return None
     return Unreadable(Reason.DUPLICATE, f"the {kind} picture is, byte for byte, one of the two before it")
