@@ -57,6 +57,7 @@ PUBLIC = {
 LATE = {
     "deploy/timing.py": "labelkit",
     "geometry/open3d_plane.py": "open3d",
+    "recordings/readers/azure_mkv.py": "av",
     "recordings/readers/clouds.py": "open3d",
     "simulator/rays.py": "open3d",
     "sources/realsense.py": "pyrealsense2",

@@ -32,6 +32,7 @@ from labelkit.recordings.participants import (
     settle_participant,
 )
 from labelkit.recordings.reader import FrameSource, OtherLayoutError, PictureSource, Problem, Reader
+from labelkit.recordings.readers.azure_mkv import open_azure_mkv
 from labelkit.recordings.readers.clouds import open_clouds
 from labelkit.recordings.readers.pairs import open_pairs
 from labelkit.recordings.readers.patterns import open_patterns
@@ -50,6 +51,7 @@ READERS: Mapping[str, Reader] = {
     "patterns": open_patterns,
     "tum": open_tum,
     "pairs": open_pairs,
+    "azure-mkv": open_azure_mkv,
     "clouds": open_clouds,
 }
 

@@ -34,7 +34,7 @@ _ARRAYS = f"{_PICTURES}, one of each for a frame"
 _VIDEO = "unpack colour into pictures (ffmpeg); depth has to come from the recording that the video was made of"
 _APART = "put it into a folder of its own, without the pictures of another recording"
 
-_MKV = Format("Matroska, as the Azure Kinect recorder writes it", f"{_PICTURES} (ffmpeg)", b"\x1a\x45\xdf\xa3")
+_MKV = Format("Matroska, as the Azure Kinect recorder writes it", _APART, b"\x1a\x45\xdf\xa3", "azure-mkv")
 _BAG = Format("ROS 1 or RealSense bag", f"with ROS or the RealSense SDK, {_ROS}", b"#ROSBAG V")
 _ONI = Format("OpenNI recording", f"with OpenNI's NiViewer or SDK, {_PICTURES}", b"NI10")
 _XEF = Format("Kinect Studio recording", f"play it with Kinect Studio (Windows) to a program that can {_PICTURES}")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from labelkit.recordings import find_recordings
+from labelkit.recordings.readers.azure_mkv import calibration_from_json
 from labelkit.records import Frame
 
 pytestmark = pytest.mark.real
@@ -50,3 +51,17 @@ def test_organised_clouds_of_a_kinect_show_its_camera(real_data: Path, tmp_path:
         assert 0.5 < np.nanmedian(frame.depth_m) < 2
         assert frame.read_color().std() > 20
     assert build(raw, "--with-depth")["frames"] == 2
+
+
+def test_an_azure_recording_brings_its_calibration(real_data: Path, tmp_path: Path) -> None:
+    raw = copied(real_data, "azure_mkv", tmp_path)
+    (recording,) = find_recordings(raw)
+    frame = recording[0]
+    assert isinstance(frame, Frame)
+    assert frame.depth_m.shape == (576, 640)
+    assert 1 < np.nanmedian(frame.depth_m) < 2
+    assert frame.read_color().shape == (720, 1280, 3)
+    beside = calibration_from_json((real_data / "azure_mkv/calibration.json").read_bytes(), (640, 576), (1280, 720))
+    assert recording.calibration.color.fx == pytest.approx(beside["color_intrinsics"]["fx"])
+    assert np.linalg.norm(recording.calibration.color_from_depth[:3, 3]) == pytest.approx(0.032, abs=0.003)
+    assert build(raw)["frames"] == 1

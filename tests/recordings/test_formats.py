@@ -37,12 +37,12 @@ def test_unread_recordings_next_to_others_are_one_warning_for_each_format(
 def test_a_recording_beside_the_pictures_of_another_is_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write(write_pairs(tmp_path / "p1") / "0.pcd", bytes(9))
+    write(write_pairs(tmp_path / "p1") / "rec.mkv", bytes(9))
     with caplog.at_level(logging.WARNING):
         assert [recording.name for recording in find_recordings(tmp_path)] == ["p1"]
     (says,) = caplog.messages
-    assert "p1/0.pcd" in says
-    assert UNREAD[".pcd"].way_out in says
+    assert "p1/rec.mkv" in says
+    assert UNREAD[".mkv"].way_out in says
 
 
 def test_a_recording_without_a_suffix_is_known_by_its_first_bytes(tmp_path: Path) -> None:
