@@ -17,11 +17,7 @@ from numpy.typing import NDArray
 from labelkit.errors import MissingExtraError
 from labelkit.recordings.listing import is_skipped
 from labelkit.recordings.reader import Problem
-from labelkit.records import FloatArray, FrameName
-
-# Metres are stored as steps of a tenth of a millimetre: finer than the noise of every sensor here (0.5 mm at best),
-# and 16 bits of them reach 6.5 m, four times as far as a hand may be.
-STEP_M = 0.0001
+from labelkit.records import FrameName
 
 
 @dataclass(frozen=True)
@@ -89,20 +85,6 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[str]:
             and entry.name.lower().endswith(tuple(suffixes))
             and entry.is_file(follow_symlinks=False)
         )
-
-
-def steps_from_metres(depth_m: FloatArray, step_m: float = STEP_M) -> NDArray[np.uint16]:
-    """Turn metres into stored steps.
-
-    Args:
-        depth_m: (H, W), metres; not finite, or not in front of the camera, where nothing was seen.
-    Returns:
-        (H, W); 0 where nothing was seen, also where the depth is beyond 65534 steps.
-    """
-    with np.errstate(invalid="ignore"):
-        steps = np.rint(depth_m / step_m)
-        seen = np.isfinite(steps) & (steps > 0) & (steps < np.iinfo(np.uint16).max)
-    return np.where(seen, steps, 0).astype(np.uint16)
 
 
 def describe_missing(format_name: str, module: str, extra: str) -> MissingExtraError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from labelkit.errors import MissingExtraError, RecordingError, nearest
+from labelkit.recordings.encodings import ENCODINGS
 from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
 from labelkit.recordings.formats import Format, Unread, count_unread, describe_unread, list_unread
 from labelkit.recordings.listing import (
@@ -34,6 +35,8 @@ from labelkit.recordings.participants import (
 from labelkit.recordings.reader import FrameSource, OtherLayoutError, PictureSource, Problem, Reader
 from labelkit.recordings.readers.azure_mkv import open_azure_mkv
 from labelkit.recordings.readers.clouds import open_clouds
+from labelkit.recordings.readers.fakenect import open_fakenect
+from labelkit.recordings.readers.herrera import open_herrera
 from labelkit.recordings.readers.pairs import open_pairs
 from labelkit.recordings.readers.patterns import open_patterns
 from labelkit.recordings.readers.tum import open_tum
@@ -51,6 +54,8 @@ READERS: Mapping[str, Reader] = {
     "patterns": open_patterns,
     "tum": open_tum,
     "pairs": open_pairs,
+    "fakenect": open_fakenect,
+    "herrera": open_herrera,
     "azure-mkv": open_azure_mkv,
     "clouds": open_clouds,
 }
@@ -285,6 +290,7 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
     place = _name_below(raw, folder)
     name = "/".join(part for part in (place, source.clip) if part) or "."
     sidecar = settle_participant(_sidecar_down(raw, folder, source.depth_folder, sidecar), portable_from_name(name))
+    source = _with_encoding(source, sidecar)
     stated = gather(source, sidecar, layout=layout, participant=guess_participant(place, raw))
     pictures = source if isinstance(source, PictureSource) else None
     problems = (*problems_of(stated), *getattr(source, "problems", ()))
@@ -316,6 +322,25 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
             stated=stated.origins(),
         ),
     )
+
+
+def _with_encoding(source: FrameSource, sidecar: Sidecar) -> FrameSource:
+    """Read depth pictures as recording.toml says that they are stored."""
+    stated = sidecar.get("recording.depth_stored_as")
+    if stated is None:
+        return source
+    if not isinstance(source, PictureSource):
+        raise RecordingError(f"{stated.origin}: depth_stored_as is for depth pictures, and here are none")
+    encoding = ENCODINGS[stated.value]
+    unit = sidecar.get("recording.depth_unit_m")
+    if encoding.unit_m is None:
+        return replace(source, depth_reader=encoding.read)
+    if unit:
+        raise RecordingError(
+            f"{unit.origin}: take out depth_unit_m: depth stored as {stated.value} becomes metres itself"
+        )
+    recording = {**source.metadata.get("recording", {}), "depth_unit_m": encoding.unit_m}
+    return replace(source, depth_reader=encoding.read, metadata={**source.metadata, "recording": recording})
 
 
 def _add_the_rest(

@@ -123,6 +123,7 @@ class PictureSource:
             it leaves out files that it cannot place yet. None if only the reader can pair them.
         lists: files in `folder` that `pair` reads.
         problems: facts that the reader found missing.
+        depth_reader: reads depth that is stored in another way; as `pictures.read_depth`. Picklable.
     """
 
     folder: Path
@@ -134,6 +135,7 @@ class PictureSource:
     pair: Callable[[Sequence[str]], Sequence[PicturePair]] | None = None
     lists: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    depth_reader: Callable[[Path], NDArray[np.uint16]] = pictures.read_depth
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -142,13 +144,14 @@ class PictureSource:
         return FrameName(*self.pairs[index])
 
     def depth_size(self, index: int) -> tuple[int, int]:
-        return pictures.depth_size(self._depth(index))
+        is_plain = self.depth_reader is pictures.read_depth
+        return (pictures.depth_size if is_plain else pictures.color_size)(self._depth(index))
 
     def color_size(self, index: int) -> tuple[int, int]:
         return pictures.color_size(self._color(index))
 
     def read_depth(self, index: int) -> NDArray[np.uint16]:
-        return pictures.read_depth(self._depth(index))
+        return self.depth_reader(self._depth(index))
 
     def read_color(self, index: int) -> ColorImage:
         return pictures.read_color(self._color(index))

@@ -142,21 +142,27 @@ def describe_wrong_values(stored: NDArray[np.uint16], unit_m: float | None) -> s
         if share >= _LEAST_NONE:
             return (
                 f"no pixel is 0, and {share:.0%} are {largest}, the largest value: raw disparity of a Kinect v1, not "
-                "depth; no unit turns it into metres, convert it with the sensor's calibration"
+                "depth; no unit turns it into metres; state"
+                ' depth_stored_as = "kinect-v1-disparity" for the nominal formula, and no depth_unit_m'
             )
-    some = np.ascontiguousarray(stored[::_SOME_LINES])
-    if _is_swapped(some):
-        return "neighbouring values differ as noise does until the two bytes of each are swapped: store it big-endian"
-    if _is_rotated(some) and not (unit_m == _EIGHTH_MM and not np.bitwise_or.reduce(stored, axis=None) & 7):
+    if is_swapped(stored):
+        return (
+            "neighbouring values differ as noise does until the two bytes of each are swapped: store it big-endian, or "
+            'state depth_stored_as = "little-endian"'
+        )
+    if _is_rotated(np.ascontiguousarray(stored[::_SOME_LINES])) and not (
+        unit_m == _EIGHTH_MM and not np.bitwise_or.reduce(stored, axis=None) & 7
+    ):
         return (
             "nearly every value is a multiple of 8: depth whose bits were rotated by three, as SUN RGB-D and the "
-            "Kinect SDK store it; turn each value back, (value >> 3) | (value << 13) in 16 bits"
+            'Kinect SDK store it; state depth_stored_as = "rotated-by-3"'
         )
     return None
 
 
-def _is_swapped(stored: NDArray[np.uint16]) -> bool:
-    """Say whether the values are much smoother along their lines with the two bytes of each swapped."""
+def is_swapped(stored: NDArray[np.uint16]) -> bool:
+    """Say whether the values (H, W) are much smoother along their lines with the two bytes of each swapped."""
+    stored = np.ascontiguousarray(stored[::_SOME_LINES])
     seen_mask = (stored[:, 1:] != _NOTHING) & (stored[:, :-1] != _NOTHING)
     if np.count_nonzero(seen_mask) < _LEAST_SEEN:
         return False

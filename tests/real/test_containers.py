@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from labelkit.geometry.camera import deproject, project, transform_points
 from labelkit.recordings import find_recordings
 from labelkit.recordings.readers.azure_mkv import calibration_from_json
-from labelkit.records import Frame
+from labelkit.records import Calibration, Frame
 
 pytestmark = pytest.mark.real
 
@@ -38,6 +40,46 @@ def build(raw: Path, *flags: str) -> dict:
     assert built.stderr.count("\n") <= 1, "no library reports on its own"
     assert labelkit("verify", out).returncode == 0
     return json.loads(built.stdout)
+
+
+def outline_of_board(frame: Frame, calibration: Calibration, mask: np.ndarray) -> np.ndarray:
+    """Find the rim of the board before what lies behind it, carried into the colour picture: (n, 2) pixels."""
+    v, u = np.nonzero(mask & np.isfinite(frame.depth_m))
+    inverse = np.linalg.lstsq(np.stack([u, v, np.ones_like(u)], 1), 1 / frame.depth_m[v, u], rcond=None)[0]
+    rows, columns = np.indices(mask.shape)
+    plane_m = 1 / (columns * inverse[0] + rows * inverse[1] + inverse[2])
+    _, parts = cv2.connectedComponents((np.abs(frame.depth_m - plane_m) < 0.03).astype(np.uint8))
+    board = parts == np.bincount(parts[mask & (parts > 0)]).argmax()
+    behind = cv2.dilate((frame.depth_m - plane_m > 0.15).astype(np.uint8), np.ones((7, 7)))
+    rim = board & (cv2.erode(board.astype(np.uint8), np.ones((3, 3))) == 0) & (behind > 0)
+    rim[:8] = rim[-8:] = rim[:, :8] = rim[:, -16:] = False
+    points = deproject(plane_m, rim, calibration.depth)
+    return project(transform_points(calibration.color_from_depth, points), calibration.color)
+
+
+def test_a_board_has_one_outline_in_disparity_and_colour(real_data: Path, tmp_path: Path) -> None:
+    raw = copied(real_data, "kinect_v1_disparity", tmp_path)
+    (recording,) = find_recordings(raw)
+    assert (recording.layout, len(recording)) == ("herrera", 4)
+    for index, key in ((1, "0005"), (2, "0026"), (3, "0030")):
+        frame = recording[index]
+        assert isinstance(frame, Frame)
+        boards = real_data / "boards" / "herrera"
+        mask, shared = (
+            cv2.imread(str(boards / f"{key}.{kind}.png"), cv2.IMREAD_UNCHANGED) for kind in ("mask", "depth")
+        )
+        seen = (mask > 0) & (shared > 0)
+        assert np.nanmedian(np.abs(frame.depth_m - shared / 1000)[seen]) < 0.001
+        edges = cv2.Canny(cv2.GaussianBlur(cv2.cvtColor(frame.read_color(), cv2.COLOR_RGB2GRAY), (0, 0), 2), 30, 80)
+        to_edge_px = cv2.distanceTransform(255 - edges, cv2.DIST_L2, 5)
+        rim = outline_of_board(frame, recording.calibration, mask > 0)
+        off_px = [
+            np.median(to_edge_px[tuple(np.clip(rim + shift, 0, (1279, 1023)).round().astype(int).T[::-1])])
+            for shift in ((0, 0), (0, 15))
+        ]
+        assert off_px[0] < 4.5, "of a picture 1280 pixels wide, in which a pixel of depth is 1.8 wide"
+        assert off_px[1] > 2 * off_px[0], off_px
+    assert build(raw, "--with-depth")["frames"] == 4
 
 
 def test_organised_clouds_of_a_kinect_show_its_camera(real_data: Path, tmp_path: Path) -> None:

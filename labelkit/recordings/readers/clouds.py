@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.errors import RawFrameError, RecordingError
-from labelkit.recordings.container import STEP_M, ContainerSource, Version, files_in, steps_from_metres, version_of
+from labelkit.recordings.container import ContainerSource, Version, files_in, version_of
+from labelkit.recordings.encodings import STEP_M, steps_from_metres
 from labelkit.recordings.pairing import name_key
 from labelkit.recordings.pictures import MAX_PIXELS
 from labelkit.recordings.reader import LOOKED_BACK, OtherLayoutError, is_same_file
