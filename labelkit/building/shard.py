@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import labelkit
 from labelkit.building.plan import Job
-from labelkit.dataset.schema import DEPTH_FIELDS, FIELDS, TABLE_FIELDS
+from labelkit.dataset.schema import COLOR_FIELDS, DEPTH_FIELDS, FIELDS, TABLE_FIELDS
 from labelkit.dataset.shards import shard_bytes
 from labelkit.dataset.table import REJECTED, SAMPLE
 from labelkit.errors import MissingExtraError
@@ -138,6 +138,7 @@ def collect_columns(recording: Recording, samples: Sequence[tuple[Sample, int, f
     """Stack samples, each with its number in the recording and its time stamp, into a shard's columns."""
     color = recording.calibration.color
     all_with_depth = all(sample.depth_mm is not None for sample, _, _ in samples)
+    all_with_color = all(sample.rgb for sample, _, _ in samples)
     of_frames = {
         "intrinsics": np.tile([color.fx, color.fy, color.cx, color.cy], (len(samples), 1)),
         "row": np.array([row for _, row, _ in samples]),
@@ -146,5 +147,5 @@ def collect_columns(recording: Recording, samples: Sequence[tuple[Sample, int, f
     return of_frames | {
         field.name: np.stack([field.read(sample) for sample, _, _ in samples])
         for field in (*FIELDS, *(DEPTH_FIELDS if all_with_depth else ()))
-        if field.read is not None
+        if field.read is not None and (all_with_color or field not in COLOR_FIELDS)
     }

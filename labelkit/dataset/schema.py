@@ -55,13 +55,16 @@ def _level(pyramid: Callable[[Sample], Any], level: int) -> Callable[[Sample], A
     return lambda sample: pyramid(sample)[level]
 
 
+# Left out of the shards of recordings of depth only.
+COLOR_FIELDS = tuple(
+    Field(f"rgb{s}", (s, s, 3), "|u1", f"colour crop, RGB, {s} x {s} pixels", _level(lambda x: x.rgb, k))
+    for k, s in enumerate(PYRAMID_SIZES)
+)
+
 # All that a dataset says of a sample. Shards, columns and rows of labels.parquet, what `labelkit verify` compares
 # and docs/shard-format.md follow from this list, in its order.
 SAMPLE_FIELDS = (
-    *(
-        Field(f"rgb{s}", (s, s, 3), "|u1", f"colour crop, RGB, {s} x {s} pixels", _level(lambda x: x.rgb, k))
-        for k, s in enumerate(PYRAMID_SIZES)
-    ),
+    *COLOR_FIELDS,
     _number("azimuth", "<f4", "arccos n_x, degrees, camera frame", lambda x: _azimuth(x.normal)),
     _number("elevation", "<f4", "arccos n_y, degrees, camera frame", lambda x: _elevation(x.normal)),
     _number("view_azimuth", "<f4", "arccos n_x, degrees, view frame", lambda x: _azimuth(x.view_normal)),

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from labelkit.errors import MissingExtraError, RecordingError, nearest
+from labelkit.errors import MissingExtraError, RawFrameError, RecordingError, nearest
 from labelkit.recordings.encodings import ENCODINGS
 from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
 from labelkit.recordings.formats import Format, Unread, count_unread, describe_unread, list_unread
@@ -32,9 +32,11 @@ from labelkit.recordings.participants import (
     is_guessed,
     settle_participant,
 )
+from labelkit.recordings.pictures import depth_size
 from labelkit.recordings.reader import FrameSource, OtherLayoutError, PictureSource, Problem, Reader
 from labelkit.recordings.readers.azure_mkv import open_azure_mkv
 from labelkit.recordings.readers.clouds import open_clouds
+from labelkit.recordings.readers.depth_only import open_depth_only
 from labelkit.recordings.readers.fakenect import open_fakenect
 from labelkit.recordings.readers.herrera import open_herrera
 from labelkit.recordings.readers.pairs import open_pairs
@@ -52,6 +54,7 @@ log = logging.getLogger(__name__)
 # Asked in this order; the first reader that recognises a folder reads it. Patterns come first, as a user stated them.
 READERS: Mapping[str, Reader] = {
     "patterns": open_patterns,
+    "depth-only": open_depth_only,
     "tum": open_tum,
     "pairs": open_pairs,
     "fakenect": open_fakenect,
@@ -59,6 +62,9 @@ READERS: Mapping[str, Reader] = {
     "azure-mkv": open_azure_mkv,
     "clouds": open_clouds,
 }
+
+# What a folder of pictures missed of these is worth saying; files of the others are known by their own names.
+_MENTIONED = ("patterns", "tum", "pairs")
 
 READER_GROUP = "labelkit.readers"  # entry points of other packages' readers, which are asked last
 
@@ -276,7 +282,8 @@ def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Ca
                 for found in reader(folder, sidecar, max_gap_s)
             ]
         except OtherLayoutError as miss:
-            misses.append(f"{layout}: {miss}")
+            if layout in _MENTIONED or layout not in READERS or len(readers) == 1:
+                misses.append(f"{layout}: {miss}")
         except (RecordingError, MissingExtraError) as error:
             return [_describe_trouble(raw, folder, str(error), layout)]
         except OSError as error:
@@ -316,6 +323,7 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
             handedness=stated.value("handedness"),
             sensor=stated.value("sensor"),
             simulated=bool(stated.value("simulated")),
+            depth_only=bool(stated.value("depth_only")),
             range_m=(near_m, far_m),
             depth_unit_m=stated.value("depth_unit_m"),
             calibration=calibration_of(stated),
@@ -388,9 +396,20 @@ def _describe_unrecognised(
         misses = str(error)
     lines = ('color = ?  # how they are named, such as "{key}_color.jpg"', 'depth = ?  # such as "{key}_depth.png"')
     says = f"holds pictures, but no reader recognises it ({misses})"
+    if _is_depth(folder):
+        says += "; if all of its pictures are depth, state depth_only = true under [recording]"
     inside = [(name, known) for name, known in unread if source_path(raw, name).is_relative_to(folder)]
     problem = Problem(f"{says}; {describe_unread(inside)}") if inside else Problem(says, "files", lines)
     return Candidate(portable_from_name(_name_below(raw, folder)) or ".", folder, problems=(problem,))
+
+
+def _is_depth(folder: Path) -> bool:
+    """Whether the first picture of a folder is depth by its header."""
+    try:
+        depth_size(folder / pictures_in(folder)[0])
+    except (RawFrameError, OSError, IndexError):
+        return False
+    return True
 
 
 def _describe_trouble(raw: Path, folder: Path, says: str, layout: str | None = None) -> Candidate:

@@ -96,7 +96,7 @@ def read_swapped(path: Path) -> NDArray[np.uint16]:
 
 def _read_rotated(path: Path) -> NDArray[np.uint16]:
     stored = read_depth(path)
-    return (stored >> 3) | (stored << 13)
+    return ((stored >> 3) | (stored << 13)).astype(np.uint16)
 
 
 def _read_packed(high: int, low: int, path: Path) -> NDArray[np.uint16]:
@@ -104,7 +104,7 @@ def _read_packed(high: int, low: int, path: Path) -> NDArray[np.uint16]:
     rgb = read_color(path)
     if not path.suffix.lower() == ".png":
         raise RawFrameError("is no PNG: depth packed into colours survives no lossy format")
-    return (rgb[..., high].astype(np.uint16) << 8) | rgb[..., low]
+    return rgb[..., high].astype(np.uint16) * np.uint16(256) + rgb[..., low]
 
 
 ENCODINGS: Mapping[str, Encoding] = {

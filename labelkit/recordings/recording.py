@@ -59,6 +59,7 @@ class StoredRecording:
     handedness: Handedness
     sensor: str | None
     simulated: bool
+    depth_only: bool
     range_m: tuple[float, float]
     depth_unit_m: float
     calibration: Calibration
@@ -87,24 +88,26 @@ class StoredRecording:
     def __getitem__(self, index: int) -> Frame | Unreadable:
         """Read one frame; of the colour picture only the header, until it is needed."""
         name = self.source.frame_name(index)
-        if name.depth is None or name.color is None:
+        if name.depth is None or (name.color is None and not self.depth_only):
             return Unreadable(Reason.MISSING_PAIR, f"no {'depth' if name.depth is None else 'colour'} picture with it")
         kind = "depth"
         try:
             stored = self.source.read_depth(index)
             kind = "colour"
-            color_size = self.source.color_size(index)
+            color_size = None if self.depth_only else self.source.color_size(index)
         except RawFrameError as error:
             return Unreadable(Reason.DECODE, f"the {kind} picture {error}")
         except OSError as error:
             return Unreadable(Reason.IO, f"the {kind} picture cannot be read ({error.strerror})")
         return (
             _check_size("depth", (stored.shape[1], stored.shape[0]), self.calibration.depth)
-            or _check_size("colour", color_size, self.calibration.color)
+            or (color_size and _check_size("colour", color_size, self.calibration.color))
             or _check_unit(stored, self.depth_unit_m)
             or _check_repeat(self.source, index)
             or Frame(
-                metres_from_stored(stored, self.depth_unit_m), partial(_read_color, self.source, index), name.stamp
+                metres_from_stored(stored, self.depth_unit_m),
+                None if self.depth_only else partial(_read_color, self.source, index),
+                name.stamp,
             )
         )
 

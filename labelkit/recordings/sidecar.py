@@ -54,6 +54,7 @@ class _Recording(_Table):
     depth_stored_as: str = ""
     stamp_unit_s: float = Field(1.0, gt=0)
     registered: bool = True
+    depth_only: bool = False
     range_m: Annotated[list[float], Field(min_length=2, max_length=2)] = []
 
     @field_validator("participant")

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from labelkit.dataset.dataset import open_dataset
 from labelkit.geometry.camera import deproject, project, transform_points
 from labelkit.recordings import find_recordings
 from labelkit.recordings.readers.azure_mkv import calibration_from_json
@@ -107,3 +108,37 @@ def test_an_azure_recording_brings_its_calibration(real_data: Path, tmp_path: Pa
     assert recording.calibration.color.fx == pytest.approx(beside["color_intrinsics"]["fx"])
     assert np.linalg.norm(recording.calibration.color_from_depth[:3, 3]) == pytest.approx(0.032, abs=0.003)
     assert build(raw)["frames"] == 1
+
+
+def test_depth_without_colour_becomes_labels_and_crops_of_depth(real_data: Path, tmp_path: Path) -> None:
+    raw = copied(real_data, "sr305_depth_only", tmp_path)
+    stated = """
+[recording]
+depth_only = true
+depth_unit_m = 0.000125
+sensor = "structured-light"
+range_m = [0.2, 1.0]
+[intrinsics]
+fx = 476.007
+fy = 476.007
+cx = 313.683
+cy = 242.755
+width = 640
+height = 480
+"""
+    (raw / "recording.toml").write_text(stated)
+    built = build(raw, "--with-depth")
+    assert built["frames"] == 8
+    assert built["samples"] >= 4
+    data = open_dataset(tmp_path / "dataset")
+    assert "rgb128" not in data.held
+    depth = data.gather("depth128", range(len(data)))
+    assert ((depth > 0).mean(axis=(1, 2)) > 0.1).all()
+    assert labelkit("show", raw, "20210326-230536/30.png", "--out", tmp_path / "frame.png").returncode == 0
+    assert labelkit("report", tmp_path / "dataset").returncode == 0
+    refused = labelkit("train", tmp_path / "dataset", "--out", tmp_path / "run")
+    assert refused.returncode == 2
+    assert "recordings of depth only are in it" in refused.stderr
+    shutil.rmtree(tmp_path / "dataset")
+    without = labelkit("build-dataset", raw, "--out", tmp_path / "dataset", "--max-rejected", "1", "--json")
+    assert json.loads(without.stdout)["samples"] == 0

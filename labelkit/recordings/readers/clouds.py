@@ -26,6 +26,7 @@ from labelkit.recordings.encodings import STEP_M, steps_from_metres
 from labelkit.recordings.pairing import name_key
 from labelkit.recordings.pictures import MAX_PIXELS
 from labelkit.recordings.reader import LOOKED_BACK, OtherLayoutError, is_same_file
+from labelkit.recordings.readers.depth_only import DEPTH_ONLY, DEPTH_ONLY_NOTE
 from labelkit.recordings.sidecar import FILE_NAME, Sidecar
 from labelkit.records import ColorImage, FloatArray, FrameName
 
@@ -154,11 +155,7 @@ def open_clouds(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence
     if not files:
         raise OtherLayoutError("no .pcd or .ply")
     first = _find_sound(folder, files)
-    if not any(_has_color(folder / file) for file in files):
-        raise RecordingError(
-            f"its {len(files)} point clouds have no colour, so there is no picture to label; export the colour "
-            "pictures with them, or clouds with the field rgb"
-        )
+    depth_only = not any(_has_color(folder / file) for file in files)
     stated_unit = sidecar.get("recording.depth_unit_m")
     unit_m = stated_unit.value if stated_unit else 1.0
     if stated_unit is None and _median_z(first) > _NO_METRES:
@@ -177,12 +174,15 @@ def open_clouds(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence
             "are black",
         )
     recording: dict[str, Any] = {"registered": True, "depth_unit_m": stated_unit.value if stated_unit else STEP_M}
+    if depth_only:
+        recording |= DEPTH_ONLY
+        notes = (*notes, DEPTH_ONLY_NOTE)
     metadata: dict[str, dict[str, Any]] = {"recording": recording}
     if camera:
         rounded = {key: round(value, 3) for key, value in camera._asdict().items()}
         metadata["intrinsics"] = {**rounded, "width": first.header.width, "height": first.header.height}
     has_color = partial(_has_color_or_unsure, folder)
-    names = tuple(FrameName(file, file if has_color(file) else None) for file in files)
+    names = tuple(FrameName(file, file if not depth_only and has_color(file) else None) for file in files)
     step_m = recording["depth_unit_m"]
     return [CloudSource(folder, names, "", metadata, notes, step_m=step_m, unit_m=unit_m, projection=projection)]
 

@@ -144,9 +144,14 @@ def test_points_in_another_order_are_no_grid(tmp_path: Path) -> None:
     assert "do not lie in the rows and columns" in refusal_of(tmp_path)
 
 
-def test_clouds_without_colour_are_said_to_have_none(tmp_path: Path) -> None:
+def test_clouds_without_colour_are_depth_only_and_one_among_others_is_a_missing_pair(tmp_path: Path) -> None:
     write_cloud(tmp_path / "p1" / "0.pcd", made_cloud()[0], None)
-    assert "have no colour" in refusal_of(tmp_path)
+    (candidate,) = survey(tmp_path).candidates
+    assert any("depth only" in note for note in candidate.notes)
+    assert candidate.recording
+    frame = candidate.recording[0]
+    assert isinstance(frame, Frame)
+    assert frame.read_color is None
     write_cloud(tmp_path / "p1" / "1.pcd", *made_cloud(1))
     (recording,) = find_recordings(tmp_path)
     assert isinstance(recording[0], Unreadable)
