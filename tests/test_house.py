@@ -59,6 +59,7 @@ LATE = {
     "geometry/open3d_plane.py": "open3d",
     "recordings/readers/azure_mkv.py": "av",
     "recordings/readers/clouds.py": "open3d",
+    "recordings/readers/ros.py": "rosbags",
     "simulator/rays.py": "open3d",
     "sources/realsense.py": "pyrealsense2",
     "workflows/verify.py": "labelkit",

@@ -41,6 +41,7 @@ from labelkit.recordings.readers.fakenect import open_fakenect
 from labelkit.recordings.readers.herrera import open_herrera
 from labelkit.recordings.readers.pairs import open_pairs
 from labelkit.recordings.readers.patterns import open_patterns
+from labelkit.recordings.readers.ros import open_ros
 from labelkit.recordings.readers.tum import open_tum
 from labelkit.recordings.recording import StoredRecording, name_below
 from labelkit.recordings.settle import Statements, calibration_of, gather, problems_of
@@ -60,6 +61,7 @@ READERS: Mapping[str, Reader] = {
     "fakenect": open_fakenect,
     "herrera": open_herrera,
     "azure-mkv": open_azure_mkv,
+    "ros": open_ros,
     "clouds": open_clouds,
 }
 

@@ -29,21 +29,20 @@ class Format(NamedTuple):
 
 
 _PICTURES = "save colour as JPEG or PNG and depth as 16-bit PNG"
-_ROS = f"{_PICTURES}, each picture under the time stamp of its message"
 _ARRAYS = f"{_PICTURES}, one of each for a frame"
 _VIDEO = "unpack colour into pictures (ffmpeg); depth has to come from the recording that the video was made of"
 _APART = "put it into a folder of its own, without the pictures of another recording"
 
 _MKV = Format("Matroska, as the Azure Kinect recorder writes it", _APART, b"\x1a\x45\xdf\xa3", "azure-mkv")
-_BAG = Format("ROS 1 or RealSense bag", f"with ROS or the RealSense SDK, {_ROS}", b"#ROSBAG V")
+_BAG = Format("ROS 1 or RealSense bag", _APART, b"#ROSBAG V", "ros")
 _ONI = Format("OpenNI recording", f"with OpenNI's NiViewer or SDK, {_PICTURES}", b"NI10")
 _XEF = Format("Kinect Studio recording", f"play it with Kinect Studio (Windows) to a program that can {_PICTURES}")
 _SVO = Format("ZED recording", f"with the ZED SDK, {_PICTURES}")
 _KLG = Format("Kintinuous or ElasticFusion log", _PICTURES)
 _SENS = Format("ScanNet stream", "unpack it with ScanNet's SensReader: --export_depth_images --export_color_images")
 _R3D = Format("Record3D recording", f"export it from the app, then {_PICTURES}")
-_MCAP = Format("MCAP (ROS 2)", f"with ROS 2, {_ROS}", b"\x89MCAP0")
-_DB3 = Format("ROS 2 bag", f"with ROS 2, {_ROS}", b"SQLite format 3")
+_MCAP = Format("MCAP (ROS 2)", _APART, b"\x89MCAP0", "ros")
+_DB3 = Format("ROS 2 bag", _APART, b"SQLite format 3", "ros")
 _NPY = Format("NumPy array", _ARRAYS, b"\x93NUMPY")
 _H5 = Format("HDF5", _ARRAYS, b"\x89HDF")
 _MAT = Format("MATLAB file", _ARRAYS)

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,9 +15,13 @@ import pytest
 
 from labelkit.dataset.dataset import open_dataset
 from labelkit.geometry.camera import deproject, project, transform_points
+from labelkit.geometry.orientation import angle_between
 from labelkit.recordings import find_recordings
+from labelkit.recordings.pictures import read_color, read_depth
 from labelkit.recordings.readers.azure_mkv import calibration_from_json
 from labelkit.records import Calibration, Frame
+from tests.recordings.made import encoded, write
+from tests.recordings.made_containers import STAMP_S, RosMessages, write_bag
 
 pytestmark = pytest.mark.real
 
@@ -142,3 +147,68 @@ height = 480
     shutil.rmtree(tmp_path / "dataset")
     without = labelkit("build-dataset", raw, "--out", tmp_path / "dataset", "--max-rejected", "1", "--json")
     assert json.loads(without.stdout)["samples"] == 0
+
+
+HAND_MESH = """
+[recording]
+depth_unit_m = 0.001
+registered = true
+range_m = [0.3, 1.0]
+sensor = "tof"
+[intrinsics]
+fx = 498.136505
+fy = 498.22818
+cx = 317.334106
+cy = 233.805847
+width = 640
+height = 480
+"""
+
+
+def pictures_of(data: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Read ten pairs of the hand with a mesh: depth in mm, and RGB."""
+    depth = sorted((data / "hand_mesh_truth").glob("*_depth.png"))[:10]
+    return [(read_depth(path), read_color(path.with_name(path.name.replace("_depth.png", "_o.jpg")))) for path in depth]
+
+
+def write_plain(folder: Path, pictures: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    for number, (depth, rgb) in enumerate(pictures):
+        write(folder / f"p01/depth/{number:03d}.png", encoded(depth))
+        write(folder / f"p01/color/{number:03d}.png", encoded(rgb[..., ::-1]))
+
+
+def write_ros(folder: Path, pictures: list[tuple[np.ndarray, np.ndarray]], suffix: str) -> None:
+    ros = RosMessages(ros1=suffix == ".bag")
+    messages = []
+    for number, (depth, rgb) in enumerate(pictures):
+        at = STAMP_S + number / 30
+        messages += [
+            ("/depth", at, ros.image(depth, "16UC1", at, "camera")),
+            ("/color", at + 0.001, ros.image(rgb, "rgb8", at + 0.001, "camera")),
+        ]
+    write_bag(folder / f"p01/take{suffix}", messages)
+
+
+WRITERS = {"bag": partial(write_ros, suffix=".bag"), "mcap": partial(write_ros, suffix=".mcap")}
+
+
+def normals_of(raw: Path) -> dict[int, np.ndarray]:
+    """Build, verify, and give the normal of each sample by the number of its frame."""
+    (raw / "recording.toml").write_text(HAND_MESH)
+    build(raw)
+    data = open_dataset(raw.parent / "dataset")
+    return dict(zip(data.column("row").tolist(), data.column("normal"), strict=True))
+
+
+@pytest.mark.parametrize("container", sorted(WRITERS))
+def test_the_same_pixels_have_the_same_labels_in_every_container(
+    real_data: Path, tmp_path: Path, container: str
+) -> None:
+    pictures = pictures_of(real_data)
+    write_plain(tmp_path / "plain" / "raw", pictures)
+    WRITERS[container](tmp_path / "packed" / "raw", pictures)
+    plain, packed = (normals_of(tmp_path / kind / "raw") for kind in ("plain", "packed"))
+    assert len(plain) >= 4
+    assert plain.keys() == packed.keys()
+    off_deg = [np.rad2deg(angle_between(plain[row], packed[row])) for row in plain]
+    assert max(off_deg) < 0.01, off_deg
