@@ -57,6 +57,7 @@ PUBLIC = {
 LATE = {
     "deploy/timing.py": "labelkit",
     "geometry/open3d_plane.py": "open3d",
+    "recordings/readers/arrays.py": "scipy",
     "recordings/readers/azure_mkv.py": "av",
     "recordings/readers/clouds.py": "open3d",
     "recordings/readers/ros.py": "rosbags",

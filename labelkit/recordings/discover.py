@@ -34,6 +34,7 @@ from labelkit.recordings.participants import (
 )
 from labelkit.recordings.pictures import depth_size
 from labelkit.recordings.reader import FrameSource, OtherLayoutError, PictureSource, Problem, Reader
+from labelkit.recordings.readers.arrays import open_arrays
 from labelkit.recordings.readers.azure_mkv import open_azure_mkv
 from labelkit.recordings.readers.clouds import open_clouds
 from labelkit.recordings.readers.depth_only import open_depth_only
@@ -63,10 +64,11 @@ READERS: Mapping[str, Reader] = {
     "azure-mkv": open_azure_mkv,
     "ros": open_ros,
     "clouds": open_clouds,
+    "arrays": open_arrays,
 }
 
-# What a folder of pictures missed of these is worth saying; files of the others are known by their own names.
-_MENTIONED = ("patterns", "tum", "pairs")
+# Their files have names of their own: what a folder of other pictures lacks of them is not worth a line.
+_UNMENTIONED = ("depth-only", "fakenect", "herrera", "azure-mkv", "ros", "clouds", "arrays")
 
 READER_GROUP = "labelkit.readers"  # entry points of other packages' readers, which are asked last
 
@@ -284,7 +286,7 @@ def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Ca
                 for found in reader(folder, sidecar, max_gap_s)
             ]
         except OtherLayoutError as miss:
-            if layout in _MENTIONED or layout not in READERS or len(readers) == 1:
+            if layout not in _UNMENTIONED or len(readers) == 1:
                 misses.append(f"{layout}: {miss}")
         except (RecordingError, MissingExtraError) as error:
             return [_describe_trouble(raw, folder, str(error), layout)]

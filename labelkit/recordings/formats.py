@@ -29,7 +29,7 @@ class Format(NamedTuple):
 
 
 _PICTURES = "save colour as JPEG or PNG and depth as 16-bit PNG"
-_ARRAYS = f"{_PICTURES}, one of each for a frame"
+_ARRAYS = "name its arrays depth and color, or save colour as JPEG or PNG and depth as 16-bit PNG"
 _VIDEO = "unpack colour into pictures (ffmpeg); depth has to come from the recording that the video was made of"
 _APART = "put it into a folder of its own, without the pictures of another recording"
 
@@ -43,9 +43,9 @@ _SENS = Format("ScanNet stream", "unpack it with ScanNet's SensReader: --export_
 _R3D = Format("Record3D recording", f"export it from the app, then {_PICTURES}")
 _MCAP = Format("MCAP (ROS 2)", _APART, b"\x89MCAP0", "ros")
 _DB3 = Format("ROS 2 bag", _APART, b"SQLite format 3", "ros")
-_NPY = Format("NumPy array", _ARRAYS, b"\x93NUMPY")
-_H5 = Format("HDF5", _ARRAYS, b"\x89HDF")
-_MAT = Format("MATLAB file", _ARRAYS)
+_NPY = Format("NumPy array", _ARRAYS, b"\x93NUMPY", "arrays")
+_H5 = Format("HDF5", _ARRAYS, b"\x89HDF", "arrays")
+_MAT = Format("MATLAB file", _ARRAYS, layout="arrays")
 _BYTES = Format("bytes without a header", _ARRAYS)
 _EXR = Format("OpenEXR picture", "save it as 16-bit PNG, in steps that depth_unit_m states", b"\x76\x2f\x31\x01")
 _PFM = Format("PFM picture", "save it as 16-bit PNG, in steps that depth_unit_m states")

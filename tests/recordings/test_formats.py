@@ -54,10 +54,10 @@ def test_a_recording_without_a_suffix_is_known_by_its_first_bytes(tmp_path: Path
 def test_pictures_next_to_unread_depth_are_not_asked_for_their_names(tmp_path: Path) -> None:
     folder = write_pairs(tmp_path / "p1", 1)
     (folder / "depth" / "depth_00000.png").unlink()
-    write(folder / "depth" / "depth_00000.npy", bytes(9))
+    write(folder / "depth" / "depth_00000.exr", bytes(9))
     with pytest.raises(RecordingError) as refusal:
         find_recordings(tmp_path)
-    assert UNREAD[".npy"].way_out in str(refusal.value)
+    assert UNREAD[".exr"].way_out in str(refusal.value)
     assert "{key}" not in str(refusal.value)
 
 
