@@ -289,13 +289,13 @@ def _list_hdf5(file: h5py.File, *, is_matlab: bool) -> dict[str, _Array]:
 
     def add(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and not item.external and not item.is_virtual and item.dtype.kind in "uif":
-            found[name] = _Array(_turned(item.shape) if is_matlab else item.shape, item.dtype.kind)
+            found[name] = _Array(_turn_shape(item.shape) if is_matlab else item.shape, item.dtype.kind)
 
     file.visititems(add)  # it follows hard links alone
     return found
 
 
-def _turned(shape: tuple[int, ...]) -> tuple[int, ...]:
+def _turn_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     """MATLAB stores H x W x 3 x n as (n, 3, W, H): the shape as (n, H, W, 3)."""
     rest, own = (
         (shape[:1], shape[1:]) if len(shape) > 3 or (len(shape) == 3 and shape[0] not in (3, 4)) else ((), shape)
@@ -309,17 +309,17 @@ def _read_array(version: Version, key: str, number: int) -> NDArray[Any]:
     path, suffix = version.path, version.path.suffix.lower()
     if suffix == _NPY:
         stack = np.load(path, mmap_mode="r", allow_pickle=False)
-        return np.array(_checked(stack.shape, stack, number))
+        return np.array(_take_picture(stack.shape, stack, number))
     if suffix != _NPZ and _is_hdf5(path):
         with h5py.File(path, "r", locking=False) as file:
             stored = file[key]
-            picture = np.array(_checked(stored.shape, stored, number))
+            picture = np.array(_take_picture(stored.shape, stored, number))
             return picture.T if suffix == _MAT else picture
     stack = _load_whole(version, key)
-    return np.asarray(_checked(stack.shape, stack, number))
+    return np.asarray(_take_picture(stack.shape, stack, number))
 
 
-def _checked(shape: tuple[int, ...], stack: Any, number: int) -> Any:
+def _take_picture(shape: tuple[int, ...], stack: Any, number: int) -> Any:
     """Take a picture of a stack, unless it is vast."""
     own = shape if number < 0 else shape[1:]
     if not 0 < np.prod(own, dtype=np.float64) <= 4 * MAX_PIXELS:
