@@ -44,7 +44,7 @@ _NO_METRES = 20.0  # as in clouds.py: a median of so much is no metre
 _KEPT = 4
 
 
-class _Place(NamedTuple):
+class _ArrayPlace(NamedTuple):
     """Where a picture is: a file, the array in it, and the number in the stack; -1 if the array is the picture."""
 
     file: str
@@ -72,8 +72,8 @@ class ArraySource(ContainerSource):
         unit_m, step_m: metres of one in a depth of floating-point numbers, and of a step of the depth that is given.
     """
 
-    depth: tuple[_Place | None, ...] = ()
-    color: tuple[_Place | None, ...] = ()
+    depth: tuple[_ArrayPlace | None, ...] = ()
+    color: tuple[_ArrayPlace | None, ...] = ()
     unit_m: float = 1.0
     step_m: float = STEP_M
 
@@ -106,7 +106,7 @@ class ArraySource(ContainerSource):
             raise RawFrameError(f"is an array of {color.dtype} of the shape {color.shape}, not (H, W, 3) of uint8")
         return np.ascontiguousarray(color[..., :3])
 
-    def _read(self, place: _Place | None) -> NDArray[Any]:
+    def _read(self, place: _ArrayPlace | None) -> NDArray[Any]:
         assert place
         version = version_of(self.folder / place.file)
         try:
@@ -132,7 +132,7 @@ def open_arrays(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequence
                 f"{stacks['depth'][0].file} holds {len(depth)} frames of depth, and there are {len(color)} colour "
                 f"pictures{'; which belong together cannot be told' if color else ': state depth_only = true'}"
             )
-        pairs: list[tuple[_Place | None, _Place | None]] = list(
+        pairs: list[tuple[_ArrayPlace | None, _ArrayPlace | None]] = list(
             zip(depth, [None] * len(depth) if is_alone else color, strict=True)
         )
     elif stacks["depth"]:
@@ -150,21 +150,23 @@ _WORDS = {
 }
 
 
-def _find(file: str, arrays: Mapping[str, _Array], kind: str) -> list[_Place]:
+def _find(file: str, arrays: Mapping[str, _Array], kind: str) -> list[_ArrayPlace]:
     """List the arrays of a file that are depth, or colour, by their names."""
     words, dimensions = _WORDS[kind], (2, 3) if kind == "depth" else (3, 4)
     if PurePath(file).suffix.lower() == _NPY:
         return (
-            [_Place(file, "")] if PurePath(file).stem.lower() in words and len(arrays[""].shape) in dimensions else []
+            [_ArrayPlace(file, "")]
+            if PurePath(file).stem.lower() in words and len(arrays[""].shape) in dimensions
+            else []
         )
     return [
-        _Place(file, key)
+        _ArrayPlace(file, key)
         for key, array in arrays.items()
         if key.rpartition("/")[2].lower() in words and len(array.shape) in dimensions
     ]
 
 
-def _spread(here: Mapping[str, Mapping[str, _Array]], place: _Place) -> list[_Place]:
+def _spread(here: Mapping[str, Mapping[str, _Array]], place: _ArrayPlace) -> list[_ArrayPlace]:
     """List the pictures of an array."""
     shape = here[place.file][place.key].shape
     if place.file.lower().endswith(_MAT) and len(shape) == 3 and shape[2] not in (3, 4) and not shape[0] < shape[1]:
@@ -176,23 +178,25 @@ def _spread(here: Mapping[str, Mapping[str, _Array]], place: _Place) -> list[_Pl
     return [place] if is_one else [place._replace(number=number) for number in range(shape[0])]
 
 
-def _pictures_beside(folder: Path) -> list[_Place]:
+def _pictures_beside(folder: Path) -> list[_ArrayPlace]:
     """List the colour pictures of the colour folder, in the order of their numbers."""
     for name in folders_in(folder):
         if name.lower() in COLOR_FOLDERS:
             files = sorted(pictures_in(folder / name), key=lambda file: (name_key(file)[1], file))
-            return [_Place(f"{name}/{file}") for file in files]
+            return [_ArrayPlace(f"{name}/{file}") for file in files]
     return []
 
 
-def _frames_of_files(stacks: Mapping[str, Sequence[_Place]]) -> list[tuple[_Place | None, _Place | None]]:
+def _frames_of_files(
+    stacks: Mapping[str, Sequence[_ArrayPlace]],
+) -> list[tuple[_ArrayPlace | None, _ArrayPlace | None]]:
     """Pair the depth and colour of files that hold one frame each."""
     depth, color = ({place.file: place for place in stacks[kind]} for kind in ("depth", "color"))
     files = sorted(depth.keys() | color.keys(), key=lambda file: (name_key(file)[1], file))
     return [(depth.get(file), color.get(file)) for file in files]
 
 
-def _files_of_folder(folder: Path) -> list[tuple[_Place | None, _Place | None]]:
+def _files_of_folder(folder: Path) -> list[tuple[_ArrayPlace | None, _ArrayPlace | None]]:
     """Pair the arrays of a depth folder with the pictures, or arrays, of a colour folder by their names."""
     names = folders_in(folder)
     depth_folder, color_folder = (
@@ -208,10 +212,12 @@ def _files_of_folder(folder: Path) -> list[tuple[_Place | None, _Place | None]]:
     if not depth:
         return []
     pairs = pair_by_name(*({file: PurePath(file).stem for file in files} for files in (depth, color)))
-    return [(_Place(d) if d else None, _Place(c) if c else None) for d, c in pairs]
+    return [(_ArrayPlace(d) if d else None, _ArrayPlace(c) if c else None) for d, c in pairs]
 
 
-def _source(folder: Path, pairs: Sequence[tuple[_Place | None, _Place | None]], sidecar: Sidecar) -> ArraySource:
+def _source(
+    folder: Path, pairs: Sequence[tuple[_ArrayPlace | None, _ArrayPlace | None]], sidecar: Sidecar
+) -> ArraySource:
     depth, color = zip(*pairs, strict=True)
     names = tuple(FrameName(d.name if d else None, c.name if c else None) for d, c in pairs)
     source = ArraySource(folder, names, depth=depth, color=color)
@@ -230,7 +236,7 @@ def _source(folder: Path, pairs: Sequence[tuple[_Place | None, _Place | None]], 
     return ArraySource(folder, names, "", {"recording": {"depth_unit_m": STEP_M}}, depth=depth, color=color)
 
 
-def _try_read(source: ArraySource, place: _Place) -> NDArray[Any] | None:
+def _try_read(source: ArraySource, place: _ArrayPlace) -> NDArray[Any] | None:
     try:
         return source._read(place)
     except (RawFrameError, OSError):
