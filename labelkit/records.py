@@ -99,12 +99,12 @@ class Frame:
     Attributes:
         depth_m: (H, W) float32, metres, NaN where the sensor saw nothing.
         read_color: gives the (H, W, 3) RGB uint8 picture; raises RawFrameError if it cannot be
-            decoded, OSError if it cannot be read.
+            decoded, OSError if it cannot be read. None in a recording of depth only.
         stamp: seconds, as the recording gives it; NaN if it gives none.
     """
 
     depth_m: FloatArray
-    read_color: Callable[[], ColorImage]
+    read_color: Callable[[], ColorImage] | None
     stamp: float
 
 
@@ -200,7 +200,7 @@ class Sample:
         crop: x, y, width, height of the hand in the colour picture, pixels.
         padded: share of the crop's pixels that lie outside the colour picture.
         mirrored: whether a left hand was mirrored to a right one.
-        rgb: the pyramid, (128, 128, 3), (64, 64, 3), (32, 32, 3) uint8.
+        rgb: the pyramid, (128, 128, 3), (64, 64, 3), (32, 32, 3) uint8; empty for a recording of depth only.
         depth_mm: the same for depth, (S, S) uint16 millimetres, 0 where nothing was seen; or None.
         contour: (CONTOUR_POINTS,) distances of the hand's outline from the wrist point (imaging/contour.py); or None.
     """

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from labelkit.dataset.manifest import Manifest
-from labelkit.dataset.schema import DEPTH_FIELDS, TABLE_FIELDS
+from labelkit.dataset.schema import COLOR_FIELDS, DEPTH_FIELDS, TABLE_FIELDS
 from labelkit.dataset.table import REJECTED, SAMPLE
 from labelkit.geometry.orientation import view_from_camera
 from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
@@ -110,7 +110,9 @@ def _ranges(c: Columns) -> Iterator[_Rule]:
 
 
 def _wrong_pyramids(c: Columns) -> Iterator[_Rule]:
-    pyramids: list[tuple[str, Any]] = [("rgb", color_pyramid)]
+    pyramids: list[tuple[str, Any]] = []
+    if any(field.name in c for field in COLOR_FIELDS):
+        pyramids.append(("rgb", color_pyramid))
     if any(field.name in c for field in DEPTH_FIELDS):
         pyramids.append(("depth", depth_pyramid))
     for kind, made in pyramids:

@@ -18,15 +18,19 @@ from numpy.typing import NDArray
 from labelkit.dataset.manifest import Manifest, describe_difference, read_manifest
 from labelkit.dataset.notebook import CROPS, html_of
 from labelkit.dataset.reading import allow_open_files, open_plain_file
-from labelkit.dataset.schema import ALL_FIELDS, OPTIONAL_FIELDS, Field
+from labelkit.dataset.schema import ALL_FIELDS, COLOR_FIELDS, OPTIONAL_FIELDS, Field
 from labelkit.dataset.shards import map_open_shard
 from labelkit.dataset.table import SAMPLE, TABLE_NAME, read_table
 from labelkit.errors import DatasetError
+from labelkit.imaging.pyramid import grey_from_depth
 from labelkit.wording import shell_command
 
 Batch = dict[str, NDArray[Any]]  # field -> array
 
-_OPTION_OF = {field.name: option for option, fields in OPTIONAL_FIELDS.items() for field in fields}
+_HOW = {
+    **{field.name: f"; build it with {option}" for option, fields in OPTIONAL_FIELDS.items() for field in fields},
+    **dict.fromkeys((field.name for field in COLOR_FIELDS), ", since recordings of depth only are in it"),
+}
 
 
 def open_dataset(path: Path | str = "dataset", fields: Sequence[str] | None = None) -> Dataset:
@@ -85,7 +89,7 @@ class Dataset:
 
     def _repr_html_(self) -> str:
         shown = np.linspace(0, len(self) - 1, min(CROPS, len(self))).round().astype(np.int64)
-        return html_of(self.path, self.manifest, self.gather("rgb64", shown) if len(self) else ())
+        return html_of(self.path, self.manifest, self.gather_shown(64, shown) if len(self) else ())
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -155,6 +159,12 @@ class Dataset:
         """
         return self.gather_fields([field], indices)[field]
 
+    def gather_shown(self, size: int, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """Copy crops to show: (n, size, size, 3) RGB; depth in grey, if there are recordings of depth only."""
+        if f"rgb{size}" in self.held or f"depth{size}" not in self.held:
+            return self.gather(f"rgb{size}", indices)
+        return grey_from_depth(self.gather(f"depth{size}", indices))
+
     def gather_fields(self, fields: Sequence[str], indices: Sequence[int] | NDArray[np.integer[Any]]) -> Batch:
         """Copy some samples of several fields into memory. As `gather`."""
         self.check_fields(fields)
@@ -193,7 +203,7 @@ class Dataset:
         """
         for field in fields:
             if field not in self.held:
-                how = f"; build it with {_OPTION_OF[field]}" if field in _OPTION_OF else ""
+                how = _HOW.get(field, "") if self.held else ""
                 held = ", ".join(self.held) or "no samples"
                 raise DatasetError(f"{self.path}: holds no {field!r}{how}; it has {held}")
 

@@ -54,16 +54,19 @@ def _elevation(normal: FloatArray) -> float:
 
 
 def _level(pyramid: Callable[[Sample], Any], level: int) -> Callable[[Sample], Any]:
-    return lambda sample: None if pyramid(sample) is None else pyramid(sample)[level]
+    return lambda sample: pyramid(sample)[level] if pyramid(sample) else None
 
+
+# Left out of the shards of recordings of depth only.
+COLOR_FIELDS = tuple(
+    Field(f"rgb{s}", (s, s, 3), "|u1", f"colour crop, RGB, {s} x {s} pixels", _level(lambda x: x.rgb, k))
+    for k, s in enumerate(PYRAMID_SIZES)
+)
 
 # All that a dataset says of a sample. Shards, columns and rows of labels.parquet, what `labelkit verify` compares
 # and docs/shard-format.md follow from this list, in its order.
 SAMPLE_FIELDS = (
-    *(
-        Field(f"rgb{s}", (s, s, 3), "|u1", f"colour crop, RGB, {s} x {s} pixels", _level(lambda x: x.rgb, k))
-        for k, s in enumerate(PYRAMID_SIZES)
-    ),
+    *COLOR_FIELDS,
     _number("azimuth", "<f4", "arccos n_x, degrees, camera frame", lambda x: _azimuth(x.normal)),
     _number("elevation", "<f4", "arccos n_y, degrees, camera frame", lambda x: _elevation(x.normal)),
     _number("view_azimuth", "<f4", "arccos n_x, degrees, view frame", lambda x: _azimuth(x.view_normal)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.dataset.schema import ALL_FIELDS, CONVENTIONS, FIELDS, SCHEMA
+from labelkit.dataset.schema import ALL_FIELDS, COLOR_FIELDS, CONVENTIONS, DEPTH_FIELDS, FIELDS, SCHEMA
 from labelkit.errors import DatasetError
 
 Columns = Mapping[str, NDArray[Any]]
@@ -38,7 +38,7 @@ def shard_bytes(columns: Columns, attributes: Mapping[str, str]) -> bytes:
 
     Args:
         columns: field name -> (n, *tail) array, n >= 1; all fields of FIELDS, and of each of
-            OPTIONAL_FIELDS all or none.
+            OPTIONAL_FIELDS all or none; with those of DEPTH_FIELDS, those of COLOR_FIELDS may be missing.
         attributes: what else the file says about itself, as text.
     Returns:
         The file's bytes; the same columns and attributes give the same bytes.
@@ -67,7 +67,7 @@ def shard_bytes(columns: Columns, attributes: Mapping[str, str]) -> bytes:
 
 
 def _check_columns(columns: Columns) -> int:
-    missing = [field.name for field in FIELDS if field.name not in columns]
+    missing = _list_missing(columns)
     unknown = [name for name in columns if name not in ALL_FIELDS]
     if missing or unknown:
         raise ValueError(f"a shard lacks {missing} or does not know {unknown}")
@@ -76,6 +76,14 @@ def _check_columns(columns: Columns) -> int:
         if data.shape != (n, *ALL_FIELDS[name].tail) or n == 0:
             raise ValueError(f"{name} is {data.shape}, the schema says ({n}, *{ALL_FIELDS[name].tail}), at least 1")
     return n
+
+
+def _list_missing(there: Container[str]) -> list[str]:
+    """List the fields that a shard lacks; one of depth only has no colour."""
+    depth_only = all(field.name in there for field in DEPTH_FIELDS) and not any(
+        field.name in there for field in COLOR_FIELDS
+    )
+    return [f.name for f in FIELDS if f.name not in there and not (depth_only and f in COLOR_FIELDS)]
 
 
 def _as_fixed_text(text: str) -> Any:
@@ -98,7 +106,7 @@ def map_open_shard(file: BufferedReader, path: Path) -> dict[str, NDArray[Any]]:
     size = os.fstat(file.fileno()).st_size
     with _structure(file, path) as shard:
         layout = {name: _plain_layout(path, shard, name, size) for name in ALL_FIELDS if name in shard}
-    missing = [field.name for field in FIELDS if field.name not in layout]
+    missing = _list_missing(layout)
     lengths = {shape[0] for _, shape in layout.values()}
     if missing or len(lengths) != 1:
         raise DatasetError(f"{path}: not a {SCHEMA} shard (missing: {missing}, lengths: {sorted(lengths)})")

@@ -20,6 +20,7 @@ from labelkit.figures.saving import house_style
 from labelkit.figures.scene import Scene
 from labelkit.geometry.camera import transform_points
 from labelkit.geometry.orientation import angles_deg_from_normal, centred_from_label_deg, unit, view_from_camera
+from labelkit.imaging.pyramid import grey_from_depth
 from labelkit.labelling.palm import Palm
 from labelkit.records import ColorImage, FloatArray, Sample
 from labelkit.wording import percent, printable
@@ -225,7 +226,7 @@ def _draw_pyramid(axes: Axes, explained: Explained) -> None:
 def draw_pyramid(axes: Axes, sample: Sample) -> None:
     """Show the pyramid's levels side by side, a pixel of each as large as of the others."""
     places = ((0, 0), (134, 0), (134, 70))
-    for image, (x, y) in zip(sample.rgb, places, strict=True):
+    for image, (x, y) in zip(sample.rgb or map(grey_from_depth, sample.depth_mm or ()), places, strict=True):
         size = len(image)
         axes.imshow(image, extent=(x - 0.5, x + size - 0.5, y + size - 0.5, y - 0.5), interpolation="nearest")
     axes.set(xlim=(-0.5, 197.5), ylim=(127.5, -0.5), aspect="equal", anchor="N")

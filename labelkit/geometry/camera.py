@@ -20,7 +20,7 @@ def rays_through(pixels: FloatArray, intrinsics: Intrinsics) -> FloatArray:
     """
     pixels = np.asarray(pixels, dtype=np.float64)
     rays = np.ones((*pixels.shape[:-1], 3))
-    if intrinsics.distortion:
+    if intrinsics.distortion and pixels.size:  # OpenCV gives None for no pixels
         flat = cv2.undistortPoints(
             pixels.reshape(-1, 1, 2), intrinsics.matrix, np.asarray(intrinsics.distortion, dtype=np.float64)
         )
@@ -40,7 +40,7 @@ def project(points: FloatArray, intrinsics: Intrinsics) -> FloatArray:
         (..., 2) pixels, with lens distortion.
     """
     points = np.asarray(points, dtype=np.float64)
-    if intrinsics.distortion:
+    if intrinsics.distortion and points.size:
         flat, _ = cv2.projectPoints(
             points.reshape(-1, 1, 3),
             np.zeros(3),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.records import ColorImage
+
+_GREY, _GREY_PER_MM = 150, 1.2  # a hand is some 80 mm deep
 
 
 def color_pyramid(image: ColorImage, levels: int = 3) -> tuple[ColorImage, ...]:
@@ -24,6 +28,22 @@ def color_pyramid(image: ColorImage, levels: int = 3) -> tuple[ColorImage, ...]:
         half = cv2.resize(found[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         found.append(np.asarray(half, dtype=np.uint8))
     return tuple(found)
+
+
+def grey_from_depth(depth_mm: NDArray[np.uint16]) -> ColorImage:
+    """Show depth as a picture: near is light, the median is grey, and what was not seen is black.
+
+    Args:
+        depth_mm: (..., S, S) uint16, 0 where nothing was seen.
+    Returns:
+        (..., S, S, 3) uint8.
+    """
+    seen = np.where(depth_mm > 0, depth_mm.astype(np.float64), np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a picture without depth has no median
+        nearer_mm = np.nanmedian(seen, axis=(-2, -1), keepdims=True) - seen
+    grey = np.where(np.isfinite(nearer_mm), np.clip(_GREY + _GREY_PER_MM * nearer_mm, 40, 255), 0).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=-1)
 
 
 def depth_pyramid(depth_mm: NDArray[np.uint16], levels: int = 3) -> tuple[NDArray[np.uint16], ...]:

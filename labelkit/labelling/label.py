@@ -117,7 +117,7 @@ def explain_frame(
     ) or check_tilt(palm.fit.plane.normal, unit(palm.middle), options.max_tilt_deg)
     if rejection:
         return Explanation(rejection, hand, palm)
-    color = _color(frame, calibration.color)
+    color = _color(frame, calibration.color, with_depth=options.with_depth)
     if isinstance(color, Rejection):
         return Explanation(color, hand, palm)
     outline = _outline(frame.depth_m, hand, calibration)
@@ -127,7 +127,7 @@ def explain_frame(
         return Explanation(cut, hand, palm)
     view = _view(outline, box, calibration.color, options.crop, options.crop_margin)
     image, padded = crop_color(color, view)
-    if rejection := check_brightness(image):
+    if frame.read_color and (rejection := check_brightness(image)):
         return Explanation(rejection, hand, palm)
     depth_mm = None
     if options.with_depth:
@@ -135,6 +135,7 @@ def explain_frame(
     shape_sd_deg = _shape_sd_deg(palm, sensor)
     mirror = handedness == "left"
     sample = _sample(palm, shape_sd_deg, calibration, view, box, image, padded, depth_mm, mirror=mirror)
+    sample = sample if frame.read_color else replace(sample, rgb=())
     if options.with_contour:
         sample = replace(sample, contour=_contour(hand, palm, calibration.depth, mirror=mirror))
     return Explanation(sample, hand, palm)
@@ -147,7 +148,14 @@ def _contour(hand: Hand, palm: Palm, intrinsics: Intrinsics, *, mirror: bool) ->
     return contour_distances(mask, to_arm)
 
 
-def _color(frame: Frame, intrinsics: Intrinsics) -> ColorImage | Rejection:
+def _color(frame: Frame, intrinsics: Intrinsics, *, with_depth: bool) -> ColorImage | Rejection:
+    """Read the colour picture; black for a recording of depth only, whose crops are cut like those of others."""
+    if frame.read_color is None:
+        if with_depth:
+            return np.zeros((intrinsics.height, intrinsics.width, 3), np.uint8)
+        return Rejection(
+            Reason.MISSING_PAIR, "the recording has depth only: build with --with-depth for crops of depth"
+        )
     try:
         color = frame.read_color()
     except RawFrameError as error:

@@ -168,7 +168,7 @@ class Screen:
 
 def _read_jpeg(recording: Recording, place: int) -> bytes | None:
     frame = recording[place]
-    if isinstance(frame, Unreadable):
+    if isinstance(frame, Unreadable) or frame.read_color is None:
         return None
     try:
         color = frame.read_color()

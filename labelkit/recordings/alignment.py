@@ -29,7 +29,7 @@ def _look(recording: Recording, frames: Sequence[int], width: int) -> Alignment:
     edges = EdgeMaps(recording.calibration, recording.range_m, width=width)
     for index in frames:
         frame = recording[index]
-        if isinstance(frame, Unreadable):
+        if isinstance(frame, Unreadable) or frame.read_color is None:
             continue
         try:
             color = frame.read_color()

@@ -11,7 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from labelkit.errors import RecordingError, nearest
+from labelkit.errors import MissingExtraError, RawFrameError, RecordingError, nearest
+from labelkit.recordings.encodings import ENCODINGS
 from labelkit.recordings.folders import COLOR_FOLDERS, DEPTH_FOLDERS
 from labelkit.recordings.formats import Format, Unread, count_unread, describe_unread, list_unread
 from labelkit.recordings.listing import (
@@ -31,9 +32,17 @@ from labelkit.recordings.participants import (
     is_guessed,
     settle_participant,
 )
+from labelkit.recordings.pictures import depth_size
 from labelkit.recordings.reader import FrameSource, OtherLayoutError, PictureSource, Problem, Reader
+from labelkit.recordings.readers.arrays import open_arrays
+from labelkit.recordings.readers.azure_mkv import open_azure_mkv
+from labelkit.recordings.readers.clouds import open_clouds
+from labelkit.recordings.readers.depth_only import open_depth_only
+from labelkit.recordings.readers.fakenect import open_fakenect
+from labelkit.recordings.readers.herrera import open_herrera
 from labelkit.recordings.readers.pairs import open_pairs
 from labelkit.recordings.readers.patterns import open_patterns
+from labelkit.recordings.readers.ros import open_ros
 from labelkit.recordings.readers.tum import open_tum
 from labelkit.recordings.recording import StoredRecording, name_below
 from labelkit.recordings.settle import Statements, calibration_of, gather, problems_of
@@ -45,7 +54,21 @@ from labelkit.wording import shell_command
 log = logging.getLogger(__name__)
 
 # Asked in this order; the first reader that recognises a folder reads it. Patterns come first, as a user stated them.
-READERS: Mapping[str, Reader] = {"patterns": open_patterns, "tum": open_tum, "pairs": open_pairs}
+READERS: Mapping[str, Reader] = {
+    "patterns": open_patterns,
+    "depth-only": open_depth_only,
+    "tum": open_tum,
+    "pairs": open_pairs,
+    "fakenect": open_fakenect,
+    "herrera": open_herrera,
+    "azure-mkv": open_azure_mkv,
+    "ros": open_ros,
+    "clouds": open_clouds,
+    "arrays": open_arrays,
+}
+
+# Their files have names of their own: what a folder of other pictures lacks of them is not worth a line.
+_UNMENTIONED = ("depth-only", "fakenect", "herrera", "azure-mkv", "ros", "clouds", "arrays")
 
 READER_GROUP = "labelkit.readers"  # entry points of other packages' readers, which are asked last
 
@@ -256,10 +279,16 @@ def _ask(raw: Path, folder: Path, sidecar: Sidecar, max_gap_s: float) -> list[Ca
     misses = []
     for layout, reader in readers.items():
         try:
-            return [_settle(raw, folder, layout, found, sidecar) for found in reader(folder, sidecar, max_gap_s)]
+            return [
+                _settle(raw, folder, layout, found, sidecar)
+                if len(found)
+                else _describe_empty(raw, folder, layout, found)
+                for found in reader(folder, sidecar, max_gap_s)
+            ]
         except OtherLayoutError as miss:
-            misses.append(f"{layout}: {miss}")
-        except RecordingError as error:
+            if layout not in _UNMENTIONED or len(readers) == 1:
+                misses.append(f"{layout}: {miss}")
+        except (RecordingError, MissingExtraError) as error:
             return [_describe_trouble(raw, folder, str(error), layout)]
         except OSError as error:
             return [
@@ -272,9 +301,10 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
     place = _name_below(raw, folder)
     name = "/".join(part for part in (place, source.clip) if part) or "."
     sidecar = settle_participant(_sidecar_down(raw, folder, source.depth_folder, sidecar), portable_from_name(name))
+    source = _with_encoding(source, sidecar)
     stated = gather(source, sidecar, layout=layout, participant=guess_participant(place, raw))
     pictures = source if isinstance(source, PictureSource) else None
-    problems = (*problems_of(stated), *(pictures.problems if pictures else ()))
+    problems = (*problems_of(stated), *getattr(source, "problems", ()))
     unused = find_unused_lists(folder, {"", *pictures.places()}, pictures.lists) if pictures else []
     near_m, far_m = stated.value("range_m")
     return Candidate(
@@ -297,12 +327,32 @@ def _settle(raw: Path, folder: Path, layout: str, source: FrameSource, sidecar: 
             handedness=stated.value("handedness"),
             sensor=stated.value("sensor"),
             simulated=bool(stated.value("simulated")),
+            depth_only=bool(stated.value("depth_only")),
             range_m=(near_m, far_m),
             depth_unit_m=stated.value("depth_unit_m"),
             calibration=calibration_of(stated),
             stated=stated.origins(),
         ),
     )
+
+
+def _with_encoding(source: FrameSource, sidecar: Sidecar) -> FrameSource:
+    """Read depth pictures as recording.toml says that they are stored."""
+    stated = sidecar.get("recording.depth_stored_as")
+    if stated is None:
+        return source
+    if not isinstance(source, PictureSource):
+        raise RecordingError(f"{stated.origin}: depth_stored_as is for depth pictures, and here are none")
+    encoding = ENCODINGS[stated.value]
+    unit = sidecar.get("recording.depth_unit_m")
+    if encoding.unit_m is None:
+        return replace(source, depth_reader=encoding.read)
+    if unit:
+        raise RecordingError(
+            f"{unit.origin}: take out depth_unit_m: depth stored as {stated.value} becomes metres itself"
+        )
+    recording = {**source.metadata.get("recording", {}), "depth_unit_m": encoding.unit_m}
+    return replace(source, depth_reader=encoding.read, metadata={**source.metadata, "recording": recording})
 
 
 def _add_the_rest(
@@ -350,13 +400,32 @@ def _describe_unrecognised(
         misses = str(error)
     lines = ('color = ?  # how they are named, such as "{key}_color.jpg"', 'depth = ?  # such as "{key}_depth.png"')
     says = f"holds pictures, but no reader recognises it ({misses})"
+    if _is_depth(folder):
+        says += "; if all of its pictures are depth, state depth_only = true under [recording]"
     inside = [(name, known) for name, known in unread if source_path(raw, name).is_relative_to(folder)]
     problem = Problem(f"{says}; {describe_unread(inside)}") if inside else Problem(says, "files", lines)
     return Candidate(portable_from_name(_name_below(raw, folder)) or ".", folder, problems=(problem,))
 
 
+def _is_depth(folder: Path) -> bool:
+    """Whether the first picture of a folder is depth by its header."""
+    try:
+        depth_size(folder / pictures_in(folder)[0])
+    except (RawFrameError, OSError, IndexError):
+        return False
+    return True
+
+
 def _describe_trouble(raw: Path, folder: Path, says: str, layout: str | None = None) -> Candidate:
     return Candidate(portable_from_name(_name_below(raw, folder)) or ".", folder, layout, problems=(Problem(says),))
+
+
+def _describe_empty(raw: Path, folder: Path, layout: str, source: FrameSource) -> Candidate:
+    """Describe a file that a reader knows and cannot read."""
+    place = _name_below(raw, folder)
+    name = "/".join(part for part in (place, source.clip) if part) or "."
+    problems = tuple(getattr(source, "problems", ())) or (Problem("holds no frame"),)
+    return Candidate(portable_from_name(name), folder, layout, problems=problems)
 
 
 def _name_participant(candidate: Candidate) -> Named:
@@ -370,13 +439,15 @@ def _name_participant(candidate: Candidate) -> Named:
 
 
 def _find_unread(raw: Path, places: Sequence[_Place], candidates: Sequence[Candidate]) -> Iterator[tuple[str, Format]]:
-    """List the files in formats that are not read, but for those in folders of another package's reader."""
+    """List the files in formats that no recording holds; those in folders of another package's reader are its own."""
     others = [candidate.folder for candidate in candidates if candidate.layout not in (None, *READERS)]
+    read_by = {(candidate.folder, candidate.layout) for candidate in candidates}
     for place in places:
         if not any(place.folder.is_relative_to(folder) for folder in others):
             yield from (
                 (portable_from_name((place.folder / name).relative_to(raw).as_posix()), known)
                 for name, known in place.unread
+                if not any((folder, known.layout) in read_by for folder in (place.folder, place.folder.parent))
             )
 
 

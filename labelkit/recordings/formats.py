@@ -1,6 +1,6 @@
-"""Files that look like recordings and that no reader of this version reads, with the way out of each format.
+"""Files that look like recordings and that are part of none, with the way out of each format.
 
-A new reader takes its format's line out of the table.
+The format of a new reader states its layout here: only its files next to another recording are then listed.
 """
 
 from __future__ import annotations
@@ -19,38 +19,39 @@ class Format(NamedTuple):
     Attributes:
         way_out: what to do with its files.
         magic: the first bytes of a file, by which one without a suffix is recognised.
+        layout: the reader that reads such files, unless pictures of another recording are next to them.
     """
 
     name: str
     way_out: str
     magic: bytes = b""
+    layout: str = ""
 
 
 _PICTURES = "save colour as JPEG or PNG and depth as 16-bit PNG"
-_ROS = f"{_PICTURES}, each picture under the time stamp of its message"
-_ARRAYS = f"{_PICTURES}, one of each for a frame"
+_ARRAYS = "name its arrays depth and color, or save colour as JPEG or PNG and depth as 16-bit PNG"
 _VIDEO = "unpack colour into pictures (ffmpeg); depth has to come from the recording that the video was made of"
-_CLOUD = "it has no colour picture to label; export the colour and depth pictures that it was made of"
+_APART = "put it into a folder of its own, without the pictures of another recording"
 
-_MKV = Format("Matroska, as the Azure Kinect recorder writes it", f"{_PICTURES} (ffmpeg)", b"\x1a\x45\xdf\xa3")
-_BAG = Format("ROS 1 or RealSense bag", f"with ROS or the RealSense SDK, {_ROS}", b"#ROSBAG V")
+_MKV = Format("Matroska, as the Azure Kinect recorder writes it", _APART, b"\x1a\x45\xdf\xa3", "azure-mkv")
+_BAG = Format("ROS 1 or RealSense bag", _APART, b"#ROSBAG V", "ros")
 _ONI = Format("OpenNI recording", f"with OpenNI's NiViewer or SDK, {_PICTURES}", b"NI10")
 _XEF = Format("Kinect Studio recording", f"play it with Kinect Studio (Windows) to a program that can {_PICTURES}")
 _SVO = Format("ZED recording", f"with the ZED SDK, {_PICTURES}")
 _KLG = Format("Kintinuous or ElasticFusion log", _PICTURES)
 _SENS = Format("ScanNet stream", "unpack it with ScanNet's SensReader: --export_depth_images --export_color_images")
 _R3D = Format("Record3D recording", f"export it from the app, then {_PICTURES}")
-_MCAP = Format("MCAP (ROS 2)", f"with ROS 2, {_ROS}", b"\x89MCAP0")
-_DB3 = Format("ROS 2 bag", f"with ROS 2, {_ROS}", b"SQLite format 3")
-_NPY = Format("NumPy array", _ARRAYS, b"\x93NUMPY")
-_H5 = Format("HDF5", _ARRAYS, b"\x89HDF")
-_MAT = Format("MATLAB file", _ARRAYS)
+_MCAP = Format("MCAP (ROS 2)", _APART, b"\x89MCAP0", "ros")
+_DB3 = Format("ROS 2 bag", _APART, b"SQLite format 3", "ros")
+_NPY = Format("NumPy array", _ARRAYS, b"\x93NUMPY", "arrays")
+_H5 = Format("HDF5", _ARRAYS, b"\x89HDF", "arrays")
+_MAT = Format("MATLAB file", _ARRAYS, layout="arrays")
 _BYTES = Format("bytes without a header", _ARRAYS)
 _EXR = Format("OpenEXR picture", "save it as 16-bit PNG, in steps that depth_unit_m states", b"\x76\x2f\x31\x01")
 _PFM = Format("PFM picture", "save it as 16-bit PNG, in steps that depth_unit_m states")
 _HEIC = Format("HEIF picture", "save it as JPEG or PNG")
 _VID = Format("video", _VIDEO)
-_PCD = Format("point cloud", _CLOUD, b"# .PCD")
+_PCD = Format("point cloud", _APART, b"# .PCD", "clouds")
 _ZIP = Format("archive", "unpack it", b"PK\x03\x04")
 
 UNREAD: Mapping[str, Format] = {
@@ -111,6 +112,8 @@ class Unread(NamedTuple):
     def describe(self) -> str:
         """Say how many there are, where, and the way out."""
         which = f"{self.files:,} files, the first is {self.first}" if self.files > 1 else self.first
+        if self.format.layout:
+            return f"part of no recording: {self.format.name} ({which}); {self.format.way_out}"
         return f"not read by this version: {self.format.name} ({which}); {self.format.way_out}"
 
 

@@ -95,8 +95,12 @@ _NOT_PORTABLE = re.compile("[\x00-\x1f\x7f\udc80-\udcff]")
 
 
 def source_path(raw: Path, name: str) -> Path:
-    """Find the file below RAW that a portable name stands for."""
-    return raw / os.fsdecode(unquote_to_bytes(name))
+    """Find the file below RAW that a portable name stands for; for a frame in it, take.mkv#12, the container."""
+    path = raw / os.fsdecode(unquote_to_bytes(name))
+    container, mark, number = path.name.rpartition("#")
+    if mark and number.isdigit() and not os.path.lexists(path):
+        return path.with_name(container) if container else path
+    return path
 
 
 def matches(name: str, globs: Sequence[str]) -> bool:

@@ -163,10 +163,12 @@ def header_of(content: bytes) -> Header:
 def _depth_header(content: bytes) -> Header:
     header = header_of(content)
     if header.channels != 1 or header.bits != 16:
+        is_packed = header.format == "PNG" and header.channels == 3 and header.bits == 8
         channels = "1 channel" if header.channels == 1 else f"{header.channels} channels"
         raise RawFrameError(
             f"is a {header.format} of {channels} of {header.bits} bits, not one of 16 bits: "
             "a picture of the depth, not the depth"
+            + (", unless its bytes are packed (depth_stored_as in recording.toml)" if is_packed else "")
         )
     return header
 

@@ -20,7 +20,7 @@ from labelkit.recordings import pictures
 from labelkit.recordings.sidecar import Sidecar
 from labelkit.records import ColorImage, FrameName
 
-_LOOKED_BACK = 2  # frames with which a frame is compared
+LOOKED_BACK = 2  # frames with which a frame is compared
 _BLOCK_BYTES = 65_536
 
 
@@ -123,6 +123,7 @@ class PictureSource:
             it leaves out files that it cannot place yet. None if only the reader can pair them.
         lists: files in `folder` that `pair` reads.
         problems: facts that the reader found missing.
+        depth_reader: reads depth that is stored in another way; as `pictures.read_depth`. Picklable.
     """
 
     folder: Path
@@ -134,6 +135,7 @@ class PictureSource:
     pair: Callable[[Sequence[str]], Sequence[PicturePair]] | None = None
     lists: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    depth_reader: Callable[[Path], NDArray[np.uint16]] = pictures.read_depth
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -142,13 +144,14 @@ class PictureSource:
         return FrameName(*self.pairs[index])
 
     def depth_size(self, index: int) -> tuple[int, int]:
-        return pictures.depth_size(self._depth(index))
+        is_plain = self.depth_reader is pictures.read_depth
+        return (pictures.depth_size if is_plain else pictures.color_size)(self._depth(index))
 
     def color_size(self, index: int) -> tuple[int, int]:
         return pictures.color_size(self._color(index))
 
     def read_depth(self, index: int) -> NDArray[np.uint16]:
-        return pictures.read_depth(self._depth(index))
+        return self.depth_reader(self._depth(index))
 
     def read_color(self, index: int) -> ColorImage:
         return pictures.read_color(self._color(index))
@@ -166,12 +169,12 @@ class PictureSource:
             "depth" or "colour"; None if neither is.
         """
         pair = self.pairs[index]
-        before = self.pairs[max(0, index - _LOOKED_BACK) : index]
+        before = self.pairs[max(0, index - LOOKED_BACK) : index]
         for kind, file, earlier in (
             ("depth", pair.depth, [one.depth for one in before]),
             ("colour", pair.color, [one.color for one in before]),
         ):
-            if file and any(_is_same(self.folder / file, self.folder / other) for other in earlier if other):
+            if file and any(is_same_file(self.folder / file, self.folder / other) for other in earlier if other):
                 return kind
         return None
 
@@ -186,7 +189,7 @@ class PictureSource:
         return self.folder / name
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def is_same_file(one: Path, other: Path) -> bool:
     """Whether two files hold the same bytes; False if one cannot be read."""
     try:
         if one.stat().st_size != other.stat().st_size:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from labelkit.errors import RawFrameError
 from labelkit.recordings.listing import portable_from_name
-from labelkit.recordings.reader import FrameSource, PictureSource
+from labelkit.recordings.reader import FrameSource
 from labelkit.recordings.sidecar import FILE_NAME
 from labelkit.records import (
     Calibration,
@@ -59,6 +59,7 @@ class StoredRecording:
     handedness: Handedness
     sensor: str | None
     simulated: bool
+    depth_only: bool
     range_m: tuple[float, float]
     depth_unit_m: float
     calibration: Calibration
@@ -87,24 +88,26 @@ class StoredRecording:
     def __getitem__(self, index: int) -> Frame | Unreadable:
         """Read one frame; of the colour picture only the header, until it is needed."""
         name = self.source.frame_name(index)
-        if name.depth is None or name.color is None:
+        if name.depth is None or (name.color is None and not self.depth_only):
             return Unreadable(Reason.MISSING_PAIR, f"no {'depth' if name.depth is None else 'colour'} picture with it")
         kind = "depth"
         try:
             stored = self.source.read_depth(index)
             kind = "colour"
-            color_size = self.source.color_size(index)
+            color_size = None if self.depth_only else self.source.color_size(index)
         except RawFrameError as error:
             return Unreadable(Reason.DECODE, f"the {kind} picture {error}")
         except OSError as error:
             return Unreadable(Reason.IO, f"the {kind} picture cannot be read ({error.strerror})")
         return (
             _check_size("depth", (stored.shape[1], stored.shape[0]), self.calibration.depth)
-            or _check_size("colour", color_size, self.calibration.color)
+            or (color_size and _check_size("colour", color_size, self.calibration.color))
             or _check_unit(stored, self.depth_unit_m)
             or _check_repeat(self.source, index)
             or Frame(
-                metres_from_stored(stored, self.depth_unit_m), partial(_read_color, self.source, index), name.stamp
+                metres_from_stored(stored, self.depth_unit_m),
+                None if self.depth_only else partial(_read_color, self.source, index),
+                name.stamp,
             )
         )
 
@@ -142,21 +145,27 @@ def describe_wrong_values(stored: NDArray[np.uint16], unit_m: float | None) -> s
         if share >= _LEAST_NONE:
             return (
                 f"no pixel is 0, and {share:.0%} are {largest}, the largest value: raw disparity of a Kinect v1, not "
-                "depth; no unit turns it into metres, convert it with the sensor's calibration"
+                "depth; no unit turns it into metres; state"
+                ' depth_stored_as = "kinect-v1-disparity" for the nominal formula, and no depth_unit_m'
             )
-    some = np.ascontiguousarray(stored[::_SOME_LINES])
-    if _is_swapped(some):
-        return "neighbouring values differ as noise does until the two bytes of each are swapped: store it big-endian"
-    if _is_rotated(some) and not (unit_m == _EIGHTH_MM and not np.bitwise_or.reduce(stored, axis=None) & 7):
+    if is_swapped(stored):
+        return (
+            "neighbouring values differ as noise does until the two bytes of each are swapped: store it big-endian, or "
+            'state depth_stored_as = "little-endian"'
+        )
+    if _is_rotated(np.ascontiguousarray(stored[::_SOME_LINES])) and not (
+        unit_m == _EIGHTH_MM and not np.bitwise_or.reduce(stored, axis=None) & 7
+    ):
         return (
             "nearly every value is a multiple of 8: depth whose bits were rotated by three, as SUN RGB-D and the "
-            "Kinect SDK store it; turn each value back, (value >> 3) | (value << 13) in 16 bits"
+            'Kinect SDK store it; state depth_stored_as = "rotated-by-3"'
         )
     return None
 
 
-def _is_swapped(stored: NDArray[np.uint16]) -> bool:
-    """Say whether the values are much smoother along their lines with the two bytes of each swapped."""
+def is_swapped(stored: NDArray[np.uint16]) -> bool:
+    """Say whether the values (H, W) are much smoother along their lines with the two bytes of each swapped."""
+    stored = np.ascontiguousarray(stored[::_SOME_LINES])
     seen_mask = (stored[:, 1:] != _NOTHING) & (stored[:, :-1] != _NOTHING)
     if np.count_nonzero(seen_mask) < _LEAST_SEEN:
         return False
@@ -208,7 +217,8 @@ def _check_unit(stored: NDArray[np.uint16], unit_m: float) -> Unreadable | None:
 
 
 def _check_repeat(source: FrameSource, index: int) -> Unreadable | None:
-    kind = source.find_repeat(index) if isinstance(source, PictureSource) else None
+    find_repeat = getattr(source, "find_repeat", None)  # not every format can tell cheaply
+    kind = find_repeat(index) if find_repeat else None
     if kind is None:
         return None
     return Unreadable(Reason.DUPLICATE, f"the {kind} picture is, byte for byte, one of the two before it")

@@ -128,7 +128,7 @@ def _find_unstated(stated: Statements) -> list[Problem]:
     if stated.value("depth_unit_m") is None:
         line = "depth_unit_m = ?  # metres per stored step: 0.001 for mm, 0.0002 for TUM"
         problems.append(Problem("the unit of the depth is not stated", "recording", (line,)))
-    if stated.value("registered") is None:
+    if stated.value("registered") is None and not stated.value("depth_only"):
         line = "registered = ?  # true: colour and depth share one pixel grid"
         problems.append(Problem("whether colour and depth are registered is not stated", "recording", (line,)))
     return problems

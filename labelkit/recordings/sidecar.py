@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from labelkit.errors import RecordingError, nearest
+from labelkit.recordings.encodings import ENCODINGS
 from labelkit.recordings.listing import read_text
 from labelkit.recordings.profiles import PROFILES
 from labelkit.records import Handedness
@@ -50,8 +51,10 @@ class _Recording(_Table):
     layout: str = ""
     # 1 cm per step is already too coarse for a hand; 1.0 would mean metres, which no PNG can hold.
     depth_unit_m: float = Field(0.001, gt=0, le=0.01)
+    depth_stored_as: str = ""
     stamp_unit_s: float = Field(1.0, gt=0)
     registered: bool = True
+    depth_only: bool = False
     range_m: Annotated[list[float], Field(min_length=2, max_length=2)] = []
 
     @field_validator("participant")
@@ -67,6 +70,13 @@ class _Recording(_Table):
         if sensor not in PROFILES:
             raise ValueError(f"a known sensor; {nearest(sensor, PROFILES)}")
         return sensor
+
+    @field_validator("depth_stored_as")
+    @classmethod
+    def _check_encoding(cls, encoding: str) -> str:
+        if encoding not in ENCODINGS:
+            raise ValueError(f"a known encoding; {nearest(encoding, ENCODINGS)}")
+        return encoding
 
     @field_validator("range_m")
     @classmethod

@@ -62,14 +62,14 @@ class ShownSamples:
         """Read crops of 64 x 64 pixels: (m, 64, 64, 3) RGB."""
         if not len(numbers):
             return np.empty((0, 64, 64, 3), np.uint8)
-        return self._source.gather("rgb64", self._numbers[numbers])
+        return self._source.gather_shown(64, self._numbers[numbers])
 
     def grey(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Read the smallest crops in grey: (m, 32, 32)."""
         pictures = np.empty((len(numbers), 32, 32), np.uint8)
         for start in range(0, len(numbers), _AT_ONCE):
             here = slice(start, start + _AT_ONCE)
-            for k, picture in enumerate(self._source.gather("rgb32", self._numbers[numbers[here]]), start):
+            for k, picture in enumerate(self._source.gather_shown(32, self._numbers[numbers[here]]), start):
                 pictures[k] = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         return pictures
 

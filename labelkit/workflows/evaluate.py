@@ -213,7 +213,7 @@ def judge(trained: TrainedRun, samples: Samples) -> JudgedSamples:
 def _crops(samples: Samples, judged: JudgedSamples) -> Mapping[int, ColorImage]:
     """Read the pictures of the galleries."""
     shown = np.array(list(list_picture_rows(judged)), np.int64)
-    pictures = samples.source.gather("rgb128", samples.indices[shown])
+    pictures = samples.source.gather_shown(128, samples.indices[shown])
     return dict(zip(samples.rows[shown].tolist(), pictures, strict=True))
 
 

@@ -27,6 +27,7 @@ from labelkit.recordings.sidecar import FILE_NAME
 from labelkit.records import ColorImage, FloatArray, Frame, Reason, Recording, Rejection, Unreadable
 from labelkit.settings import BuildSettings, InspectSettings, settings_of
 
+_WHITE = 255  # stands for colour where there is none
 _LOOKED_AT = 5  # frames that are decoded to see their depth and colour: 60 ms per recording
 
 _GAP = 3.0  # times the usual time between frames; less is a picture or two that the sensor dropped
@@ -170,9 +171,10 @@ def inspect(
 def _report(candidate: Candidate, raw: Path) -> RecordingReport:
     source, stated = candidate.source, candidate.stated
     names = [source.frame_name(index) for index in range(len(source))] if source else []
-    paired = [i for i, name in enumerate(names) if name.depth and name.color]
+    depth_only = bool(stated and stated.value("depth_only"))
+    paired = [i for i, name in enumerate(names) if name.depth and (name.color or depth_only)]
     looked_at, unreadable = _look(candidate, paired)
-    alignment = measure_alignment(candidate.recording, paired) if candidate.recording else None
+    alignment = measure_alignment(candidate.recording, paired) if candidate.recording and not depth_only else None
     misfit = describe_misfit(alignment.fit, alignment.shift_px) if alignment else None
     add = lines_from_problems(candidate.problems)
 
@@ -183,8 +185,8 @@ def _report(candidate: Candidate, raw: Path) -> RecordingReport:
         name=candidate.name,
         layout=candidate.layout,
         frames=len(names),
-        pairs=sum(bool(name.depth and name.color) for name in names),
-        without_color=sum(name.color is None for name in names),
+        pairs=len(paired),
+        without_color=0 if depth_only else sum(name.color is None for name in names),
         without_depth=sum(name.depth is None for name in names),
         participant=value("participant"),
         handedness=value("handedness"),
@@ -241,10 +243,13 @@ def _look_at(candidate: Candidate, index: int) -> _Seen | str | None:
         if recording is None:
             stored = source.read_depth(index)
             wrong = describe_wrong_values(stored, None)
-            return wrong or _Seen(metres_from_stored(stored, 1.0), int(source.read_color(index).max()), math.nan)
+            brightest = int(source.read_color(index).max()) if source.frame_name(index).color else _WHITE
+            return wrong or _Seen(metres_from_stored(stored, 1.0), brightest, math.nan)
         frame = recording[index]
         if isinstance(frame, Unreadable):
             return None if frame.reason is Reason.DUPLICATE else frame.detail
+        if frame.read_color is None:
+            return _Seen(frame.depth_m / recording.depth_unit_m, _WHITE, math.nan)
         color = frame.read_color()
         return _Seen(frame.depth_m / recording.depth_unit_m, int(color.max()), _how_blue(frame, color, recording))
     except RawFrameError as error:

@@ -236,7 +236,8 @@ def _sample_from_stored(fields: Batch, row: dict[str, Any]) -> Sample:
         crop=tuple(fields["crop"].tolist()),
         padded=row["padded"],
         mirrored=row["mirrored"],
-        rgb=tuple(fields[f"rgb{size}"] for size in PYRAMID_SIZES),
+        rgb=tuple(fields[f"rgb{size}"] for size in PYRAMID_SIZES if f"rgb{size}" in fields),
+        depth_mm=tuple(fields[f"depth{size}"] for size in PYRAMID_SIZES if f"depth{size}" in fields) or None,
     )
 
 
@@ -302,6 +303,8 @@ def explain(raw: Path, frame: str, settings: BuildSettings | None = None) -> Fou
     settings = settings or BuildSettings()
     recording, index = find_frame(find_recordings(raw, max_gap_s=settings.max_gap_s), frame, raw)
     read = recording[index]
+    if isinstance(read, Frame) and read.read_color is None:
+        settings = settings.model_copy(update={"with_depth": True})
     explanation = explain_one(read, recording, index, settings)
     hand = explanation.hand if explanation.hand and explanation.hand.mask.any() else None
     scene = Scene(
@@ -389,7 +392,7 @@ def _color(raw: Path, recording: Recording, index: int, read: Frame | Unreadable
     name = recording.frame_name(index).color
     try:
         if isinstance(read, Frame):
-            return read.read_color()
+            return read.read_color() if read.read_color else None
         return read_color(source_path(raw, name)) if name else None
     except (RawFrameError, OSError):
         return None

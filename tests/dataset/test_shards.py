@@ -27,6 +27,16 @@ def test_a_mapped_shard_gives_back_what_was_put_in(tmp_path, columns):
         np.testing.assert_array_equal(mapped[field.name], np.asarray(columns[field.name], dtype=field.dtype))
 
 
+def test_a_shard_may_hold_depth_without_colour_but_no_half_of_either(tmp_path, columns):
+    depth = {f"depth{size}": np.full((3, size, size), 700, np.uint16) for size in (128, 64, 32)}
+    plain = {name: column for name, column in columns.items() if not name.startswith("rgb")}
+    (tmp_path / "s.h5").write_bytes(shard_bytes({**plain, **depth}, {"participant": "p01"}))
+    assert not {"rgb128", "rgb64", "rgb32"} & map_shard(tmp_path / "s.h5").keys()
+    for lacking in (plain, {**plain, "depth128": depth["depth128"]}, {**plain, **depth, "rgb32": columns["rgb32"]}):
+        with pytest.raises(ValueError, match="rgb128"):
+            shard_bytes(lacking, {"participant": "p01"})
+
+
 def test_the_same_columns_give_the_same_bytes_and_others_do_not(columns):
     once = shard_bytes(columns, {"participant": "p01"})
     assert shard_bytes({name: columns[name].copy() for name in reversed(columns)}, {"participant": "p01"}) == once

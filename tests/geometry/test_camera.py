@@ -23,6 +23,12 @@ def test_a_pixel_seen_along_its_ray_projects_to_itself(camera, u, v, z):
     np.testing.assert_allclose(project(ray * z, camera), [u, v], atol=0.01)
 
 
+@pytest.mark.parametrize("camera", [KINECT, LENS])
+def test_no_pixel_has_no_ray_and_no_point_no_pixel(camera):
+    assert rays_through(np.empty((0, 2)), camera).shape == (0, 3)
+    assert project(np.empty((0, 3)), camera).shape == (0, 2)
+
+
 def test_a_lens_is_found_again_from_pixels_and_the_rays_that_fall_on_them():
     u, v = np.meshgrid(np.arange(0, 640, 40.0), np.arange(0, 480, 40.0))
     pixels = np.stack([u, v], axis=-1).reshape(-1, 2)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labelkit.imaging.pyramid import color_pyramid, depth_pyramid
+from labelkit.imaging.pyramid import color_pyramid, depth_pyramid, grey_from_depth
 
 
 @given(image=arrays(np.uint8, (16, 16, 3)))
@@ -50,3 +50,13 @@ def test_depth_never_mixes_in_what_was_not_seen(image):
         assert (below[nothing] == 0).all()
         assert (below[~nothing] >= np.nanmin(seen[~nothing], axis=-1)).all()
         assert (below[~nothing] <= np.nanmax(seen[~nothing], axis=-1)).all()
+
+
+def test_depth_is_shown_near_light_and_unseen_black():
+    depth_mm = np.full((2, 4, 4), 700, np.uint16)
+    depth_mm[0, 0, :2] = 650, 0
+    depth_mm[1] = 0
+    grey = grey_from_depth(depth_mm)
+    assert grey.shape == (2, 4, 4, 3)
+    assert grey[0, 0, 0, 0] > grey[0, 3, 3, 0] > grey[0, 0, 1, 0] == 0
+    assert not grey[1].any()

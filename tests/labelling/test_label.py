@@ -197,6 +197,17 @@ def test_a_hand_tilted_beyond_the_limit_is_too_oblique():
     assert "40 degrees, 30 allowed" in rejection.detail
 
 
+def test_a_recording_of_depth_only_has_the_same_label_and_crops_of_depth_alone():
+    frame = HandScene().frame(noise_m=0.001)
+    with_color, without = (label(f, with_depth=True) for f in (frame, dataclasses.replace(frame, read_color=None)))
+    assert without.rgb == ()
+    np.testing.assert_array_equal(without.normal, with_color.normal)
+    np.testing.assert_array_equal(without.depth_mm[0], with_color.depth_mm[0])
+    refused = label(dataclasses.replace(frame, read_color=None))
+    assert refused.reason is Reason.MISSING_PAIR
+    assert "--with-depth" in refused.detail
+
+
 def test_too_few_points_are_said_with_their_number():
     rejection = label(HandScene(wall_m=1.2).frame(), min_points=100_000)
     assert isinstance(rejection, Rejection)

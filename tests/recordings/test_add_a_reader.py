@@ -34,11 +34,11 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_reader_on_the_page_reads_its_format(tmp_path: Path) -> None:
     folder = tmp_path / "p1"
     write_sidecar(folder, SIDECAR.replace("registered = true\n", ""))
-    np.save(folder / "depth.npy", np.full((3, 24, 32), 800, np.uint16))
-    np.save(folder / "color.npy", np.full((3, 24, 32, 3), (1, 2, 3), np.uint8))
+    np.save(folder / "distance.npy", np.full((3, 24, 32), 800, np.uint16))
+    np.save(folder / "picture.npy", np.full((3, 24, 32, 3), (1, 2, 3), np.uint8))
     (recording,) = find_recordings(tmp_path)
     assert (recording.layout, recording.stated["registered"], len(recording)) == ("stacks", "stacks layout", 3)
-    assert recording.frame_name(2).key == "p1/depth.npy#2"
+    assert recording.frame_name(2).key == "p1/distance.npy#2"
     frame = recording[2]
     assert isinstance(frame, Frame)
     assert np.allclose(frame.depth_m, 0.8)
@@ -48,5 +48,5 @@ def test_the_reader_on_the_page_reads_its_format(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("stacks")
 def test_the_reader_on_the_page_says_what_it_missed(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"")
-    with pytest.raises(RecordingError, match=r"stacks: no depth\.npy and no color\.npy"):
+    with pytest.raises(RecordingError, match=r"stacks: no distance\.npy and no picture\.npy"):
         find_recordings(tmp_path)

@@ -34,6 +34,8 @@ def open_patterns(folder: Path, sidecar: Sidecar, max_gap_s: float, /) -> Sequen
         missing, stated = ("color", depth) if color is None else ("depth", color)
         assert stated is not None
         raise RecordingError(f"{stated.origin}: [files] must state {missing} too")
+    if str(depth.value).startswith("/"):
+        raise OtherLayoutError("[files] names topics")
     pair = partial(_pair, color, depth)
     pairs = pair(sorted({*_files_of(folder, color), *_files_of(folder, depth)}))
     if not pairs:
