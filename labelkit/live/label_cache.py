@@ -1,7 +1,7 @@
 """Labels that are kept from one start of the game to the next, so that they need not be made again.
 
 They are in a file in the user's own cache folder, outside RAW, one line for each frame. A line counts only if the
-frame's files have the size and time that they had, and if all else that decides a label is the same. A line that is
+frame's files have the size and times that they had, and if all else that decides a label is the same. A line that is
 incomplete is left out. If the file is lost, the labels are made again; nothing else is lost.
 """
 
@@ -23,7 +23,7 @@ from labelkit.settings import BuildSettings
 
 log = logging.getLogger(__name__)
 
-Signature = tuple[int, ...]  # size and time of change of a frame's files
+Signature = tuple[int, ...]  # size and times of change of a frame's files
 
 
 class Entry(NamedTuple):

@@ -20,7 +20,7 @@ from labelkit.recordings import pictures
 from labelkit.recordings.sidecar import Sidecar
 from labelkit.records import ColorImage, FrameName
 
-_LOOKED_BACK = 2  # frames with which a frame is compared
+LOOKED_BACK = 2  # frames with which a frame is compared
 _BLOCK_BYTES = 65_536
 
 
@@ -166,7 +166,7 @@ class PictureSource:
             "depth" or "colour"; None if neither is.
         """
         pair = self.pairs[index]
-        before = self.pairs[max(0, index - _LOOKED_BACK) : index]
+        before = self.pairs[max(0, index - LOOKED_BACK) : index]
         for kind, file, earlier in (
             ("depth", pair.depth, [one.depth for one in before]),
             ("colour", pair.color, [one.color for one in before]),
