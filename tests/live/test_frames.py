@@ -72,11 +72,12 @@ def test_a_file_that_changed_in_its_place_is_labelled_again_with_the_same_size_a
     table.write(depth, color)
     table.label_all()
     assert table.state()["samples"] == 1
-    state = depth.stat()
+    before = {file: file.stat() for file in (depth, color)}
     put(raw / "p01", 0, "e")
-    depth.write_bytes(depth.read_bytes().ljust(state.st_size, b"\0"))
-    assert depth.stat().st_size == state.st_size
-    os.utime(depth, ns=(state.st_atime_ns, state.st_mtime_ns))
+    depth.write_bytes(depth.read_bytes().ljust(before[depth].st_size, b"\0"))
+    for file, state in before.items():
+        assert file.stat().st_size == state.st_size
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
     table.write(depth)
     table.label_all()
     assert table.state()["samples"] == 0
