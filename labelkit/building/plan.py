@@ -155,7 +155,7 @@ def _facts(settings: BuildSettings, pseudonymous: bool) -> dict[str, Any]:
 
 
 def inputs_sha256(raw: Path, recording: Recording) -> str:
-    """Hash what a recording consists of: its facts, and its files' names and sizes; `read_contents` hashes the content."""
+    """Hash what a recording consists of: its facts, and its files' names and sizes (`read_contents` hashes content)."""
     digest = hashlib.sha256()
     digest.update(json.dumps(list_facts(recording), sort_keys=True).encode())
     for index in range(len(recording)):
