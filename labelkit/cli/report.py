@@ -50,7 +50,8 @@ def _text(r: Reported) -> str:
             f"{number_of(r.participants, 'participant')}, {number_of(r.rejected, 'frame')} rejected; "
             f"{percent(r.filled_share)} of the cells are full.",
             f"To look at: {number_of(r.jumps, 'sudden jump')}, {number_of(r.twins, 'pair')} of near duplicates in "
-            f"different recordings, {r.leaks:,} of them on two sides of the split.",
+            f"different recordings, {r.leaks:,} of them on two sides of the split, {number_of(r.alike, 'pair')} of "
+            "participants who look like one person.",
             f"Written: {r.out} ({r.bytes / 1e6:.1f} MB)",
         ]
     )
