@@ -17,6 +17,7 @@ import click
 
 from labelkit import __version__
 from labelkit.errors import INTERRUPTED, LabelkitError, OutputError, find_nearest, nearest
+from labelkit.files import NO_ROOM
 
 # command -> what it does; the order is that of a session
 COMMANDS = {
@@ -122,6 +123,10 @@ def run(arguments: Sequence[str] | None = None) -> None:
         _forget_output()
         sys.exit(1)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            fail(_explain_os_error(error), OutputError.exit_code)
+        if isinstance(error, OSError) and error.filename is not None:
+            fail(_explain_os_error(error), 1)
         if not _is_out_of_memory(error):
             raise
         fail(
@@ -173,6 +178,13 @@ def _forget_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
+
+
+def _explain_os_error(error: OSError) -> str:
+    """Say what the system refused, and for which file, as no other part of the program has."""
+    name = error.filename
+    where = f"{os.fsdecode(name) if isinstance(name, str | bytes) else name}: " if name is not None else ""
+    return f"{where}{error.strerror or error}"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

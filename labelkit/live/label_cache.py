@@ -46,9 +46,16 @@ def entry_of(facts: str, name: FrameName, signature: Signature) -> Entry:
     return Entry(facts, name.depth, name.color, signature)
 
 
-def cache_path(raw: Path, build: BuildSettings) -> Path:
-    """Name the file that keeps the labels of a folder with these settings, in XDG's folder for caches."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def cache_path(raw: Path, build: BuildSettings) -> Path | None:
+    """Name the file that keeps the labels of a folder with these settings, in XDG's folder for caches.
+
+    None if the user has no home folder, as some in containers.
+    """
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        log.warning("labels are not kept for the next start: this user has no home folder; set XDG_CACHE_HOME")
+        return None
     words = json.dumps([os.fsencode(raw.resolve()).hex(), build.select_deciding(), versions()], sort_keys=True)
     return folder / "labelkit" / "live" / f"{hashlib.sha256(words.encode()).hexdigest()[:32]}.jsonl"
 
