@@ -99,7 +99,7 @@ def dataset_report(
     twins = Twins(compared[twins.pairs], twins.rms)
     sides = np.array([samples.split.get(name, "") for name in samples.cells.participants], dtype=str)
     leaks = _leaks(twins, sides)
-    people, alike = find_alike_people(samples)
+    people, alike = _find_alike_people(samples)
     sections = [
         Section("Coverage", _coverage(samples, whole, groups, frame)),
         Section("What is in it", _overview(manifest, whole)),
@@ -310,20 +310,21 @@ def _leakage(samples: ShownSamples, groups: Groups, leaks: Twins, sides: NDArray
     )
 
 
-def find_alike_people(samples: ShownSamples) -> tuple[list[str], Likeness]:
+def _find_alike_people(samples: ShownSamples) -> tuple[list[str], Likeness]:
     """Compare all participants of enough samples; return their names, which the pairs number, and the pairs."""
     names, looks, times_s = [], [], []
     for name in sorted(set(samples.cells.participants.tolist())):
         here = np.flatnonzero(samples.cells.participants == name)
         if len(here) >= LEAST_SAMPLES:
             names.append(name)
-            looks.append(_looks_of(samples, spread(here, LOOKED_AT)))
+            looks.append(looks_of(samples, spread(here, LOOKED_AT)))
             times_s.append(_times_of(samples, here))
     colors, palms = zip(*looks, strict=True) if looks else ((), ())
     return names, find_alike(Looks(np.array(colors).reshape(-1, 3, 3), np.array(palms)), times_s)
 
 
-def _looks_of(samples: ShownSamples, numbers: Numbers) -> tuple[NDArray[np.float64], float]:
+def looks_of(samples: ShownSamples, numbers: Numbers) -> tuple[NDArray[np.float64], float]:
+    """Measure what the person of these samples looks like: (3, 3) colours, and the logarithm of the palm's width."""
     colors = colors_of(samples.crops(numbers), samples.column("in_plane")[numbers])
     focal_px = np.sqrt(samples.intrinsics(numbers)[:, :2].prod(axis=1))
     points, distance_m = (samples.column(name)[numbers] for name in ("points", "distance"))
