@@ -40,7 +40,12 @@ COMMANDS = {
 }
 
 # What Python and the system's loader say when there is too little memory for a thread or a library.
-_OUT_OF_MEMORY = ("can't start new thread", "Failed to launch worker thread", "failed to map segment")
+_OUT_OF_MEMORY = (
+    "can't start new thread",
+    "Failed to launch worker thread",
+    "failed to map segment",
+    "error return without exception set",  # of C code that checks no allocation
+)
 
 EXIT_CODES = """\
 \b
@@ -130,7 +135,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         if not _is_out_of_memory(error):
             raise
         fail(
-            f"out of memory ({error}); run the same command again with more memory (ulimit -v limits it, too), or with "
+            f"out of memory ({str(error) or type(error).__name__}); run the same command again with more memory (ulimit -v limits it, too), or with "
             "fewer --workers",
             1,
         )

@@ -80,12 +80,21 @@ def test_what_the_system_refuses_is_one_line(capsys, monkeypatch, error, code, w
     assert words in err
 
 
-@pytest.mark.parametrize("error", [MemoryError("64 MB"), RuntimeError("can't start new thread")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("64 MB"),
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        SystemError("error return without exception set"),
+    ],
+)
 def test_too_little_memory_is_one_line(capsys, monkeypatch, error):
     monkeypatch.setattr(module.Commands, "get_command", lambda *_: failing_with(error))
     code, out, err = called(capsys, "train")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "out of memory" in err
+    assert "()" not in err
 
 
 SAY = "import sys; from labelkit.cli import main; sys.argv = ['labelkit', 'simulate', 'made', *sys.argv[1:]]; main()"
