@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelkit.errors import is_out_of_memory
 from labelkit.evaluation.measures import nearest_normals
 from labelkit.geometry.orientation import angles_deg_from_normal, centred_from_label_deg
 from labelkit.keras import keras
 from labelkit.records import FloatArray
 from labelkit.settings import TrainSettings
-from labelkit.training.backend import is_out_of_memory
 from labelkit.training.batches import Pictures
 from labelkit.training.samples import Samples
 
