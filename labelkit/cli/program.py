@@ -17,7 +17,6 @@ import click
 
 from labelkit import __version__
 from labelkit.errors import INTERRUPTED, LabelkitError, OutputError, find_nearest, is_out_of_memory, nearest
-from labelkit.files import NO_ROOM
 
 # command -> what it does; the order is that of a session
 COMMANDS = {
@@ -122,6 +121,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
         _forget_output()
         sys.exit(1)
     except Exception as error:
+        from labelkit.files import NO_ROOM
+
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             fail(_explain_os_error(error), OutputError.exit_code)
         if isinstance(error, OSError) and error.filename is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -85,7 +86,7 @@ def palm_widths(points: FloatArray, focal_px: FloatArray, distance_m: FloatArray
     return np.asarray(np.sqrt(points / np.abs(normals_z)) / focal_px * distance_m)
 
 
-def find_alike(looks: Looks, times_s: list[FloatArray]) -> Likeness:
+def find_alike(looks: Looks, times_s: Sequence[FloatArray]) -> Likeness:
     """Find the participants who look like one person.
 
     Args:
@@ -106,7 +107,7 @@ def find_alike(looks: Looks, times_s: list[FloatArray]) -> Likeness:
                 apart.append(gap_s)
     found = Likeness(np.array(pairs, np.int64).reshape(-1, 2), np.array(differences).reshape(-1, 4), np.array(apart))
     order = np.argsort(np.square(found.differences / _LIMITS).sum(axis=1), kind="stable")
-    return Likeness(*(part[order] for part in found))
+    return Likeness(found.pairs[order], found.differences[order], found.apart_s[order])
 
 
 _LIMITS = np.array([HAND, SLEEVE, ROOM, PALM])
