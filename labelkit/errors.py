@@ -87,6 +87,29 @@ class TooLargeError(TrainingError):
     """A network does not fit into memory, even with one sample at a time."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is too little memory: for a buffer, a thread, a library, or a step of training.
+
+    TensorFlow raises ResourceExhaustedError, torch OutOfMemoryError on a GPU and a RuntimeError of its allocator
+    on a CPU, JAX an error of XLA whose text begins with RESOURCE_EXHAUSTED, HDF5 an OSError.
+    """
+    names = {kind.__name__ for kind in type(error).__mro__}
+    said = str(error)
+    return bool(names & _OUT_OF_MEMORY_NAMES or any(words in said for words in _OUT_OF_MEMORY_WORDS))
+
+
+_OUT_OF_MEMORY_NAMES = frozenset({"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"})
+_OUT_OF_MEMORY_WORDS = (
+    "RESOURCE_EXHAUSTED",
+    "can't allocate memory",
+    "unable to allocate memory",
+    "can't start new thread",
+    "Failed to launch worker thread",
+    "failed to map segment",
+    "error return without exception set",  # of C code that checks no allocation
+)
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Suggest the known name nearest to an unknown one.
 

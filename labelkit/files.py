@@ -13,7 +13,7 @@ from pathlib import Path
 from labelkit.errors import OutputError, SettingsError
 
 # What a user can repair by making room or changing a permission; anything else is a fault of ours.
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 PART_SUFFIX = ".part"  # what a killed process may leave; never read
 
@@ -28,7 +28,7 @@ def translate_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM or isinstance(error, OutputError):
+        if error.errno not in NO_ROOM or isinstance(error, OutputError):
             raise
         raise OutputError(
             f"{path}: cannot write ({error.strerror}); make room or change the permission{THEN_AGAIN}"
@@ -57,7 +57,7 @@ def replacing(path: Path, *, flush: bool = True) -> Iterator[Path]:
     Raises:
         OutputError: the disk is full or may not be written.
     """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
+    scratch = path.with_name(f".{_shorten(path.name)}.{os.getpid()}{PART_SUFFIX}")
     with translate_os_errors(path):
         try:
             yield scratch
@@ -69,6 +69,11 @@ def replacing(path: Path, *, flush: bool = True) -> Iterator[Path]:
             raise
         if flush:
             _flush(path.parent)
+
+
+def _shorten(name: str) -> str:
+    """Cut a name so that a few letters can be added: most disks allow 255 bytes."""
+    return name.encode(errors="surrogateescape")[:200].decode(errors="ignore")
 
 
 def check_output(out: Path, suffixes: tuple[str, ...]) -> Path:

@@ -49,7 +49,7 @@ def load(name: str) -> Any:
         ) from None
     except (ValueError, AssertionError, AttributeError) as error:
         # What Keras raises at a backend or a settings file of an older Keras.
-        file = Path(os.environ.get("KERAS_HOME", Path("~/.keras").expanduser())) / "keras.json"
+        file = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "keras.json"  # not expanded: there may be no home
         raise MissingExtraError(
             f"Keras cannot start ({error or 'a setting of another Keras'}); set KERAS_BACKEND to tensorflow, jax or "
             f"torch, or remove {file}"

@@ -60,3 +60,9 @@ def test_a_file_in_the_way_of_a_folder_is_said(tmp_path):
 def test_the_hash_is_that_of_the_content(tmp_path):
     write_bytes(tmp_path / "a", b"labelkit" * 100_000)
     assert sha256_of(tmp_path / "a") == hashlib.sha256(b"labelkit" * 100_000).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "\u00e4" * 127, "\u65e5" * 85])
+def test_a_file_may_have_the_longest_name(tmp_path, name):
+    write_text(tmp_path / name, "whole")
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelkit import __version__
-from labelkit.building.plan import Job, Plan, make_plan
+from labelkit.building.plan import Job, Plan, make_plan, read_contents, read_contents_of
 from labelkit.building.shard import build_shard
 from labelkit.building.staging import SHARDS_NAME, FinishedJob, Stage
 from labelkit.dataset.answers import FILE_NAME, CardAnswers, read_answers
@@ -60,7 +60,7 @@ logger = logging.getLogger(__name__)
 # All that a build ever writes; --overwrite removes these and nothing else.
 _OWN = (MANIFEST_NAME, MANIFEST_HASH_NAME, TABLE_NAME, CARD_NAME, CROISSANT_NAME, BUILD_NAME, SHARDS_NAME)
 
-# A user may have repaired the file since, so that the frame can now become a sample.
+# What failed may work now: a disk, or memory.
 _REPAIRABLE = frozenset({Reason.IO, Reason.DECODE, Reason.WORKER_CRASH})
 
 
@@ -128,7 +128,7 @@ def build(
 
     Args:
         overwrite: build all of it again; what is there is replaced at the end.
-        retry_rejected: build again the shards that lack a frame whose file may have been repaired.
+        retry_rejected: build again the shards that lack a frame that may be read now.
         pseudonyms: the table of ids to use for participants, recordings and frames in place of their names.
         commit: build nothing: put together what `build_part` built.
         report: called now and then with the frames done, the samples among them, and all frames to do.
@@ -146,7 +146,7 @@ def build(
         answers = _answer_the_card(raw, out)
         begun = stage.plan()
         previous = _begin(stage, plan, settings, table, overwrite=overwrite, alone=not commit)
-        kept = _Kept(stage, plan, previous, retry_rejected=retry_rejected)
+        kept = _Kept(raw, stage, plan, plan.jobs, previous, retry_rejected=retry_rejected)
         kept.changes |= previous is not None and previous.manifest.answers != answers
         todo = [job for job in plan.jobs if not kept.holds(job)]
         if previous and not todo and not kept.changes:
@@ -190,12 +190,9 @@ def build_part(
     with hold_dataset(out, patience_s=_PATIENCE_S):
         stage = _open_stage(out, plan)
         previous = _begin(stage, plan, settings, table, overwrite=False, alone=False, parts=part.of)
-        kept = _Kept(stage, plan, previous, retry_rejected=False)
         mine = [job for job in plan.jobs if part.takes(job)]
-        if previous and all(kept.is_in_previous(job) for job in plan.jobs):
-            stage.clear()
-            return PartOutcome(len(mine), sum(len(job) for job in mine), 0, time.monotonic() - began, 1)
         log(out, f"part {part} began: {len(mine)} of {len(plan.jobs)} shards, labelkit {__version__}")
+    kept = _Kept(raw, stage, plan, mine, previous, retry_rejected=False)
     todo = [job for job in mine if not kept.holds(job)]
     frames_todo = sum(len(job) for job in todo)
     run_jobs(
@@ -266,22 +263,27 @@ class _Previous:
         starts = accumulate((entry.frames for entry in manifest.recordings), initial=0)
         self._first_row = dict(zip(self.recordings, starts, strict=False))
 
-    def part(self, job: Job, inputs: str) -> FinishedJob | None:
-        """Give what became of a job's frames; None if it would be of other frames, or its shard is gone."""
+    def is_of(self, job: Job, inputs: str) -> bool:
+        """Whether the job is of the same files, whatever they hold now."""
         entry = self.recordings.get(job.recording)
-        if entry is None or entry.inputs_sha256 != inputs:
-            return None
+        return entry is not None and entry.inputs_sha256 == inputs and job.number < len(entry.contents)
+
+    def part(self, job: Job, contents: str) -> FinishedJob | None:
+        """Give what became of a job's frames; None if it would be of other pictures, or its shard is gone."""
+        entry = self.recordings[job.recording]
         first = self._first_row[job.recording]
         rows = self._rows.rows(first + job.start, first + job.stop)
         excluded = pc.equal(rows["reason"], Reason.EXCLUDED.value).to_pylist()
         if job.excluded != {job.start + offset for offset, yes in enumerate(excluded) if yes}:
             return None
+        if entry.contents[job.number] != contents:
+            return None
         alignment = entry.alignment if job.start == 0 else None
         if rows["shard"].null_count == len(job):
-            return FinishedJob(rows, None, alignment)
+            return FinishedJob(rows, None, contents, alignment)
         shard, path = self.manifest.files.get(job.shard), self.out / job.shard
         there = shard is not None and not path.is_symlink() and path.is_file() and path.stat().st_size == shard.bytes
-        return FinishedJob(rows, shard, alignment) if there else None
+        return FinishedJob(rows, shard, contents, alignment) if there else None
 
     @cached_property
     def _rows(self) -> StoredRows:
@@ -298,25 +300,33 @@ class _Previous:
 class _Kept:
     """The parts that need not be built: in the finished dataset, or in the stage."""
 
-    def __init__(self, stage: Stage, plan: Plan, previous: _Previous | None, *, retry_rejected: bool) -> None:
+    def __init__(
+        self,
+        raw: Path,
+        stage: Stage,
+        plan: Plan,
+        jobs: Sequence[Job],
+        previous: _Previous | None,
+        *,
+        retry_rejected: bool,
+    ) -> None:
+        """Look at jobs of a plan: all, or those of a part."""
         self._stage = stage
         self._plan = plan
         self._previous = previous
         self._retry = retry_rejected
         self.staged: set[str] = set()  # keys of jobs whose part is in the stage
         self.changes = previous is None or set(plan.inputs) != set(previous.recordings)
+        may_be_kept = [job for job in jobs if self._is_of_previous(job) or stage.began(job)]
+        self._contents = read_contents_of(raw, plan.recordings, may_be_kept)
 
     def holds(self, job: Job) -> bool:
         """Whether a job is done. One that is not is going to be, in the stage."""
-        if self.is_in_previous(job):
+        if self._in_previous(job):
             return True
         self.staged.add(job.key)
         self.changes = True
-        return self._stage.holds(job)
-
-    def is_in_previous(self, job: Job) -> bool:
-        """Whether the dataset that is extended holds a job."""
-        return self._in_previous(job) is not None
+        return job.key in self._contents and self._stage.holds(job, self._contents[job.key])
 
     def part(self, job: Job) -> FinishedJob:
         """Read what became of a job, once all are done."""
@@ -325,12 +335,15 @@ class _Kept:
         return part
 
     def _in_previous(self, job: Job) -> FinishedJob | None:
-        if self._previous is None:
+        if self._previous is None or not self._is_of_previous(job):
             return None
-        part = self._previous.part(job, self._plan.inputs[job.recording])
+        part = self._previous.part(job, self._contents[job.key])
         if part and self._retry and not _REPAIRABLE.isdisjoint(part.rows["reason"].to_pylist()):
             return None
         return part
+
+    def _is_of_previous(self, job: Job) -> bool:
+        return self._previous is not None and self._previous.is_of(job, self._plan.inputs[job.recording])
 
 
 def _begin(
@@ -430,9 +443,10 @@ class _Work:
         cv2.setNumThreads(1)  # the workers share the cores
         recording = self._open(job.place)
         with one_thread():  # once a job: libraries that are told so at each frame wake and spin their threads
+            contents = read_contents(self.raw, recording, job)  # first: what changes now is built again next time
             shard, rows = build_shard(recording, job, self.settings, progress)
             alignment = _measure_alignment(recording, rows) if job.start == 0 else None
-            Stage(self.out).add(job, shard, rows, alignment)
+            Stage(self.out).add(job, shard, rows, contents, alignment)
 
     def _open(self, place: str) -> Recording:
         if self._opened is None or self._opened[0] != place:
@@ -482,11 +496,13 @@ class _Counts:
     samples: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     alignments: dict[str, AlignmentEntry] = field(default_factory=dict)
+    contents: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, recording: str, part: FinishedJob) -> None:
         self.frames[recording] += part.rows.num_rows
         self.samples[recording] += pc.sum(pc.equal(part.rows["status"], SAMPLE)).as_py() or 0
         self.reasons.update(reason for reason in part.rows["reason"].to_pylist() if reason)
+        self.contents.setdefault(recording, []).append(part.contents)
         if part.alignment:
             self.alignments[recording] = part.alignment
 
@@ -524,6 +540,7 @@ def _manifest(
                 frames=frames[recording.name],
                 samples=samples[recording.name],
                 inputs_sha256=plan.inputs[recording.name],
+                contents=tuple(counts.contents.get(recording.name, ())),
                 stated=dict(sorted(recording.stated.items())),
                 alignment=counts.alignments.get(recording.name),
             )

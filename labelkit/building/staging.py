@@ -58,11 +58,13 @@ class FinishedJob:
 
     Attributes:
         shard: None if no frame became a sample.
+        contents: hash of what its pictures held when they were read.
         alignment: of its recording, if this job measured it: the first one does.
     """
 
     rows: pa.Table
     shard: FileEntry | None
+    contents: str
     alignment: AlignmentEntry | None = None
 
 
@@ -122,11 +124,13 @@ class Stage:
         job: Job,
         shard: bytes | None,
         rows: Sequence[Mapping[str, Any]],
+        contents: str,
         alignment: AlignmentEntry | None = None,
     ) -> None:
         """Keep a finished job: its shard first, then its rows.
 
         Args:
+            contents: hash of its pictures, taken before they were read.
             alignment: of its recording, if the job measured it.
 
         Raises:
@@ -138,6 +142,7 @@ class Stage:
             write_bytes(self._shard(job), shard)
         stated = {
             "shard": entry.model_dump_json() if entry else "",
+            "contents": contents,
             "alignment": alignment.model_dump_json() if alignment else "",
         }
         sink = io.BytesIO()
@@ -150,18 +155,25 @@ class Stage:
         if not path.exists():
             return None
         table = read_own_table(path)
-        shard, alignment = (table.schema.metadata[key] for key in (b"shard", b"alignment"))
+        shard, contents, alignment = (table.schema.metadata[key] for key in (b"shard", b"contents", b"alignment"))
         return FinishedJob(
             table.replace_schema_metadata(None),
             FileEntry.model_validate_json(shard) if shard else None,
+            contents.decode(),
             AlignmentEntry.model_validate_json(alignment) if alignment else None,
         )
 
-    def holds(self, job: Job) -> bool:
-        """Whether a job is finished, and its shard is what it was."""
+    def began(self, job: Job) -> bool:
+        """Whether there is a finished job, of these pictures or of what they were before."""
+        return self._rows(job).exists()
+
+    def holds(self, job: Job, contents: str) -> bool:
+        """Whether a job is finished, its pictures hold what they held, and its shard is what it was."""
         part = self.part(job)
-        if part is None or part.shard is None:
-            return part is not None
+        if part is None or part.contents != contents:
+            return False
+        if part.shard is None:
+            return True
         shard = self._shard(job)
         return shard.is_file() and sha256_of(shard) == part.shard.sha256
 

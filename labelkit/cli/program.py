@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from labelkit import __version__
-from labelkit.errors import INTERRUPTED, LabelkitError, OutputError, find_nearest, nearest
+from labelkit.errors import INTERRUPTED, LabelkitError, OutputError, find_nearest, is_out_of_memory, nearest
 
 # command -> what it does; the order is that of a session
 COMMANDS = {
@@ -41,8 +41,7 @@ COMMANDS = {
     "latency": "say how long runs' networks take for one picture on one core, in every runtime",
 }
 
-# What Python and the system's loader say when there is too little memory for a thread or a library.
-_OUT_OF_MEMORY = ("can't start new thread", "Failed to launch worker thread", "failed to map segment")
+_MOST_SAID = 200  # letters of what a library says about memory
 
 EXIT_CODES = """\
 \b
@@ -125,13 +124,23 @@ def run(arguments: Sequence[str] | None = None) -> None:
         _forget_output()
         sys.exit(1)
     except Exception as error:
-        if not _is_out_of_memory(error):
+        from labelkit.files import NO_ROOM
+
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            fail(_explain_os_error(error), OutputError.exit_code)
+        if isinstance(error, OSError) and error.filename is not None:
+            fail(_explain_os_error(error), 1)
+        if not is_out_of_memory(error):
             raise
-        fail(
-            f"out of memory ({error}); run the same command again with more memory (ulimit -v limits it, too), or with "
-            "fewer --workers",
-            1,
-        )
+        said = str(error).partition("\n")[0][:_MOST_SAID] or type(error).__name__
+        try:
+            fail(
+                f"out of memory ({said}); run the same command again with more memory (ulimit -v limits it, too), or "
+                "with fewer --workers",
+                1,
+            )
+        finally:
+            _forget_output(2)  # libraries that end without memory say so hundreds of times
 
 
 def open_streams() -> None:
@@ -171,16 +180,18 @@ def write_stdout(text: str = "") -> None:
         ) from None
 
 
-def _forget_output() -> None:
-    """Send what stdout still holds nowhere, as the end of the process would try to write it again."""
+def _forget_output(number: int = 1) -> None:
+    """Send what stdout (1) still holds nowhere, as the end of the process would try to write it again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
+    os.dup2(nowhere, number)
     os.close(nowhere)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that there is too little memory: for a buffer, a thread, or a library."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+def _explain_os_error(error: OSError) -> str:
+    """Say what the system refused, and for which file, as no other part of the program has."""
+    name = error.filename
+    where = f"{os.fsdecode(name) if isinstance(name, str | bytes) else name}: " if name is not None else ""
+    return f"{where}{error.strerror or error}"
 
 
 def _explain(error: click.UsageError) -> str:

@@ -53,7 +53,8 @@ def _text(r: Reported) -> str:
     )
     found = (
         f"To look at: {number_of(r.jumps, 'sudden jump')}, {number_of(r.twins, 'pair')} of near duplicates in "
-        f"different recordings, {r.leaks:,} of them on two sides of the split."
+        f"different recordings, {r.leaks:,} of them on two sides of the split, {number_of(r.alike, 'pair')} of "
+        "participants who look like one person."
     )
     written = f"Written: {r.out} ({r.bytes / 1e6:.1f} MB)"
     return "\n".join([*textwrap.wrap(counted, _WIDTH), *textwrap.wrap(found, _WIDTH), written])

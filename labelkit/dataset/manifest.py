@@ -84,6 +84,7 @@ class RecordingEntry(_Entry):
     frames: Count
     samples: Count
     inputs_sha256: str
+    contents: tuple[str, ...] = ()  # hashes of the pictures, one for each range of frames that is built as a whole
     stated: dict[str, str]
     alignment: AlignmentEntry | None = None
 

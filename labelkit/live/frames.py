@@ -241,9 +241,9 @@ class Frames:
         for file in _files(name):
             try:
                 state = source_path(self.raw, file).stat()
-                parts += [state.st_size, state.st_mtime_ns]
+                parts += [state.st_size, state.st_mtime_ns, state.st_ctime_ns]  # no program sets the last one
             except OSError:
-                parts += [-1, -1]
+                parts += [-1, -1, -1]
         return tuple(parts)
 
     def add_label(self, recording: PlayedRecording, place: int, signature: Signature, label: Label) -> None:

@@ -1,7 +1,7 @@
 """Labels that are kept from one start of the game to the next, so that they need not be made again.
 
 They are in a file in the user's own cache folder, outside RAW, one line for each frame. A line counts only if the
-frame's files have the size and time that they had, and if all else that decides a label is the same. A line that is
+frame's files have the size and times that they had, and if all else that decides a label is the same. A line that is
 incomplete is left out. If the file is lost, the labels are made again; nothing else is lost.
 """
 
@@ -23,7 +23,7 @@ from labelkit.settings import BuildSettings
 
 log = logging.getLogger(__name__)
 
-Signature = tuple[int, ...]  # size and time of change of a frame's files
+Signature = tuple[int, ...]  # size and times of change of a frame's files
 
 
 class Entry(NamedTuple):
@@ -46,9 +46,16 @@ def entry_of(facts: str, name: FrameName, signature: Signature) -> Entry:
     return Entry(facts, name.depth, name.color, signature)
 
 
-def cache_path(raw: Path, build: BuildSettings) -> Path:
-    """Name the file that keeps the labels of a folder with these settings, in XDG's folder for caches."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def cache_path(raw: Path, build: BuildSettings) -> Path | None:
+    """Name the file that keeps the labels of a folder with these settings, in XDG's folder for caches.
+
+    None if the user has no home folder, as some in containers.
+    """
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        log.warning("labels are not kept for the next start: this user has no home folder; set XDG_CACHE_HOME")
+        return None
     words = json.dumps([os.fsencode(raw.resolve()).hex(), build.select_deciding(), versions()], sort_keys=True)
     return folder / "labelkit" / "live" / f"{hashlib.sha256(words.encode()).hexdigest()[:32]}.jsonl"
 

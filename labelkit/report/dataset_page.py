@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from labelkit.curation.alignment import describe_misfit
 from labelkit.curation.coverage import Coverage, rank_groups
 from labelkit.curation.doubts import TWIN_RMS, Turns, Twins, find_twins, jump_mask, spread, turns_between
+from labelkit.curation.likeness import LEAST_SAMPLES, Likeness, Looks, colors_of, find_alike, palm_widths
 from labelkit.dataset.manifest import AlignmentEntry, Manifest, ParticipantEntry, RecordingEntry
 from labelkit.figures.layout import MINUS
 from labelkit.records import ColorImage
@@ -43,6 +44,7 @@ GALLERY = 1536  # crops in the gallery by cell, and
 PER_CELL = 6  # of them in each cell, at most: 4 MB of the page
 SHOWN = 24  # samples, or pairs, of each doubt
 TWINS_AMONG = 20_000  # pictures compared with each other, evenly drawn: 10 s on two cores
+LOOKED_AT = 32  # samples of each participant that say what they look like
 PER_REASON = 6  # rejected frames shown for each reason
 
 # Nobody turns a hand by this in that: over 100 degrees/s, from one frame to the next but two.
@@ -60,12 +62,14 @@ class DatasetReport:
         jumps: samples that turned further since the one before than a hand does.
         twins: pairs of nearly the same picture in two recordings.
         leaks: those of them on two sides of the split.
+        alike: pairs of participants who may be one person.
     """
 
     html: bytes
     jumps: int
     twins: int
     leaks: int
+    alike: int
 
 
 def dataset_report(
@@ -97,6 +101,7 @@ def dataset_report(
     twins = Twins(compared[twins.pairs], twins.rms)
     sides = np.array([samples.split.get(name, "") for name in samples.cells.participants], dtype=str)
     leaks = _leaks(twins, sides)
+    people, alike = _find_alike_people(samples)
     sections = [
         Section("Coverage", _coverage(samples, whole, groups, frame)),
         Section("What is in it", _overview(manifest, whole)),
@@ -107,6 +112,7 @@ def dataset_report(
         Section("Sudden jumps", _jumps(samples, turns, jumps), lead=_JUMPS_LEAD),
         Section("Near duplicates", _twins(samples, whole, twins, len(compared)), lead=_TWINS_LEAD),
         Section("Leakage between splits", _leakage(samples, groups, leaks, sides), lead=_LEAKAGE_LEAD),
+        Section("Alike participants", _alike(samples, people, alike), lead=_ALIKE_LEAD),
         Section("Rejections", _rejections(manifest, rejected, read_color)),
         Section("How it was made", _provenance(manifest)),
     ]
@@ -118,7 +124,7 @@ def dataset_report(
         style=map_style(whole.target) + read_template("report.css"),
         script=SCRIPT + read_template("report.js"),
     )
-    return DatasetReport(html, len(jumps), len(twins.pairs), len(leaks.pairs))
+    return DatasetReport(html, len(jumps), len(twins.pairs), len(leaks.pairs), len(alike.pairs))
 
 
 _COVERAGE_LEAD = (
@@ -138,6 +144,12 @@ _TWINS_LEAD = (
 _LEAKAGE_LEAD = (
     "A test is worth something only on people the network has never met. The sides are those of a training with the "
     "default settings, or of the run that was named."
+)
+
+_ALIKE_LEAD = (
+    "Participants whose hands, sleeves (or bare arms) and rooms have the same colours, whose palms are equally wide, "
+    "and whose recordings are at most an hour apart, if their stamps are dates: perhaps one person under two names. "
+    "Look at the crops: other people in the same room and light can be this alike, too."
 )
 
 
@@ -298,6 +310,60 @@ def _leakage(samples: ShownSamples, groups: Groups, leaks: Twins, sides: NDArray
         + note(f"{number_of(len(leaks.pairs), 'pair')} of near duplicates on two sides.", warning=True)
         + _twin_pairs(samples, leaks)
     )
+
+
+def _find_alike_people(samples: ShownSamples) -> tuple[list[str], Likeness]:
+    """Compare all participants of enough samples; return their names, which the pairs number, and the pairs."""
+    names, looks, times_s = [], [], []
+    for name in sorted(set(samples.cells.participants.tolist())):
+        here = np.flatnonzero(samples.cells.participants == name)
+        if len(here) >= LEAST_SAMPLES:
+            names.append(name)
+            looks.append(looks_of(samples, spread(here, LOOKED_AT)))
+            times_s.append(_times_of(samples, here))
+    colors, palms = zip(*looks, strict=True) if looks else ((), ())
+    return names, find_alike(Looks(np.array(colors).reshape(-1, 3, 3), np.array(palms)), times_s)
+
+
+def looks_of(samples: ShownSamples, numbers: Numbers) -> tuple[NDArray[np.float64], float]:
+    """Measure what the person of these samples looks like: (3, 3) colours, and the logarithm of the palm's width."""
+    colors = colors_of(samples.crops(numbers), samples.column("in_plane")[numbers])
+    focal_px = np.sqrt(samples.intrinsics(numbers)[:, :2].prod(axis=1))
+    points, distance_m = (samples.column(name)[numbers] for name in ("points", "distance"))
+    widths_m = palm_widths(points, focal_px, distance_m, samples.view_normals[numbers, 2])
+    return np.median(colors, axis=0), float(np.median(np.log(widths_m)))
+
+
+def _times_of(samples: ShownSamples, numbers: Numbers) -> NDArray[np.float64]:
+    stamps_s, recordings = samples.column("stamp")[numbers], samples.cells.recordings[numbers]
+    each = [stamps_s[recordings == recording] for recording in np.unique(recordings)]
+    return np.array([(one.min(), one.max()) for one in each])
+
+
+def _alike(samples: ShownSamples, names: Sequence[str], alike: Likeness) -> Markup:
+    if not len(alike.pairs):
+        return note("None.")
+    count = note(f"{number_of(len(alike.pairs), 'pair')}; the likest first.", warning=True)
+    return count + _pairs([_alike_pair(samples, names, alike, k) for k in range(len(alike.pairs))][:SHOWN])
+
+
+def _alike_pair(samples: ShownSamples, names: Sequence[str], alike: Likeness, number: int) -> Markup:
+    one, other = (names[k] for k in alike.pairs[number].tolist())
+    hand, sleeve, room, palm = alike.differences[number].tolist()
+    minutes = alike.apart_s[number] / 60.0
+    words = (
+        f"{one} and {other}: colours differ by {hand:.0f} (hand), {sleeve:.0f} (sleeve), {room:.0f} (room), palms by "
+        f"{percent(np.expm1(palm))}"
+    )
+    words += f", {minutes:.0f} min apart" if np.isfinite(minutes) else ""
+    if samples.split.get(one, "") != samples.split.get(other, ""):
+        words += f"; on two sides of the split ({samples.split.get(one)}, {samples.split.get(other)})"
+    return _pair(samples, _frontal_of(samples, one), _frontal_of(samples, other), words)
+
+
+def _frontal_of(samples: ShownSamples, name: str) -> int:
+    here = np.flatnonzero(samples.cells.participants == name)
+    return int(here[samples.view_normals[here, 2].argmin()])
 
 
 def _find_alike_names(split: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -53,6 +53,12 @@ class ShownSamples:
             np.stack([self.column("view_azimuth"), self.column("view_elevation")], axis=-1, dtype=np.float64)
         )
 
+    def intrinsics(self, numbers: NDArray[np.int64]) -> FloatArray:
+        """Read fx fy cx cy of the colour pictures: (m, 4)."""
+        if not len(numbers):
+            return np.empty((0, 4))
+        return self._source.gather("intrinsics", self._numbers[numbers])
+
     @cached_property
     def _numbers(self) -> NDArray[np.int64]:
         """(n,) the number of each in the dataset, which goes shard after shard."""

@@ -92,21 +92,6 @@ def versions() -> dict[str, str]:
     return {"keras": keras.__version__, "backend": backend, backend: load(backend).__version__}
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a step did not fit into memory.
-
-    TensorFlow raises ResourceExhaustedError, torch OutOfMemoryError on a GPU and a RuntimeError of its allocator
-    on a CPU, JAX an error of XLA whose text begins with RESOURCE_EXHAUSTED.
-    """
-    names = {kind.__name__ for kind in type(error).__mro__}
-    said = str(error)
-    return bool(
-        names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}
-        or "RESOURCE_EXHAUSTED" in said
-        or "can't allocate memory" in said
-    )
-
-
 def compile_network(model: keras.Model) -> Callable[[Mapping[str, Any]], FloatArray]:
     """Compile a network for many single calls, pictures in and predictions out, in the way that suits its backend.
 

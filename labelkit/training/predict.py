@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from labelkit.errors import is_out_of_memory
 from labelkit.evaluation.predictions import Predictions, predictions_from_output
 from labelkit.keras import keras
 from labelkit.records import FloatArray
 from labelkit.settings import TrainSettings
-from labelkit.training.backend import is_out_of_memory
 from labelkit.training.batches import Pictures
 from labelkit.training.samples import Samples
 

@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from labelkit.errors import TooLargeError, TrainingError
+from labelkit.errors import TooLargeError, TrainingError, is_out_of_memory
 from labelkit.evaluation.measures import measure
 from labelkit.keras import keras
 from labelkit.runs.arrays import Arrays, Weights, read_arrays, write_arrays, write_weights
 from labelkit.runs.folder import BEST, CHECKPOINT, LAST, RUNNING, write_state
 from labelkit.settings import TrainSettings
 from labelkit.training.augment import Augmentation
-from labelkit.training.backend import is_out_of_memory
 from labelkit.training.batches import Batches, prefetch
 from labelkit.training.collapse import Event, in_words
 from labelkit.training.diagnostics import Diagnostics

@@ -28,6 +28,8 @@ from labelkit.records import ColorImage, FloatArray, Frame, Reason, Recording, R
 from labelkit.settings import BuildSettings, InspectSettings, settings_of
 
 _WHITE = 255  # stands for colour where there is none
+# Of a picture, within range_m: a hand at 1.5 m is 0.5 % of a Kinect's.
+_LEAST_IN_RANGE = 0.001
 _LOOKED_AT = 5  # frames that are decoded to see their depth and colour: 60 ms per recording
 
 _GAP = 3.0  # times the usual time between frames; less is a picture or two that the sensor dropped
@@ -207,6 +209,7 @@ def _report(candidate: Candidate, raw: Path) -> RecordingReport:
             *_find_repeats(source),
             *(_some_unreadable(unreadable) if looked_at else ()),
             *_find_blue_skin(looked_at),
+            *(_find_out_of_range(looked_at, candidate.recording) if candidate.recording else ()),
         ),
         problems=(
             *(problem.says for problem in candidate.problems),
@@ -331,6 +334,19 @@ def _find_blue_skin(looked_at: Sequence[_Seen]) -> list[str]:
     return [
         f"the skin of all {len(bluer)} hands looked at is bluer than red ({min(bluer):.1f} times and more): red and "
         "blue are swapped in these pictures, unless the light or a glove is blue"
+    ]
+
+
+def _find_out_of_range(looked_at: Sequence[_Seen], recording: Recording) -> list[str]:
+    near_m, far_m = recording.range_m
+    depth_m = [seen.depth * recording.depth_unit_m for seen in looked_at]
+    if not any(np.isfinite(depth).any() for depth in depth_m):
+        return []
+    if any(np.mean((depth >= near_m) & (depth <= far_m)) >= _LEAST_IN_RANGE for depth in depth_m):
+        return []
+    return [
+        f"in no frame looked at is anything within {near_m:g} to {far_m:g} m, where a hand may be (range_m), so none "
+        f"will be found; is depth_unit_m = {recording.depth_unit_m:g} right?"
     ]
 
 

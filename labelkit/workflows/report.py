@@ -35,6 +35,7 @@ class Reported:
         filled_share: share of the reachable cells that hold the target.
         jumps: samples that turned further since the sample before than a hand can.
         twins: pairs of nearly the same picture in different recordings; leaks: those on two sides of the split.
+        alike: pairs of participants who may be one person.
     """
 
     out: str
@@ -47,6 +48,7 @@ class Reported:
     jumps: int
     twins: int
     leaks: int
+    alike: int
 
 
 def report(
@@ -113,6 +115,7 @@ def report(
         jumps=page.jumps,
         twins=page.twins,
         leaks=page.leaks,
+        alike=page.alike,
     )
 
 

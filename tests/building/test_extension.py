@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 
 import pytest
 
+from labelkit.building import build as module
 from labelkit.building.build import build
 from labelkit.dataset.dataset import open_dataset
 from labelkit.errors import DatasetError, OutputExistsError, RecordingError
+from labelkit.recordings.reader import PictureSource
 from tests.building.conftest import TINY, content_of, silent, write_recording
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -110,6 +114,53 @@ def test_a_recording_that_changed_is_built_again_and_no_other(raw, tmp_path):
     assert content_of(out) == fresh(raw, tmp_path)
 
 
+def put_in_place(path, content):
+    """Change what a file holds, but neither its size nor its times."""
+    state = path.stat()
+    assert len(content) == state.st_size
+    path.write_bytes(content)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+@pytest.mark.parametrize("kind", ["color", "depth"])
+def test_a_picture_that_changed_in_its_place_is_built_again_with_the_same_size_and_times(raw, tmp_path, kind):
+    out = tmp_path / "d"
+    write_recording(raw / "p01", "hhhhhh")
+    picture = next((raw / "p01" / kind).glob("*_003.*"))
+    whole = picture.read_bytes()
+    picture.write_bytes(whole[:-40] + bytes(40))  # damaged, of the same size
+    build(raw, out, TINY, report=silent)
+    first, before = content_of(out), shards_of(out)
+    put_in_place(picture, whole)
+    # frames 2 and 3, and 4 and 5, since a frame is compared with the two before it
+    assert build(raw, out, TINY, report=silent).frames_done_now == 4
+    assert content_of(out) == fresh(raw, tmp_path) != first
+    assert {name for name, state in shards_of(out).items() if before.get(name) == state} == {
+        "p01-0000.h5",
+        "p02-0000.h5",
+        "p02-0001.h5",
+    }
+    assert build(raw, out, TINY, report=silent).frames_done_now == 0
+
+
+def test_a_picture_that_changed_in_its_place_while_the_build_was_down_is_built_again(raw, tmp_path, monkeypatch):
+    out = tmp_path / "d"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_finish", fail)
+        with pytest.raises(KeyboardInterrupt):
+            build(raw, out, TINY, report=silent)
+    one, other = (raw / "p02" / "depth" / f"d_00{number}.png" for number in (0, 2))
+    put_in_place(one, bytes(one.stat().st_size))
+    assert build(raw, out, TINY, report=silent).frames_done_now == 3
+    assert other.exists()
+    assert reasons(out)["p02/depth/d_000.png"] == "decode"
+    assert content_of(out) == fresh(raw, tmp_path)
+
+
+def fail(*_):
+    raise KeyboardInterrupt
+
+
 def test_a_shard_that_is_missing_from_a_finished_dataset_is_built_again(raw, tmp_path):
     out = tmp_path / "d"
     build(raw, out, TINY, report=silent)
@@ -119,20 +170,30 @@ def test_a_shard_that_is_missing_from_a_finished_dataset_is_built_again(raw, tmp
     assert content_of(out) == before
 
 
-def test_retrying_builds_again_what_could_not_be_read_and_nothing_else(raw, tmp_path):
+def test_retrying_builds_again_what_could_not_be_read_and_nothing_else(raw, tmp_path, monkeypatch):
     out = tmp_path / "d"
-    damaged = raw / "p02" / "depth" / "d_002.png"
-    whole = damaged.read_bytes()
-    damaged.write_bytes(whole[:-1] + b"!")  # as large as it should be
     write_recording(raw / "p01", "he")
-    build(raw, out, TINY, report=silent)
-    assert (reasons(out)["p02/depth/d_002.png"], reasons(out)["p01/depth/d_001.png"]) == ("decode", "no-hand")
+    with monkeypatch.context() as patch:
+        patch.setattr(PictureSource, "read_depth", refusing(raw / "p02" / "depth" / "d_002.png"))
+        build(raw, out, TINY, report=silent)
+    assert (reasons(out)["p02/depth/d_002.png"], reasons(out)["p01/depth/d_001.png"]) == ("io", "no-hand")
     before = shards_of(out)
-    damaged.write_bytes(whole)
     assert build(raw, out, TINY, report=silent).frames_done_now == 0
     assert build(raw, out, TINY, retry_rejected=True, report=silent).frames_done_now == 1
     assert before.items() <= shards_of(out).items()
     assert content_of(out) == fresh(raw, tmp_path)
+
+
+def refusing(refused):
+    """Read as ever, but for one file that the disk fails to give."""
+    read = PictureSource.read_depth
+
+    def read_or_refuse(self, index):
+        if self.folder / self.pairs[index].depth == refused:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(self, index)
+
+    return read_or_refuse
 
 
 def test_a_build_begun_is_extended_as_a_finished_one_is(raw, tmp_path):

@@ -124,11 +124,11 @@ def test_a_part_does_not_sweep_up_what_another_is_writing(simulated, tmp_path):
     assert not (out / BUILD_NAME).exists()
 
 
-def test_parts_of_a_dataset_that_is_whole_do_nothing_and_leave_nothing(simulated, whole, tmp_path):
+def test_parts_of_a_dataset_that_is_whole_do_nothing_and_the_commit_leaves_nothing(simulated, whole):
     for number in (1, 2):
         assert built_part(simulated, whole, number, 2).frames_done_now == 0
-    assert not (whole / BUILD_NAME).exists()
     assert build(simulated, whole, TINY, commit=True, report=silent).frames_done_now == 0
+    assert not (whole / BUILD_NAME).exists()
 
 
 def test_parts_extend_a_dataset(tmp_path):

@@ -66,6 +66,23 @@ def test_a_file_that_is_reported_again_is_labelled_once_and_one_that_changed_aga
     assert table.state()["samples"] == 0
 
 
+def test_a_file_that_changed_in_its_place_is_labelled_again_with_the_same_size_and_time(raw):
+    table = Table(raw)
+    depth, color = put(begin(raw / "p01"), 0)
+    table.write(depth, color)
+    table.label_all()
+    assert table.state()["samples"] == 1
+    before = {file: file.stat() for file in (depth, color)}
+    put(raw / "p01", 0, "e")
+    depth.write_bytes(depth.read_bytes().ljust(before[depth].st_size, b"\0"))
+    for file, state in before.items():
+        assert file.stat().st_size == state.st_size
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    table.write(depth)
+    table.label_all()
+    assert table.state()["samples"] == 0
+
+
 def test_what_is_deleted_counts_no_more_and_what_is_stated_otherwise_is_labelled_again(raw):
     table = Table(raw)
     for person in ("p01", "p02"):

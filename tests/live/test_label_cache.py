@@ -88,3 +88,16 @@ def test_other_settings_another_folder_or_another_cache_are_another_file(tmp_pat
     assert path != cache_path(tmp_path, BuildSettings(seed=1))
     assert path == cache_path(tmp_path, BuildSettings(workers=7))
     assert path != cache_path(tmp_path / "p01", BuildSettings())
+
+
+def test_a_user_without_a_home_folder_keeps_no_labels(tmp_path, monkeypatch, caplog):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(module.Path, "home", no_home)
+    assert cache_path(tmp_path, BuildSettings()) is None
+    assert "XDG_CACHE_HOME" in caplog.text
+    with LabelCache(None) as cache:
+        cache.keep_only([])
+        cache.add(ONE, SAMPLE)

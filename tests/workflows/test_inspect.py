@@ -49,6 +49,18 @@ def test_the_depth_seen_is_in_metres_once_the_unit_is_stated_and_as_stored_befor
     assert seen.median == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize(("stored", "noted"), [(800, 0), (160, 1), (4000, 1), (0, 0)])
+def test_depth_that_lies_nowhere_near_a_hand_is_noted_with_its_unit(tmp_path: Path, stored: int, noted: int) -> None:
+    write_pairs(tmp_path, 2)
+    for number in range(2):
+        write(
+            tmp_path / f"depth/depth_{number:05d}.png",
+            encoded(np.full((24, 32), stored and stored + number, np.uint16)),
+        )
+    notes = [note for note in report(tmp_path).notes if "depth_unit_m = 0.001" in note and "range_m" in note]
+    assert len(notes) == noted
+
+
 def test_every_recording_is_told_of_though_some_have_problems(tmp_path: Path) -> None:
     write_pairs(tmp_path / "p1", sidecar=None)
     write_pairs(tmp_path / "p2")

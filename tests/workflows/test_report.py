@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,10 @@ import pytest
 
 import labelkit
 from labelkit.errors import DatasetError, OutputError, RecordingError, RunError, SettingsError
-from labelkit.settings import CoverageSettings
+from labelkit.settings import BuildSettings, CoverageSettings, SimulateSettings
+from labelkit.workflows.build_dataset import build_dataset
 from labelkit.workflows.report import report
+from labelkit.workflows.simulate import simulate
 from tests.datasets import angles_on_disc, make_dataset
 from tests.report.test_page import Tree
 
@@ -105,6 +108,30 @@ def test_different_people_s_pictures_are_no_twins(tmp_path):
     assert (result.twins, result.leaks) == (0, 0)
     words = section(Path(result.out).read_text(encoding="utf-8"), "near-duplicates")
     assert "No pair in different recordings." in words
+
+
+def test_one_person_under_two_names_is_pointed_at_and_another_is_not(tmp_path):
+    simulate(tmp_path / "made", SimulateSettings(participants=2, frames=12, seed=3, workers=1), quiet=True)
+    raw = tmp_path / "made" / "raw"
+    for half, name in enumerate(("p11", "p12")):
+        shutil.copytree(raw / "p01", raw / name)
+        for file in (raw / name / "rgb.txt", raw / name / "depth.txt"):
+            comments, lines = [], []
+            for line in file.read_text().splitlines(keepends=True):
+                (comments if line.startswith("#") else lines).append(line)
+            late = lines[half::2]
+            for line in set(lines) - set(late):
+                (raw / name / line.split()[1]).unlink()
+            file.write_text("".join(comments + late))
+        stated = raw / name / "recording.toml"
+        stated.write_text(stated.read_text().replace("p01", name))
+    shutil.rmtree(raw / "p01")
+    build_dataset(raw, tmp_path / "set", BuildSettings(workers=1), quiet=True)
+    result = report(tmp_path / "set")
+    words = section(Path(result.out).read_text(encoding="utf-8"), "alike-participants")
+    assert result.alike == 1
+    assert "p11 and p12: colours differ by" in words
+    assert "p02" not in words
 
 
 def test_the_gallery_holds_six_samples_of_a_cell_at_most_and_none_that_repeats(tmp_path):
