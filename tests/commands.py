@@ -23,3 +23,9 @@ def one_error(err: str) -> bool:
     """Whether stderr ends with the one line of an error; what a command was doing may stand above it."""
     lines = err.splitlines()
     return bool(lines) and [line for line in lines if line.startswith("labelkit") and ": error: " in line] == lines[-1:]
+
+
+def are_said(err: str, *parts: str) -> bool:
+    """Whether the lines of stderr hold these parts, in this order; what is said first is waited for first."""
+    lines = iter(err.splitlines())
+    return all(any(part in line for line in lines) for part in parts)

@@ -4,7 +4,7 @@ import json
 
 from labelkit.deploy.timing import Latency
 from labelkit.workflows import latency as module
-from tests.commands import called
+from tests.commands import are_said, called
 from tests.made_runs import make_run
 
 
@@ -18,6 +18,8 @@ def test_each_run_is_a_line_and_an_entry(tmp_path, capfd, monkeypatch):
     found = json.loads(out)["runs"]
     assert [each["run"] for each in found] == [str(run) for run in runs]
     assert [each["per_s"] for each in found] == [500.0, 250.0]
+    _, _, err = called(capfd, "latency", *runs, "--seconds", "0.01")
+    assert are_said(err, f"{runs[0]}: measuring its time", f"{runs[1]}: measuring its time")
 
 
 def test_a_folder_that_is_no_run_is_one_line_before_anything_is_measured(tmp_path, capfd):
