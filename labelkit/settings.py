@@ -427,10 +427,10 @@ class DemoSettings(Settings):
 
     command: ClassVar[str] = "demo"
 
-    # Half of the time goes into the recordings, a quarter into the training. More people with fewer frames teach a
-    # network more about strangers than fewer people with more.
-    participants: int = Field(48, ge=3, le=99, description="participants to simulate")
-    frames: int = Field(40, ge=8, le=10_000, description="frames per participant")
+    # Half of the time goes into the recordings, a third into the training. Many people of few frames teach a network
+    # more about strangers than fewer people of more: docs/networks.md.
+    participants: int = Field(96, ge=3, le=999, description="participants to simulate")
+    frames: int = Field(20, ge=8, le=10_000, description="frames per participant")
     epochs: int = Field(50, ge=1, description="passes over the training samples")
     seed: int = Field(1, ge=0, description="seed of all random choices")
 
