@@ -36,7 +36,7 @@ CELL_DEG = 10.0  # cells of 5 degrees are four times as many, for recordings of 
 # One in seven people is the test, 14 of them: one alone may be easy.
 RECIPE: dict[str, Any] = {
     "model": "small",
-    "input": "grey",
+    "input": "rgb",
     "learning_rate": 1.6e-3,
     "batch_size": 32,
     "dropout": 0.0,
