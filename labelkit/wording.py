@@ -5,12 +5,25 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 
 def number_of(number: int, noun: str) -> str:
     """Write a number with its noun: "1 sample", "9,412 samples"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def samples_of(samples: Collection[int]) -> str:
+    """Count samples and those who have some: "117 samples of 7 participants (1 more has none)".
+
+    Args:
+        samples: of each participant.
+    """
+    some = sum(count > 0 for count in samples) or len(samples)
+    without = len(samples) - some
+    rest = f" ({without:,} more {'has' if without == 1 else 'have'} none)" if without else ""
+    return f"{number_of(sum(samples), 'sample')} of {number_of(some, 'participant')}{rest}"
 
 
 def percent(share: float) -> str:

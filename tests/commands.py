@@ -33,3 +33,9 @@ def too_wide(text: str, columns: int = 80) -> list[str]:
     An absolute path cannot be broken, so a long one counts as 20 columns. All else in its line has to fit.
     """
     return [line for line in text.splitlines() if len(re.sub(r"(?<!\S)['\"]?/\S{19,}", "/" * 20, line)) > columns]
+
+
+def are_said(err: str, *parts: str) -> bool:
+    """Whether the lines of stderr hold these parts, in this order; what is said first is waited for first."""
+    lines = iter(err.splitlines())
+    return all(any(part in line for line in lines) for part in parts)

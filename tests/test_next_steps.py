@@ -6,6 +6,10 @@ import json
 import re
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ import labelkit
 from labelkit.cli.program import labelkit as program
 from labelkit.wording import open_command, shell_command
 from tests.commands import called
+from tests.datasets import make_dataset
 
 STEP = re.compile(r"(?m)^.*?((?:\S*/)?labelkit [a-z-]+ .*?)(?:   +#.*)?$")
 
@@ -22,6 +27,21 @@ STEP = re.compile(r"(?m)^.*?((?:\S*/)?labelkit [a-z-]+ .*?)(?:   +#.*)?$")
 def steps_of(text):
     """List the arguments of each command line in a text, split as a shell does."""
     return [shlex.split(line)[1:] for line in STEP.findall(text)]
+
+
+SEARCH = """
+name = "first"
+max_trials = 1
+best_of = 1
+jobs = 1
+[train]
+epochs = 1
+report = false
+model = "small"
+[ranges]
+filters = {int = [5, 6]}
+"""
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +84,67 @@ def test_the_steps_of_the_demo_and_its_training_work_as_printed(tmp_path, monkey
     again = run("train", out / "dataset", "--model", "small", "--epochs", "1", "--no-report", "--out", "a run")
     (step,) = steps_of(again)
     run(*step, "--epochs", "1", "--no-report")
+
+
+@pytest.mark.slow
+def test_the_step_after_a_search_trains_the_best(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    labelkit.build_dataset(folder / "raw", tmp_path / "a set", workers=1)
+    (tmp_path / "a search.toml").write_text(SEARCH)
+    told = run("tune", tmp_path / "a set", "--config", tmp_path / "a search.toml", "--out", tmp_path / "a search")
+    (step,) = steps_of(told)
+    assert step[0] == "train"
+    run(*step)
+
+
+def test_the_step_after_a_recording_builds_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    raw = tmp_path / "my hands"
+    told = run("record", raw, "--source", "simulated", "--participant", "it's me", "--fps", "100", "--seconds", "0.3")
+    told += run("simulate", "--live", raw, "--participant", "p02", "--seconds", "0.3")
+    steps = steps_of(told)
+    assert [name for name, *_ in steps] == ["build-dataset", "build-dataset"]
+    for step in steps:
+        shutil.rmtree(tmp_path / "dataset", ignore_errors=True)
+        run(*step, "--workers", "1")
+
+
+@pytest.mark.parametrize("flags", [(), ("--terminal",)])
+def test_the_step_after_the_painting_game_builds_what_was_recorded(folder, tmp_path, monkeypatch, flags):
+    monkeypatch.chdir(tmp_path)
+    words = [sys.executable, "-m", "labelkit", "play", str(folder / "raw"), "--no-cache", *flags]
+    game = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert game.stdout.readline()  # the address, or a line about the game
+        time.sleep(0.5)  # so that its handlers are in place
+        game.send_signal(signal.SIGINT)
+        _, told = game.communicate(timeout=PATIENCE_S)
+    finally:
+        game.kill()
+        game.wait()
+    (step,) = steps_of(told)
+    assert step[0] == "build-dataset"
+    run(*step, "--workers", "1")
+
+
+def test_the_steps_of_the_map_the_card_and_a_withdrawal_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    made = make_dataset(tmp_path / "a set", participants=("p 1", "p02", "p03"), samples=2)
+    _, _, told = called(capsys, "coverage-map", "--live", tmp_path / "my hands")
+    (step,) = steps_of(told.partition(" (see ")[0])
+    assert step == ["play", str(tmp_path / "my hands")]
+    run("coverage-map", made)  # a map ends by itself: it names no step
+
+    (step,) = steps_of(run("card", made))
+    assert step[:3] == ["card", str(made), "--set"]
+    run(*step)
+    assert labelkit.card(made).answers[step[3].partition("=")[0]] == "..."
+
+    (step,) = steps_of(run("withdraw", made, "p 1"))
+    run(*step)
+    assert "p 1" not in labelkit.open_dataset(made).manifest.participants
+    assert steps_of(run("withdraw", made, "p 1")) == []  # it says that it was done before
+    run("verify", made)
 
 
 def test_the_program_is_named_by_its_path_if_a_shell_does_not_find_it(monkeypatch, tmp_path):

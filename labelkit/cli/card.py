@@ -11,7 +11,7 @@ import click
 
 from labelkit.cli.options import json_flag, quiet_flag, show
 from labelkit.errors import SettingsError
-from labelkit.wording import number_of
+from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
     from labelkit.workflows.card import StatedCard
@@ -58,4 +58,4 @@ def _lines(result: StatedCard) -> Iterator[str]:
     if result.changed:
         yield f"changed: {', '.join(result.changed)}"
     if result.blank:
-        yield f"state the others with: labelkit card {result.dataset} --set {result.blank[0]}=..."
+        yield f"state the others with: {shell_command('card', result.dataset, '--set', f'{result.blank[0]}=...')}"

@@ -63,7 +63,7 @@ def _text(result: CoverageMap, by: By | None) -> str:
 
     text = coverage_text(
         result.whole,
-        participants=len(result.participants),
+        participants=result.number_of_participants,
         name=result.dataset,
         frame=result.frame,
         terminal=describe_terminal(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labelkit.cli.options import json_flag, quiet_flag, show
-from labelkit.wording import number_of
+from labelkit.wording import number_of, shell_command
 
 if TYPE_CHECKING:
     from labelkit.workflows.withdraw import Withdrawal
@@ -39,18 +39,14 @@ def command(dataset: Path, participant: str, runs: tuple[Path, ...], yes: bool, 
     result = withdraw(dataset, participant, runs=runs, yes=yes)
     asks = bool(result.spellings) and not yes and not as_json and not quiet and sys.stdin.isatty()
     if asks:
-        print(_text(result))
+        print("\n".join(_lines(result, runs)))
         if click.confirm("Remove this for good?", err=True):
             result = withdraw(dataset, participant, runs=runs, yes=True)
     if not asks or result.removed:
-        show(result, as_json=as_json, quiet=quiet, text=lambda: _text(result))
+        show(result, as_json=as_json, quiet=quiet, text=lambda: "\n".join(_lines(result, runs)))
 
 
-def _text(result: Withdrawal) -> str:
-    return "\n".join(_lines(result))
-
-
-def _lines(result: Withdrawal) -> Iterator[str]:
+def _lines(result: Withdrawal, places: tuple[Path, ...]) -> Iterator[str]:
     if any(name != result.participant for name in result.spellings):
         # ASCII alone shows in which of Unicode's forms a name is written.
         yield f"{result.participant!a} is spelled {' and '.join(ascii(name) for name in result.spellings)} there"
@@ -70,7 +66,13 @@ def _lines(result: Withdrawal) -> Iterator[str]:
         )
         yield from (f"  {name}" for name in run.files)
     if result.spellings and not result.removed:
-        yield "nothing was changed; --yes removes it"
+        words = [
+            "withdraw",
+            result.dataset,
+            result.participant,
+            *(word for place in places for word in ("--runs", place)),
+        ]
+        yield f"nothing was changed; remove it with: {shell_command(*words, '--yes')}"
 
 
 def _verb(result: Withdrawal) -> str:

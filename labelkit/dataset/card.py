@@ -116,10 +116,7 @@ def _summary(m: Manifest) -> str:
         kind = " All of it is simulated: no person was recorded."
     else:
         kind = f" {simulated} of {number_of(len(m.recordings), 'recording')} are simulated: they show no person."
-    return (
-        f"{number_of(m.samples, 'sample')} of {number_of(len(m.participants), 'participant')}, "
-        f"from {number_of(m.frames, 'source frame')}.{kind}"
-    )
+    return f"{m.samples_of_whom()}, from {number_of(m.frames, 'source frame')}.{kind}"
 
 
 def _rows_from_answers(answers: CardAnswers) -> list[list[str]]:

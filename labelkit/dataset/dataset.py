@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from labelkit.dataset.manifest import Manifest, describe_difference, read_manifest
+from labelkit.dataset.manifest import FileEntry, Manifest, describe_difference, read_manifest
 from labelkit.dataset.notebook import CROPS, html_of
 from labelkit.dataset.reading import allow_open_files, open_plain_file
 from labelkit.dataset.schema import ALL_FIELDS, COLOR_FIELDS, OPTIONAL_FIELDS, Field
@@ -83,9 +83,7 @@ class Dataset:
         return {field: column[0] for field, column in self[[number % len(self)]].items()}
 
     def __repr__(self) -> str:
-        m = self.manifest
-        people = sum(entry.samples > 0 for entry in m.participants.values())
-        return f"<Dataset {self.path}: {m.samples} samples of {people} participants, {m.frames} frames>"
+        return f"<Dataset {self.path}: {self.manifest.samples_of_whom()}, {self.manifest.frames:,} frames>"
 
     def _repr_html_(self) -> str:
         shown = np.linspace(0, len(self) - 1, min(CROPS, len(self))).round().astype(np.int64)
@@ -235,11 +233,16 @@ class Dataset:
         """Read labels.parquet: one row for every source frame."""
         return read_table(self.path / TABLE_NAME)
 
-    def check_hashes(self, names: Iterable[str] | None = None) -> None:
+    def check_hashes(
+        self,
+        names: Iterable[str] | None = None,
+        on_file: Callable[[FileEntry], None] = lambda entry: None,  # noqa: ARG005
+    ) -> None:
         """Hash the dataset's files against the manifest.
 
         Args:
             names: the files that matter; all if None.
+            on_file: called after each file, with what the manifest says of it.
         Raises:
             DatasetError: names the first file that is missing or changed.
         """
@@ -255,3 +258,4 @@ class Dataset:
                 raise DatasetError(
                     f"{self.path / name}: changed since the dataset was built ({says}); build the dataset again"
                 )
+            on_file(self.manifest.files[name])

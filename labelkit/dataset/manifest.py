@@ -16,7 +16,7 @@ from labelkit.dataset.reading import read_at_most
 from labelkit.dataset.schema import SCHEMA
 from labelkit.errors import DatasetError
 from labelkit.files import sha256_of, write_bytes
-from labelkit.wording import shell_command
+from labelkit.wording import samples_of, shell_command
 
 MANIFEST_NAME, MANIFEST_HASH_NAME = "manifest.json", "manifest.sha256"
 
@@ -105,6 +105,10 @@ class Manifest(_Entry):
     participants: dict[str, ParticipantEntry]
     recordings: list[RecordingEntry]
     files: dict[FileName, FileEntry]
+
+    def samples_of_whom(self) -> str:
+        """Count the samples, the participants who have some, and those who have none, in words."""
+        return samples_of([entry.samples for entry in self.participants.values()])
 
     def digest(self) -> str:
         """SHA-256 of all that a training uses: the names and hashes of the shards and the label table.

@@ -28,10 +28,9 @@ def html_of(path: Path, manifest: Manifest, crops: Iterable[NDArray[np.uint8]]) 
     m = manifest
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in m.rejected.items()) or "none"
     people = [(name, entry.frames, entry.samples) for name, entry in m.participants.items()]
-    body = Markup("<p><b>{}</b>: {} of {}, from {} ({} became samples)<br>rejected: {}</p>").format(
+    body = Markup("<p><b>{}</b>: {}, from {} ({} became samples)<br>rejected: {}</p>").format(
         str(path),
-        number_of(m.samples, "sample"),
-        number_of(len(people), "participant"),
+        m.samples_of_whom(),
         number_of(m.frames, "source frame"),
         percent(m.samples / m.frames) if m.frames else "none",
         reasons,

@@ -47,7 +47,7 @@ def coverage_map(whole: Coverage, frame: str, groups: Groups) -> Markup:
     """
     cells, shades = whole.cells, shades_for(whole.target)
     scale = _HALF / _limit_deg(cells)
-    participants = len(groups.get("participant", {}))
+    participants = sum(one.samples > 0 for one in groups.get("participant", {}).values())
     chosen = [("", "all samples", whole)]
     chosen += [(kind, name, coverage) for kind, named in groups.items() for name, coverage in rank_groups(named)]
     return render(

@@ -119,8 +119,7 @@ def dataset_report(
     html = page(
         name,
         sections,
-        lead=f"{number_of(manifest.samples, 'sample')} of {number_of(len(manifest.participants), 'participant')}, "
-        f"from {number_of(manifest.frames, 'source frame')}",
+        lead=f"{manifest.samples_of_whom()}, from {number_of(manifest.frames, 'source frame')}",
         style=map_style(whole.target) + read_template("report.css"),
         script=SCRIPT + read_template("report.js"),
     )
@@ -170,7 +169,7 @@ def _overview(manifest: Manifest, whole: Coverage) -> Markup:
         {
             "samples": f"{manifest.samples:,}",
             "distinct samples": f"{whole.distinct:,}",
-            "participants": f"{len(manifest.participants):,}",
+            "participants": f"{sum(one.samples > 0 for one in manifest.participants.values()):,}",
             "recordings": f"{len(manifest.recordings):,}",
             "source frames": f"{manifest.frames:,}",
             "rejected": _share_of_rejected(manifest).words,

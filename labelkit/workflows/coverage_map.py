@@ -58,6 +58,11 @@ class CoverageMap:
     out: str | None = None
 
     @property
+    def number_of_participants(self) -> int:
+        """How many participants have samples."""
+        return sum(coverage.samples > 0 for coverage in self.participants.values())
+
+    @property
     def frame(self) -> Literal["view", "camera"]:
         """The frame of the angles."""
         return self.settings.frame
@@ -69,7 +74,7 @@ class CoverageMap:
     def figure(self, by: By | None = None) -> Figure:
         """Draw the map, with a small one for each group below it."""
         return coverage_figure(
-            self.whole, participants=len(self.participants), frame=self.frame, by=by, groups=self.groups(by)
+            self.whole, participants=self.number_of_participants, frame=self.frame, by=by, groups=self.groups(by)
         )
 
     def table(self, by: By | None = None) -> pa.Table:

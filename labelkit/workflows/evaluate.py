@@ -44,7 +44,8 @@ from labelkit.training.events import write_events
 from labelkit.training.guard_record import read_journal
 from labelkit.training.load import TrainedRun, dataset_of, load_run
 from labelkit.training.samples import Samples, Sides, read_samples, take_sides
-from labelkit.wording import number_of, shell_command
+from labelkit.wording import shell_command
+from labelkit.workflows.hashing import check_all_hashes
 
 log = logging.getLogger(__name__)
 
@@ -141,8 +142,7 @@ def _check_finished(run: Path) -> None:
 
 def _evaluate(run: Path, dataset: Path | str | None, settings: EvaluateSettings) -> RunResult:
     data = dataset_of(run, dataset)
-    log.info("%s: comparing its %s with the manifest", data.path, number_of(len(data.manifest.files), "file"))
-    data.check_hashes()
+    check_all_hashes(data)
     samples = read_samples(data)
     trained = load_run(run)
     data.check_fields(trained.settings.fields)

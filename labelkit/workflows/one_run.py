@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +42,11 @@ from labelkit.training.guard import check_pictures_differ
 from labelkit.training.load import TrainedRun, load_weights
 from labelkit.training.samples import Samples, Sides, read_samples, take_sides
 from labelkit.training.trainer import fit_run
-from labelkit.wording import number_of, shell_command
+from labelkit.wording import shell_command
 from labelkit.workflows.evaluate import assess, keep_page, keep_report
 from labelkit.workflows.forest import MADE_WITH as FOREST_MADE_WITH
 from labelkit.workflows.forest import train_forest
+from labelkit.workflows.hashing import check_all_hashes
 
 log = logging.getLogger(__name__)
 
@@ -104,11 +104,8 @@ class Network(NamedTuple):
 
 def check_dataset(dataset: Path | str, settings: TrainSettings) -> tuple[Dataset, Samples]:
     """Open a dataset, and check its files and labels before anything is made from them."""
-    started = time.perf_counter()
     data = open_dataset(dataset)
-    log.info("%s: comparing its %s with the manifest", dataset, number_of(len(data.manifest.files), "file"))
-    data.check_hashes()
-    log.info("%s: all hashes match (%.1f s)", dataset, time.perf_counter() - started)
+    check_all_hashes(data)
     samples = read_samples(data)
     data.check_fields(settings.fields)
     return data, samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,9 @@ from labelkit.report.dataset_page import dataset_report
 from labelkit.report.shown_samples import ShownSamples
 from labelkit.settings import CoverageSettings, settings_of
 from labelkit.workflows.coverage_map import count_coverage, read_cells
+from labelkit.workflows.hashing import check_all_hashes
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".html",)
 
@@ -43,7 +47,7 @@ class Reported:
     samples: int
     distinct: int
     rejected: int
-    participants: int
+    participants: int  # that have samples
     filled_share: float
     jumps: int
     twins: int
@@ -86,7 +90,8 @@ def report(
         raise RecordingError(f"{raw}: no such folder of recordings; name the one the dataset was built from")
     source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     if check:
-        source.check_hashes()
+        check_all_hashes(source)
+    log.info("%s: looking for doubtful labels and near duplicates, and writing the page", source.path)
     cells = read_cells(source, settings)
     covered, split = count_coverage(source, cells, settings, run)
     sides = {name: side for side, names in (asdict(split) if split else {}).items() for name in names}
@@ -110,7 +115,7 @@ def report(
         samples=source.manifest.samples,
         distinct=covered.whole.distinct,
         rejected=source.manifest.frames - source.manifest.samples,
-        participants=len(source.manifest.participants),
+        participants=covered.number_of_participants,
         filled_share=covered.whole.filled_share,
         jumps=page.jumps,
         twins=page.twins,

@@ -4,7 +4,7 @@ import json
 
 from labelkit.deploy.timing import Latency
 from labelkit.workflows import latency as module
-from tests.commands import called
+from tests.commands import are_said, called
 from tests.made_runs import make_run
 
 
@@ -26,6 +26,8 @@ def test_each_run_is_a_line_and_an_entry(tmp_path, capfd, monkeypatch):
     found = json.loads(out)["runs"]
     assert [each["run"] for each in found] == [str(run) for run in runs]
     assert [each["per_s"] for each in found] == [500.0, 250.0]
+    _, _, err = called(capfd, "latency", *runs, "--seconds", "0.01")
+    assert are_said(err, f"{runs[0]}: measuring its time", f"{runs[1]}: measuring its time")
 
 
 def test_every_runtime_that_is_there_stands_next_to_keras(tmp_path, capfd, monkeypatch):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 from labelkit.cli import program as module
 from labelkit.errors import DatasetError, OutputError
 from tests.commands import called
+from tests.test_documentation import REPOSITORY
 
 
 def failing_with(error):
@@ -137,3 +139,17 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
         monkeypatch.setattr(module.Commands, "get_command", lambda *_, error=error: failing_with(error))
         with pytest.raises(type(error)):
             module.run(["train"])
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [("tr", "train"), ("train --le", "--learning-rate"), ("train --loss s", "smooth-l1"), ("verify --js", "--json")],
+)
+def test_the_documented_line_makes_bash_complete_commands_flags_and_values(line, completed):
+    install = (REPOSITORY / "docs" / "install.md").read_text(encoding="utf-8")
+    (documented,) = re.findall(r"^ +(eval .*bash_source.*?) +#", install, re.MULTILINE)
+    script = f'''{documented}
+        COMP_WORDS=(labelkit {line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        _labelkit_completion labelkit; echo "${{COMPREPLY[@]}}"'''
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120)
+    assert (ran.stdout.split(), ran.stderr) == ([completed], "")

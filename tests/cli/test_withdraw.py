@@ -75,7 +75,7 @@ def test_without_yes_all_is_listed_and_nothing_is_changed(capfd, folder, runs):
         "  figures/worst.png",
         "  report.html",
         "  worst.csv",
-        "nothing was changed; --yes removes it",
+        f"nothing was changed; remove it with: labelkit withdraw {folder} p07 --runs {runs} --yes",
     ]
     assert content_of(folder.parent) == before
 

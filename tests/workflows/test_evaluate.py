@@ -22,7 +22,7 @@ from labelkit.training.load import load_run
 from labelkit.training.samples import read_samples
 from labelkit.workflows import evaluate as module
 from labelkit.workflows.evaluate import evaluate
-from tests.commands import called, one_error
+from tests.commands import are_said, called, one_error
 from tests.datasets import make_dataset
 from tests.made_runs import SMALL, make_run
 
@@ -76,6 +76,7 @@ def test_the_page_shows_the_crops_of_the_worst(run, dataset):
 def test_the_command_says_it_all_in_80_columns(run, capfd):
     code, out, err = called(capfd, "evaluate", run, "--no-latency")
     assert (code, one_error(err)) == (0, False)
+    assert are_said(err, "loading Keras", "comparing its", "predicting validation and test", "writing the page")
     for words in ("CMAE", "constant predictor", "flipped", "multiply-adds", "a picture, one core"):
         assert words in out
     assert "not measured" in out
