@@ -26,7 +26,7 @@ from labelkit.recordings.reader import OtherLayoutError, PicturePair, PictureSou
 from labelkit.recordings.recording import is_swapped
 from labelkit.recordings.sidecar import Sidecar
 
-_NAME = re.compile(r"([rd])-(\d+\.\d+)-\d+\.p[gp]m")
+_NAME = re.compile(r"([rd])-(\d+\.\d+)-\d+\.p(?:g|p)m")
 _INDEX = "INDEX.txt"
 _LOOKED_AT = 8  # depth pictures, until one shows how depth is stored
 
