@@ -59,7 +59,7 @@ LATE = {
     "deploy/engines.py": "ai_edge_litert onnxruntime",
     "deploy/timing.py": "labelkit resource",
     "geometry/open3d_plane.py": "open3d",
-    "recordings/readers/arrays.py": "scipy",
+    "recordings/readers/arrays.py": "h5py scipy",
     "recordings/readers/azure_mkv.py": "av",
     "recordings/readers/clouds.py": "open3d",
     "recordings/readers/ros.py": "rosbags",

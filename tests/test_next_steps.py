@@ -36,7 +36,6 @@ best_of = 1
 jobs = 1
 [train]
 epochs = 1
-report = false
 model = "small"
 [ranges]
 filters = {int = [5, 6]}

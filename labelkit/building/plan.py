@@ -22,6 +22,7 @@ from labelkit.dataset.schema import SCHEMA, shard_name
 from labelkit.errors import RecordingError
 from labelkit.processes import usable_cores
 from labelkit.recordings import matches, source_path
+from labelkit.recordings.pictures import MAX_BYTES
 from labelkit.recordings.reader import LOOKED_BACK
 from labelkit.records import FrameName, Recording
 from labelkit.settings import BuildSettings
@@ -209,6 +210,8 @@ def list_facts(recording: Recording) -> list[Any]:
 def _sum_of(path: Path) -> int:
     total = 0
     try:
+        if path.stat().st_size > MAX_BYTES:  # it is refused, whatever it holds
+            return -1
         with path.open("rb", buffering=0) as file:
             while block := file.read(_BLOCK_BYTES):
                 total = isal_zlib.crc32(block, total)

@@ -105,7 +105,7 @@ def test_equal_networks_are_timed_once(run, dataset, monkeypatch, tmp_path):
     equal = make_run(run.parent / "equal", dataset, SMALL.model_copy(update={"seed": 6, "dropout": 0.5}))
     wider = make_run(run.parent / "wider", dataset, SMALL.model_copy(update={"filters": SMALL.filters + 1}))
     times = iter([2.5, 3.5, 4.5])
-    monkeypatch.setattr(module, "measure_latency", lambda run: Latency(next(times), 9.0, 30, ""))
+    monkeypatch.setattr(module, "measure_latency", lambda run: Latency(next(times), 9.0, 30, "", 1.0, 100.0))
 
     def found(second):
         return [each["latency_ms"] for each in evaluate(run, second, out=tmp_path / f"{second.name}.html").runs]

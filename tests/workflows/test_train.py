@@ -469,7 +469,7 @@ def test_each_participant_is_left_out_once_and_a_killed_protocol_goes_on(tmp_pat
     real = one_run.fit_run
     monkeypatch.setattr(one_run, "fit_run", dying)
     hashed, hash_all = [], Dataset.check_hashes
-    monkeypatch.setattr(Dataset, "check_hashes", lambda data: hashed.append(data.path) or hash_all(data))
+    monkeypatch.setattr(Dataset, "check_hashes", lambda data, **how: hashed.append(data.path) or hash_all(data, **how))
     with pytest.raises(DeadError):
         labelkit(["train", str(dataset), *map(str, options)])
     assert hashed == [dataset]  # once for all of them

@@ -19,7 +19,6 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -266,6 +265,8 @@ def _list_of_version(version: Version) -> dict[str, _Array]:
     if suffix == _NPZ:
         return _list_npz(path)
     if _is_hdf5(path):
+        import h5py  # as in _list_hdf5
+
         with h5py.File(path, "r", locking=False) as file:
             return _list_hdf5(file, is_matlab=suffix == _MAT)
     if suffix != _MAT:
@@ -289,8 +290,10 @@ def _list_npz(path: Path) -> dict[str, _Array]:
     return found
 
 
-def _list_hdf5(file: h5py.File, *, is_matlab: bool) -> dict[str, _Array]:
+def _list_hdf5(file: Any, *, is_matlab: bool) -> dict[str, _Array]:
     """List the datasets that lie in the file itself; no link out of it is followed."""
+    import h5py  # commands that look at plain pictures start without it
+
     found: dict[str, _Array] = {}
 
     def add(name: str, item: Any) -> None:
@@ -317,6 +320,8 @@ def _read_array(version: Version, key: str, number: int) -> NDArray[Any]:
         stack = np.load(path, mmap_mode="r", allow_pickle=False)
         return np.array(_take_picture(stack.shape, stack, number))
     if suffix != _NPZ and _is_hdf5(path):
+        import h5py  # as in _list_hdf5
+
         with h5py.File(path, "r", locking=False) as file:
             stored = file[key]
             picture = np.array(_take_picture(stored.shape, stored, number))
