@@ -29,17 +29,6 @@ def steps_of(text):
     return [shlex.split(line)[1:] for line in STEP.findall(text)]
 
 
-SEARCH = """
-name = "first"
-max_trials = 1
-best_of = 1
-jobs = 1
-[train]
-epochs = 1
-model = "small"
-[ranges]
-filters = {int = [5, 6]}
-"""
 PATIENCE_S = 60.0
 
 
@@ -83,17 +72,6 @@ def test_the_steps_of_the_demo_and_its_training_work_as_printed(tmp_path, monkey
     again = run("train", out / "dataset", "--model", "small", "--epochs", "1", "--no-report", "--out", "a run")
     (step,) = steps_of(again)
     run(*step, "--epochs", "1", "--no-report")
-
-
-@pytest.mark.slow
-def test_the_step_after_a_search_trains_the_best(folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    labelkit.build_dataset(folder / "raw", tmp_path / "a set", workers=1)
-    (tmp_path / "a search.toml").write_text(SEARCH)
-    told = run("tune", tmp_path / "a set", "--config", tmp_path / "a search.toml", "--out", tmp_path / "a search")
-    (step,) = steps_of(told)
-    assert step[0] == "train"
-    run(*step)
 
 
 def test_the_step_after_a_recording_builds_it(tmp_path, monkeypatch):
