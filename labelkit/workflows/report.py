@@ -91,7 +91,7 @@ def report(
     source = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     if check:
         check_all_hashes(source)
-    log.info("%s: looking for doubtful labels and near duplicates, and writing the page", source.path)
+    log.info("%s: looking for doubtful labels and duplicates, and writing", source.path)
     cells = read_cells(source, settings)
     covered, split = count_coverage(source, cells, settings, run)
     sides = {name: side for side, names in (asdict(split) if split else {}).items() for name in names}
